@@ -1,0 +1,145 @@
+"""Cluster and target errors, DST4xx."""
+
+from __future__ import annotations
+
+from distributor.errors.tree import Retryable, Terminal
+
+
+class ClusterUnreachable(Retryable):
+    """The cluster cannot be reached."""
+
+    code = "DST401"
+    remedy = "It owes the revision and catches up by itself; check its network and the connection setting."
+
+
+class ApiRefused(Terminal):
+    """The API server refused the object."""
+
+    code = "DST402"
+    remedy = "Mend the field named in the message."
+
+
+class Throttled(Retryable):
+    """The API server asks to slow down."""
+
+    code = "DST403"
+    remedy = "Nothing to do: it is retried when the server said."
+
+
+class ServerFault(Retryable):
+    """The API server failed."""
+
+    code = "DST404"
+    remedy = "It is retried; look at the API server's log if it stays."
+
+
+class BrokenAnswer(Retryable):
+    """The API server's answer cannot be read."""
+
+    code = "DST405"
+    remedy = "It is retried; look for a proxy in between if it stays."
+
+
+class Unauthorised(Terminal):
+    """The cluster does not let Distributor do this."""
+
+    code = "DST406"
+    remedy = "`distributor cluster add` prints the access rights that are needed."
+
+
+class FieldConflict(Terminal):
+    """Another manager owns a field that the package sets."""
+
+    code = "DST407"
+    remedy = "Remove the field from the package, or have its manager release it."
+
+
+class Fenced(Terminal):
+    """A newer decision has already started on this target."""
+
+    code = "DST408"
+    remedy = "Nothing to do: the newer one goes on."
+
+
+class PruneGuard(Terminal):
+    """A guard stopped a deletion that needs consent."""
+
+    code = "DST409"
+    remedy = "Check the prune list with `distributor plan`; consent or put the objects back."
+
+
+class ForeignObject(Terminal):
+    """The object exists and belongs to another owner."""
+
+    code = "DST410"
+    remedy = "Rename one of the two, or adopt it explicitly."
+
+
+class MissingKind(Retryable):
+    """The cluster does not know this kind (yet)."""
+
+    code = "DST411"
+    remedy = "It is retried when the CRD appears; install what provides it."
+
+
+class InventoryBroken(Terminal):
+    """The target's inventory cannot be read."""
+
+    code = "DST412"
+    remedy = "Nothing is pruned until it is restored; see the how-to on inventories."
+
+
+class TargetNotWritable(Retryable):
+    """The target's folder cannot be written."""
+
+    code = "DST413"
+    remedy = "Check space and permissions; nothing was half written."
+
+
+class UnknownConnection(Terminal):
+    """The cluster's connection reference has no setting."""
+
+    code = "DST414"
+    remedy = "Add it under [connections] in distributor.toml; `distributor settings` shows what is there."
+
+
+class ForeignLedger(Terminal):
+    """The target's inventory was written under another ledger."""
+
+    code = "DST415"
+    remedy = "Find out which service owns the target; a renewed ledger must be confirmed first."
+
+
+class ImmutableField(Terminal):
+    """The change touches a field that cannot change."""
+
+    code = "DST416"
+    remedy = "Give the object a new name, or remove it first."
+
+
+class Unsupported(Terminal):
+    """This delivery mode is not supported by this program."""
+
+    code = "DST417"
+    remedy = "Use push or directory."
+
+
+class NotOwned(Terminal):
+    """An object in the inventory carries another owner's label."""
+
+    code = "DST418"
+    remedy = "Nothing was changed; find out who took it over."
+
+
+class DeletePending(Retryable):
+    """An object is still being deleted."""
+
+    code = "DST419"
+    remedy = "It is waited for; look at its finalizers if it stays."
+
+
+class PlaintextSecret(Terminal):
+    """A Secret with plaintext data may not be written to this target's folder."""
+
+    code = "DST420"
+    remedy = "Use an external reference, or set plaintextSecrets: allowed on the cluster."

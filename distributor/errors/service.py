@@ -1,0 +1,117 @@
+"""Service errors, DST7xx."""
+
+from __future__ import annotations
+
+from distributor.errors.tree import Retryable, Terminal
+
+
+class BadSetting(Terminal):
+    """A setting is not what it must be."""
+
+    code = "DST701"
+    remedy = "`distributor settings` prints all settings with their origin."
+
+
+class DatabaseNewer(Terminal):
+    """The database is newer than this program."""
+
+    code = "DST702"
+    remedy = "Upgrade Distributor, or delete the database: it is rebuilt from Git."
+
+
+class StateNotWritable(Terminal):
+    """The state folder cannot be written."""
+
+    code = "DST703"
+    remedy = "Check space and permissions, or set state_dir."
+
+
+class UnsupportedPython(Terminal):
+    """This Python is not supported."""
+
+    code = "DST704"
+    remedy = "Use Python 3.11 to 3.14."
+
+
+class AddressInUse(Terminal):
+    """The address to listen on is taken."""
+
+    code = "DST705"
+    remedy = "Choose another with --port."
+
+
+class NeedsAuthentication(Terminal):
+    """Listening beyond loopback needs authentication."""
+
+    code = "DST706"
+    remedy = "Listen on 127.0.0.1, or configure authentication."
+
+
+class NotFound(Terminal):
+    """There is no such thing."""
+
+    code = "DST707"
+    remedy = "Check the name."
+
+
+class BadRequest(Terminal):
+    """The request cannot be understood."""
+
+    code = "DST708"
+    remedy = "See the API description at /docs."
+
+
+class AlreadyRunning(Terminal):
+    """Another process uses this state folder."""
+
+    code = "DST709"
+    remedy = "Stop it first, or choose another state_dir."
+
+
+class DatabaseFailed(Retryable):
+    """The database failed."""
+
+    code = "DST710"
+    remedy = "It is retried; check the disk that holds the state folder."
+
+
+class UnknownCode(Terminal):
+    """There is no such error code."""
+
+    code = "DST711"
+    remedy = "`distributor explain` without a code lists them all."
+
+
+class WaitTimeout(Retryable):
+    """The wait ended before the promotion did."""
+
+    code = "DST712"
+    remedy = "Follow it with `distributor status`; the service goes on."
+
+
+class RequestEnded(Terminal):
+    """The request was refused, or its rollout failed."""
+
+    code = "DST713"
+    remedy = "See the reasons with `distributor why`."
+
+
+class NotReadable(Terminal):
+    """A file or folder cannot be read."""
+
+    code = "DST714"
+    remedy = "Check its name and permissions."
+
+
+class NotWritable(Terminal):
+    """A file or folder cannot be written."""
+
+    code = "DST715"
+    remedy = "Check space and permissions; nothing was left half written."
+
+
+class BadArgument(Terminal):
+    """An argument of the command is not what it must be."""
+
+    code = "DST716"
+    remedy = "Run the command with --help."

@@ -1,0 +1,89 @@
+"""The root of the error tree, and the registry of codes that ``distributor explain`` prints."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from typing import ClassVar
+
+_MODULES = ("catalog", "policy", "render", "cluster", "rollout", "git", "service")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Where a culprit stands: a file, and in it a line and column (from 1) and a field path."""
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    field: str = ""
+
+    def __str__(self) -> str:
+        place = self.file
+        if self.line:
+            place += f":{self.line}"
+            if self.column:
+                place += f":{self.column}"
+        if self.field:
+            place += f" ({self.field})" if place else self.field
+        return place
+
+
+class DistributorError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "DST000"
+    remedy: ClassVar[str] = "Read the message; `distributor explain CODE` says more."
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str = "", *, where: Where | None = None, remedy: str = "") -> None:
+        self.detail = detail
+        self.where = where or Where()
+        self.hint = remedy or type(self).remedy
+        super().__init__(detail)
+
+    @classmethod
+    def title(cls) -> str:
+        """The first line of the docstring: what happened, in one sentence."""
+        return inspect.cleandoc(cls.__doc__ or "").partition("\n")[0]
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if str(self.where) else ""
+        detail = f" {self.detail}" if self.detail else ""
+        return f"{self.code} {place}{self.title()}{detail}"
+
+
+class Retryable(DistributorError):
+    """Trying again later may help."""
+
+    retryable = True
+
+
+class Terminal(DistributorError):
+    """Trying again without a change will not help."""
+
+
+def registry() -> dict[str, type[DistributorError]]:
+    """Every error class that carries a code of its own, by code."""
+    for name in _MODULES:
+        importlib.import_module(f"distributor.errors.{name}")
+    found: dict[str, type[DistributorError]] = {}
+    pending: list[type[DistributorError]] = [DistributorError]
+    while pending:
+        cls = pending.pop()
+        pending.extend(cls.__subclasses__())
+        if "code" in vars(cls) and cls is not DistributorError:
+            found[cls.code] = cls
+    return dict(sorted(found.items()))
+
+
+def describe(code: str) -> str | None:
+    """The text of ``distributor explain CODE``; ``None`` for a code that does not exist."""
+    cls = registry().get(code.upper())
+    if cls is None:
+        return None
+    kind = "may pass by itself and is retried" if cls.retryable else "stays until something changes"
+    return (
+        f"{cls.code}  {inspect.cleandoc(cls.__doc__ or '')}\n\nThis {kind}.\nRemedy: {cls.remedy}\n"
+    )

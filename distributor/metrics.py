@@ -1,0 +1,43 @@
+"""Metrics, in Prometheus' form, on a registry of our own; services count what they return."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+VERDICTS = Counter(
+    "distributor_verdicts", "Verdicts given", ("environment", "outcome"), registry=REGISTRY
+)
+RENDERS = Counter(
+    "distributor_renders", "Renders, by where they came from", ("source",), registry=REGISTRY
+)
+RECONCILES = Counter(
+    "distributor_reconciles",
+    "Reconciles of one target",
+    ("environment", "actuation"),
+    registry=REGISTRY,
+)
+OBJECTS = Counter(
+    "distributor_objects", "Objects, by what was done", ("action",), registry=REGISTRY
+)
+LEDGER_PUSHES = Counter(
+    "distributor_ledger_pushes", "Pushes of the ledger, by result", ("result",), registry=REGISTRY
+)
+LOOKS = Counter(
+    "distributor_looks", "Looks at the remote, by result", ("result",), registry=REGISTRY
+)
+RECONCILE_SECONDS = Histogram(
+    "distributor_reconcile_seconds", "How long one reconcile took", registry=REGISTRY
+)
+ENGINE_MEMORY = Gauge(
+    "distributor_engine_resident_bytes",
+    "Resident memory of a render worker",
+    ("worker",),
+    registry=REGISTRY,
+)
+STOPPED = Gauge(
+    "distributor_decisions_stopped",
+    "1 while decisions are stopped for everything",
+    registry=REGISTRY,
+)

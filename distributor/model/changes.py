@@ -1,0 +1,166 @@
+"""Inventories, change sets and apply plans: what is there, what should change, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from distributor.model.findings import Finding
+from distributor.model.health import ObjectHealth
+from distributor.model.manifest import Manifest
+from distributor.model.refs import Digest, ObjectId, ObjectRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryEntry:
+    """One object that was (or is about to be) applied. ``uid`` is empty until the cluster said it."""
+
+    ref: ObjectRef
+    api_version: str
+    digest: Digest
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What one instance owns on one target.
+
+    ``sequence`` is the highest verdict sequence number started there, ``ledger_commit`` that verdict's
+    ledger commit. ``token`` is the adapter's own guard for the next write (a resourceVersion, a digest).
+    """
+
+    environment: str
+    instance: str
+    cluster: str
+    sequence: int = 0
+    ledger_commit: str = ""
+    revision: str = ""
+    applied: Digest = Digest(
+        ""
+    )  # digest of the ManifestSet last applied in full; "" while under way
+    entries: Mapping[ObjectRef, InventoryEntry] = field(default_factory=dict)
+    hooks: Mapping[str, str] = field(default_factory=dict)
+    token: str = ""
+
+
+class Action(StrEnum):
+    """What is done to one object."""
+
+    CREATED = "created"
+    CONFIGURED = "configured"
+    UNCHANGED = "unchanged"
+    PRUNED = "pruned"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveObject:
+    """An object as the target shows it. ``applied`` is the digest annotation we left on it."""
+
+    ref: ObjectRef
+    api_version: str
+    uid: str = ""
+    applied: Digest = Digest("")
+    owner: str = ""  # the ApplySet label's value, empty for nobody's
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One object's change; ``reason`` says why where it is not plain (``skipped``, drift).
+
+    ``manifest`` is there for what is desired, ``entry`` for what only the inventory still names.
+    """
+
+    ref: ObjectRef
+    action: Action
+    manifest: Manifest | None = None
+    reason: str = ""
+    entry: InventoryEntry | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeSet:
+    """All changes of one target, and the findings that forbid some of them."""
+
+    changes: tuple[Change, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def of(self, *actions: Action) -> tuple[Change, ...]:
+        """The changes with one of these actions."""
+        return tuple(c for c in self.changes if c.action in actions)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing would be written."""
+        return not self.of(Action.CREATED, Action.CONFIGURED, Action.PRUNED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyGroup:
+    """Objects that may be applied side by side."""
+
+    manifests: tuple[Manifest, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """Groups in order; the next phase starts when this one's objects are current."""
+
+    name: str
+    groups: tuple[ApplyGroup, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyPlan:
+    """What the executor carries out: phases, then prune groups in reverse order.
+
+    ``dependencies`` maps an object to those that must have been applied for it.
+    """
+
+    phases: tuple[Phase, ...]
+    prune: tuple[tuple[InventoryEntry, ...], ...] = ()
+    unchanged: tuple[Manifest, ...] = ()
+    dependencies: Mapping[ObjectRef, frozenset[ObjectRef]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What happened to one object: the action, the error if it failed, and the uid the cluster gave."""
+
+    ref: ObjectRef
+    action: Action
+    error: Finding | None = None
+    uid: str = ""
+    retryable: bool = False
+
+
+class Actuation(StrEnum):
+    """What we did to a target; not whether it converged."""
+
+    PENDING = "pending"
+    APPLYING = "applying"
+    APPLIED = "applied"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    FENCED = "fenced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetReport:
+    """The result of one reconcile of one target, on the axes actuation and health."""
+
+    environment: str
+    instance: str
+    cluster: str
+    sequence: int
+    actuation: Actuation
+    health: tuple[ObjectHealth, ...] = ()
+    delivered: bool = False  # true where the target can only say "delivered" (directory, branch)
+    outcomes: tuple[Outcome, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    observed_at: datetime
+    ledger_commit: ObjectId = ObjectId("")

@@ -1,0 +1,230 @@
+"""Ledger records, and the state that a fold of them gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from distributor.model.promotion import Verdict, VerdictOutcome
+from distributor.model.refs import Digest, ObjectId
+
+LEDGER_FORMAT = 1
+"""The ledger format that this program writes; a newer one is refused."""
+
+Key = tuple[str, str]
+"""(environment or ``all``, instance or app): one JSONL file of the ledger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Genesis:
+    """The first record: tags that are history already, and the main commit that counts as policy.
+
+    ``key`` is the service's public key in OpenSSH text form (type and blob). ``next_sequence`` is
+    above every inventory when a ledger is renewed, else 1.
+    """
+
+    at: datetime
+    main: ObjectId
+    key: str
+    tags: Mapping[str, ObjectId] = field(default_factory=dict)
+    previous: str = ""
+    reason: str = ""
+    next_sequence: int = 1
+    format: int = LEDGER_FORMAT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """A tag ref was seen for the first time with this object; ``raw`` is the tag object's bytes."""
+
+    at: datetime
+    ref: str
+    tag: ObjectId
+    raw: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A verdict was given."""
+
+    at: datetime
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """``holder`` executes this instance until ``expires``; ``released`` ends it early."""
+
+    at: datetime
+    holder: str
+    number: int
+    expires: datetime
+    released: bool = False
+
+
+class Step(StrEnum):
+    """What a rollout reached."""
+
+    STARTED = "started"
+    WAVE = "wave"  # the wave named has ended
+    VERIFIED = "verified"
+    DEGRADED = "degraded"
+    RECOVERED = "recovered"
+    REPLACED = "replaced"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled back"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progressed:
+    """The rollout of verdict ``sequence`` reached a step; ``targets`` maps clusters to their result."""
+
+    at: datetime
+    step: Step
+    sequence: int
+    wave: str = ""
+    targets: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldSet:
+    """A hold was set (``on``) or lifted. ``digest`` is the package digest a rollback left, else empty."""
+
+    at: datetime
+    on: bool
+    by: str
+    ref: str = ""
+    digest: Digest = Digest("")
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VetoSet:
+    """A version of an app was vetoed (``on``) or the veto lifted."""
+
+    at: datetime
+    on: bool
+    app: str
+    version: str
+    by: str
+    ref: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetChanged:
+    """A cluster joined the targets of the accepted revision, or its facts changed."""
+
+    at: datetime
+    joined: bool
+    cluster: str
+    file: Digest
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tampered:
+    """A known tag points elsewhere (``found``) or is gone (``found`` empty); or main was rewound."""
+
+    at: datetime
+    ref: str
+    recorded: ObjectId
+    found: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """A person acknowledged what was tampered with."""
+
+    at: datetime
+    ref: str
+    by: str
+    tag_ref: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archived:
+    """The tag may be deleted from the remote: the ledger keeps its raw object."""
+
+    at: datetime
+    ref: str
+    tag: ObjectId
+
+
+Record = (
+    Observed
+    | Decided
+    | Claimed
+    | Progressed
+    | HoldSet
+    | VetoSet
+    | FleetChanged
+    | Tampered
+    | Acknowledged
+    | Archived
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the rollout of one accepted verdict came."""
+
+    sequence: int
+    started_at: datetime | None = None
+    waves: tuple[str, ...] = ()  # names of the waves that ended
+    verified_at: datetime | None = None
+    degraded: tuple[tuple[datetime, datetime | None], ...] = ()
+    ended_at: datetime | None = None  # replaced, failed, rolled back or removed
+    end: Step | None = None
+    targets: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceState:
+    """The fold of one JSONL file."""
+
+    environment: str
+    instance: str
+    accepted: tuple[Verdict, ...] = ()  # promote, rollback and remove, in order of sequence
+    accepted_at: Mapping[int, datetime] = field(default_factory=dict)
+    outcomes: Mapping[ObjectId, VerdictOutcome] = field(default_factory=dict)  # by tag object
+    last_verdicts: Mapping[str, Verdict] = field(default_factory=dict)  # by ref
+    observed: Mapping[str, ObjectId] = field(default_factory=dict)  # by ref
+    observed_at: Mapping[str, datetime] = field(default_factory=dict)
+    progress: Mapping[int, Progress] = field(default_factory=dict)
+    claim: Claimed | None = None
+    claims: int = 0
+    holds: tuple[HoldSet, ...] = ()  # standing ones
+    vetoes: tuple[VetoSet, ...] = ()  # standing ones
+    fleet: tuple[FleetChanged, ...] = ()
+    tampered: tuple[Tampered, ...] = ()  # not acknowledged
+    archived: frozenset[str] = frozenset()
+    records: int = 0
+    sequence: int = 0  # the highest one in this file
+    last_at: datetime | None = None
+
+    @property
+    def desired(self) -> Verdict | None:
+        """The last accepted verdict; ``None`` before the first, a ``remove`` after a removal."""
+        return self.accepted[-1] if self.accepted else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerState:
+    """The fold of a whole ledger at one head."""
+
+    head: ObjectId
+    genesis: Genesis
+    instances: Mapping[Key, InstanceState] = field(default_factory=dict)
+    sequence: int = 0  # the highest one given out
+    last_at: datetime | None = None
+
+    def instance(self, environment: str, instance: str) -> InstanceState:
+        """The state of an instance; an empty one where nothing is recorded."""
+        found = self.instances.get((environment, instance))
+        return found or InstanceState(environment=environment, instance=instance)

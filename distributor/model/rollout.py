@@ -1,0 +1,138 @@
+"""Rollouts: the persisted state, what can happen to it, and what it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from distributor.model.changes import Actuation
+from distributor.model.fleet import RolloutStrategy, VerifyRule
+from distributor.model.health import HealthStatus
+from distributor.model.ledger import Step
+
+
+class TargetStage(StrEnum):
+    """Where one target stands in a rollout."""
+
+    WAITING = "waiting"
+    RUNNING = "running"  # asked to reconcile, or applied and not yet ready
+    READY = "ready"  # Current for min_ready, or delivered where that is accepted
+    FAILED = "failed"
+    OWED = "owed"  # unreachable: it owes the revision
+
+
+class RolloutPhase(StrEnum):
+    """What a rollout is doing."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    HALTED = "halted"  # more failures than the budget allows
+    VERIFIED = "verified"
+    REPLACED = "replaced"
+    UNVERIFIED = "unverified"  # every wave ended, but too few targets were reachable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetState:
+    """One target of a rollout; ``wave`` is an index. Times are when the stage began.
+
+    ``ask_at`` is when it was last asked to reconcile, or is to be; ``seen`` the health last reported.
+    """
+
+    cluster: str
+    wave: int
+    stage: TargetStage = TargetStage.WAITING
+    since: datetime | None = None
+    current_since: datetime | None = None  # since when it is seen Current on this very revision
+    result: str = ""  # "current" or "delivered" once ready
+    message: str = ""
+    attempts: int = 0
+    ask_at: datetime | None = None
+    seen: HealthStatus | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutState:
+    """The whole state of one rollout, saved before its commands are performed.
+
+    ``waves`` are the names in order; ``open_wave`` the index of the one that runs, -1 before the first
+    opens and ``len(waves)`` when all have ended.
+    """
+
+    environment: str
+    instance: str
+    sequence: int
+    strategy: RolloutStrategy
+    verify: VerifyRule
+    waves: tuple[str, ...]
+    targets: Mapping[str, TargetState]
+    phase: RolloutPhase = RolloutPhase.RUNNING
+    open_wave: int = -1
+    started_at: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSeen:
+    """A target reported; ``sequence`` is the revision it was observed on (others are ignored)."""
+
+    cluster: str
+    sequence: int
+    actuation: Actuation
+    health: HealthStatus
+    delivered: bool = False
+    retryable: bool = False
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """Time passed; nothing else happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Superseded:
+    """A newer revision of the instance was accepted."""
+
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseAsked:
+    """A person paused (``on``) or resumed the rollout."""
+
+    on: bool
+    reason: str = ""
+
+
+Event = TargetSeen | Tick | Superseded | PauseAsked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconcile:
+    """Bring this target to the revision (again), not before ``at``."""
+
+    cluster: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordStep:
+    """Append this to the ledger."""
+
+    step: Step
+    wave: str = ""
+    targets: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeAt:
+    """Send a ``Tick`` at this time."""
+
+    at: datetime
+
+
+Command = Reconcile | RecordStep | WakeAt

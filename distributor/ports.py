@@ -1,0 +1,350 @@
+"""Ports: the few doors to the outside world, as small Protocols. Adapters implement them, fakes ship."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome
+from distributor.model.findings import Finding
+from distributor.model.fleet import Cluster
+from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.package import GroupVersionKind
+from distributor.model.refs import ObjectId, ObjectRef
+from distributor.model.rendering import RenderJob
+from distributor.model.trees import TreeReader
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> datetime:
+        """The time now, in UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCommit:
+    """A commit to write: parents in order; ``signature`` is added by the writer's signer."""
+
+    tree: ObjectId
+    parents: tuple[ObjectId, ...]
+    message: str
+    at: datetime
+
+
+class GitObjects(TreeReader, Protocol):
+    """The local object database: everything in it is content-addressed, so calls are quick and sync."""
+
+    def resolve(self, ref: str) -> ObjectId | None:
+        """The object id of a full ref name, or ``None``."""
+        ...
+
+    def refs(self, prefix: str) -> Mapping[str, ObjectId]:
+        """All refs under a prefix such as ``refs/observed/tags/``."""
+        ...
+
+    def object_type(self, oid: ObjectId) -> str:
+        """commit, tree, blob or tag; raises ``ObjectMissing``."""
+        ...
+
+    def raw(self, oid: ObjectId) -> bytes:
+        """The raw bytes of any object, without its header; raises ``ObjectMissing``."""
+        ...
+
+    def tree_of(self, commit: ObjectId) -> ObjectId:
+        """The root tree of a commit; raises ``ObjectMissing``."""
+        ...
+
+    def is_ancestor(self, ancestor: ObjectId, descendant: ObjectId) -> bool:
+        """Whether ``ancestor`` is ``descendant`` or reachable from it."""
+        ...
+
+    def history(self, tip: ObjectId, until: ObjectId | None) -> Sequence[ObjectId]:
+        """First-parent history from ``tip`` back to, and without, ``until``; newest first."""
+        ...
+
+    def write_blob(self, data: bytes) -> ObjectId:
+        """Store bytes."""
+        ...
+
+    def write_tree(self, base: ObjectId | None, changes: Mapping[str, TreeChange]) -> ObjectId:
+        """A tree like ``base`` with paths set (blob or whole subtree) or removed (``None``)."""
+        ...
+
+    def write_commit(self, commit: NewCommit, signer: Signer | None) -> ObjectId:
+        """Store a commit, signed in the way of Git where a signer is given."""
+        ...
+
+    def write_tag(
+        self,
+        name: str,
+        target: ObjectId,
+        *,
+        message: str,
+        at: datetime,
+        tagger: str,
+        signer: Signer | None,
+    ) -> ObjectId:
+        """Store an annotated tag object, signed where a signer is given."""
+        ...
+
+    def set_ref(self, ref: str, oid: ObjectId | None, expect: ObjectId | None) -> bool:
+        """Move a local ref if it still is at ``expect`` (``None``: absent); False where it is not."""
+        ...
+
+
+TreeChange = tuple[str, ObjectId] | None
+"""(``"blob"`` or ``"tree"``, id) to put at a path, or ``None`` to remove it."""
+
+
+class Remote(Protocol):
+    """The shared Git repository; every call has a deadline and raises ``RemoteUnreachable``."""
+
+    async def fetch(self) -> None:
+        """Bring main, ledger and all tags into local refs: ``refs/observed/{heads,tags}/...``."""
+        ...
+
+    async def push(
+        self, updates: Mapping[str, ObjectId], *, expect: Mapping[str, ObjectId | None]
+    ) -> None:
+        """Push refs atomically, each only if the remote has it at ``expect``; raises ``PushRejected``."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs in OpenSSH form."""
+
+    @property
+    def public_key(self) -> str:
+        """The public key's text form: type and blob."""
+        ...
+
+    def sign(self, data: bytes, namespace: str) -> bytes:
+        """An armoured SSH signature (PROTOCOL.sshsig) over ``data``."""
+        ...
+
+
+class RenderEngine(Protocol):
+    """Turns files into objects; knows nothing of environments."""
+
+    @property
+    def version(self) -> str:
+        """Names the engine and the releases of its renderers; part of the cache key."""
+        ...
+
+    async def render(self, job: RenderJob) -> tuple[bytes, ...]:
+        """The objects as JSON bytes; raises the errors of ``errors.render``."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop all workers."""
+        ...
+
+
+class RenderCache(Protocol):
+    """Keeps rendered objects by content key; may forget anything at any time."""
+
+    def get(self, key: str) -> tuple[bytes, ...] | None:
+        """What was put under the key, or ``None``; never something half or wrong."""
+        ...
+
+    def put(self, key: str, objects: Sequence[bytes]) -> None:
+        """Keep the objects; failing to is no error."""
+        ...
+
+
+class TargetConnection(Protocol):
+    """One cluster, as far as one instance's delivery needs it."""
+
+    @property
+    def delivered_only(self) -> bool:
+        """True where health cannot be seen: the best it can say is ``delivered``."""
+        ...
+
+    @property
+    def ordered(self) -> bool:
+        """True where objects must be applied group by group; False where all go in one call."""
+        ...
+
+    async def read_inventory(self, environment: str, instance: str) -> Inventory | None:
+        """The inventory, or ``None`` if there is none; raises ``InventoryBroken`` if unreadable."""
+        ...
+
+    async def write_inventory(self, inventory: Inventory) -> Inventory:
+        """Write it if nobody else has since ``inventory.token`` was read, else raise ``Fenced``.
+
+        Returns the inventory with its new token. An empty token means: there must be none yet.
+        """
+        ...
+
+    async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
+        """The objects of these that exist."""
+        ...
+
+    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
+        """Apply the objects; one outcome each, in order. Errors of single objects are outcomes."""
+        ...
+
+    async def delete(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> tuple[Outcome, ...]:
+        """Delete objects that are still ours; gone ones count as pruned."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class Connections(Protocol):
+    """Opens clusters."""
+
+    async def open(self, cluster: Cluster) -> TargetConnection:
+        """A connection by the cluster's reference; raises ``UnknownConnection``, ``Unsupported``."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close everything that was opened."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRollout:
+    """A rollout's state, as ``rollout.encode`` wrote it."""
+
+    environment: str
+    instance: str
+    sequence: int
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTarget:
+    """What was last seen of a target; times in ISO 8601, ``detail`` a JSON object."""
+
+    environment: str
+    instance: str
+    cluster: str
+    sequence: int
+    actuation: str
+    health: str
+    message: str
+    observed_at: str
+    detail: str = "{}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """Something that happened; ``id`` is given by the store and only grows."""
+
+    at: str
+    kind: str
+    environment: str = ""
+    instance: str = ""
+    cluster: str = ""
+    message: str = ""
+    id: int = 0
+
+
+class Store(Protocol):
+    """The read model: may be empty at any start, and is filled again."""
+
+    async def open(self) -> None:
+        """Open and migrate."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close."""
+        ...
+
+    async def get(self, key: str) -> str | None:
+        """A single value by key."""
+        ...
+
+    async def set(self, key: str, value: str) -> None:
+        """Keep a single value."""
+        ...
+
+    async def save_rollout(self, rollout: StoredRollout) -> None:
+        """Replace the state of an instance's rollout; durable when it returns."""
+        ...
+
+    async def rollouts(self) -> tuple[StoredRollout, ...]:
+        """All stored rollout states."""
+        ...
+
+    async def drop_rollout(self, environment: str, instance: str) -> None:
+        """Forget a rollout."""
+        ...
+
+    async def save_targets(self, rows: Sequence[StoredTarget]) -> None:
+        """Replace what is known of some targets."""
+        ...
+
+    async def targets(
+        self,
+        environment: str = "",
+        instance: str = "",
+        cluster: str = "",
+        *,
+        after: tuple[str, str, str] | None = None,
+        limit: int = 0,
+    ) -> tuple[StoredTarget, ...]:
+        """Targets in the order (environment, instance, cluster); empty filters ask for nothing."""
+        ...
+
+    async def drop_target(self, environment: str, instance: str, cluster: str) -> None:
+        """Forget a target."""
+        ...
+
+    async def add_event(self, event: StoredEvent) -> int:
+        """Append an event and answer its number."""
+        ...
+
+    async def events(self, after: int = 0, limit: int = 500) -> tuple[StoredEvent, ...]:
+        """Events after a number, oldest first."""
+        ...
+
+    async def last_event(self) -> int:
+        """The number of the newest event; 0 before the first."""
+        ...
+
+    async def clear(self) -> None:
+        """Forget rollouts, targets and single values."""
+        ...
+
+
+class Timers(Protocol):
+    """Wakes callers; a timer never decides anything."""
+
+    def every(self, name: str, seconds: float, wake: Callable[[], None]) -> None:
+        """Call ``wake`` every so many seconds; a name that exists is replaced."""
+        ...
+
+    def at(self, name: str, when: datetime, wake: Callable[[], None]) -> None:
+        """Call ``wake`` once; a name that exists is replaced."""
+        ...
+
+    def stop(self) -> None:
+        """Forget all."""
+        ...
+
+
+class SchemaSource(Protocol):
+    """Knows the schemas of Kubernetes kinds."""
+
+    def check(
+        self, manifests: ManifestSet, kubernetes: str, known: frozenset[GroupVersionKind]
+    ) -> tuple[Finding, ...]:
+        """What does not fit its kind's schema at that Kubernetes minor version.
+
+        ``known`` are kinds that the package says the cluster serves: without a schema they only warn.
+        """
+        ...

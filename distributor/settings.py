@@ -1,0 +1,195 @@
+"""Settings: flags over ``DISTRIBUTOR_*`` variables over ``distributor.toml`` over defaults."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from distributor.errors import Where
+from distributor.errors.service import BadSetting
+
+FILE = "distributor.toml"
+PREFIX = "DISTRIBUTOR_"
+
+
+def _setting(default: Any, doc: str, *, secret: bool = False, least: float | None = None) -> Any:  # noqa: ANN401 - the default's own type
+    metadata = {"doc": doc, "secret": secret, "least": least}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of one process. Paths that are relative in ``distributor.toml`` start at its folder."""
+
+    repository: str = _setting(
+        "",
+        "URL or path of the shared catalog repository; empty: the `origin` of the one you stand in",
+    )
+    main: str = _setting("main", "Branch that proposes: requests must be reachable from it")
+    ledger: str = _setting("ledger", "Branch that decides: the append-only ledger")
+    state_dir: str = _setting(
+        "",
+        "Folder for the mirror, the database and caches; empty: one per repository under the user's state folder",
+    )
+    service_key: str = _setting(
+        "",
+        "The service's own ed25519 key, for ledger commits; empty: one under the user's configuration folder",
+    )
+    sign: str = _setting(
+        "", "Your ed25519 key for tags; empty: tags are unsigned unless --sign names one"
+    )
+    identity: str = _setting(
+        "", "Tagger of your tags, `Name <email>`; empty: what Git is configured with"
+    )
+    directory_root: str = _setting(
+        "clusters", "Folder that directory targets' connection references start from"
+    )
+    connections: Mapping[str, Mapping[str, str]] = _setting(
+        {}, "How to reach push clusters: by reference, a kubeconfig and a context"
+    )
+    listen: str = _setting(
+        "127.0.0.1", "Address to serve on; beyond loopback authentication is needed"
+    )
+    port: int = _setting(8080, "Port to serve on", least=0)
+    poll: float = _setting(
+        30.0, "Seconds between looks at the remote when no push hint comes", least=0.05
+    )
+    resync: float = _setting(300.0, "Seconds between checks of every target for drift", least=0.05)
+    git_timeout: float = _setting(60.0, "Seconds that a Git remote may take to answer", least=0.1)
+    engine_workers: int = _setting(2, "Render worker processes", least=1)
+    render_timeout: float = _setting(30.0, "Seconds that one render may take", least=0.1)
+    cache_bytes: int = _setting(1 << 30, "Bytes of rendered objects to keep on disk", least=0)
+    claim_seconds: float = _setting(
+        60.0, "Seconds after which another service may take an instance over", least=1
+    )
+    target_concurrency: int = _setting(16, "Targets that are worked on at once", least=1)
+    webhook_secret: str = _setting(
+        "", "Secret of the forge's push hints; empty: hints need none on loopback", secret=True
+    )
+    log_level: str = _setting("info", "debug, info, warning or error")
+    log_format: str = _setting("auto", "console, json, or auto: console at a terminal")
+
+    def state_path(self) -> Path:
+        """The state folder; its default depends on the repository, so that two never share one."""
+        if self.state_dir:
+            return Path(self.state_dir).expanduser()
+        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        name = hashlib.sha256(self.repository.encode()).hexdigest()[:16]
+        return Path(base) / "distributor" / name
+
+    def service_key_path(self) -> Path:
+        """The service's key file."""
+        if self.service_key:
+            return Path(self.service_key).expanduser()
+        base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+        return Path(base) / "distributor" / "service_ed25519"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Settings with the origin of each: ``flag``, a variable's name, a file, or ``default``."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def load(
+    flags: Mapping[str, Any], environment: Mapping[str, str], folder: Path | None = None
+) -> Loaded:
+    """Put the settings together; raises ``BadSetting`` that names where a wrong one comes from.
+
+    ``distributor.toml`` is looked for in ``folder`` and those above it, or where ``DISTRIBUTOR_CONFIG``
+    says.
+    """
+    path = _find(environment.get(PREFIX + "CONFIG", ""), folder or Path.cwd())
+    document = _read(path) if path else {}
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    known = {f.name: f for f in fields(Settings)}
+    _refuse_unknown(document, known, str(path))
+    for name, spec in known.items():
+        for origin, found in (
+            ("flag", flags.get(name)),
+            (PREFIX + name.upper(), environment.get(PREFIX + name.upper())),
+            (str(path), document.get(name)),
+        ):
+            if found is not None:
+                values[name] = _convert(name, found, spec.default, origin)
+                if origin == str(path) and path is not None:
+                    values[name] = _beside(name, values[name], path.parent)
+                origins[name] = origin
+                break
+        _check_least(name, values.get(name), spec.metadata.get("least"), origins.get(name, ""))
+    return Loaded(
+        settings=Settings(**values), origins={name: origins.get(name, "default") for name in known}
+    )
+
+
+def _find(named: str, folder: Path) -> Path | None:
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise BadSetting(f"({PREFIX}CONFIG names {path}, which is not a file)")
+        return path
+    for place in (folder, *folder.absolute().parents):
+        if (place / FILE).is_file():
+            return (place / FILE).absolute()
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadSetting(f"({error})", where=Where(file=str(path))) from error
+
+
+def _refuse_unknown(document: Mapping[str, Any], known: Mapping[str, Any], file: str) -> None:
+    for name in document:
+        if name not in known:
+            raise BadSetting(f"(unknown setting {name!r})", where=Where(file=file, field=name))
+
+
+_PATHS = ("state_dir", "service_key", "sign", "directory_root")
+
+
+def _beside(name: str, value: Any, folder: Path) -> Any:  # noqa: ANN401 - a setting's own type
+    """A relative path in the file starts at the file's folder; so does a repository that is one."""
+    if name == "connections":
+        return {
+            ref: {
+                k: str(folder / Path(v).expanduser()) if k == "kubeconfig" else v
+                for k, v in c.items()
+            }
+            for ref, c in value.items()
+        }
+    relative = name in _PATHS or (name == "repository" and value.startswith("."))
+    return str(folder / Path(value).expanduser()) if relative and value else value
+
+
+def _convert(name: str, value: Any, default: Any, origin: str) -> Any:  # noqa: ANN401 - a setting's own type
+    where = Where(file=origin, field=name)
+    if name == "connections":
+        if not isinstance(value, Mapping) or not all(
+            isinstance(c, Mapping) for c in value.values()
+        ):
+            raise BadSetting("(a table of tables is needed)", where=where)
+        return {str(ref): {str(k): str(v) for k, v in c.items()} for ref, c in value.items()}
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise BadSetting(f"({value!r} is not a {type(default).__name__})", where=where)
+    try:
+        return type(default)(value)
+    except ValueError as error:
+        raise BadSetting(f"({value!r} is not a {type(default).__name__})", where=where) from error
+
+
+def _check_least(name: str, value: Any, least: float | None, origin: str) -> None:  # noqa: ANN401 - a setting's own type
+    if value is not None and least is not None and not value >= least:
+        raise BadSetting(f"({value!r} is below {least:g})", where=Where(file=origin, field=name))
