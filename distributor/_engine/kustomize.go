@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/kustomize/kyaml/openapi"
+)
+
+// The tree of the request and the kustomization of our own stand beside each other: kustomize
+// refuses a base that contains the directory it is used from.
+const (
+	treeDir = "/tree"
+	topDir  = "/top"
+)
+
+func fromTop(name string) string { return "../tree/" + name }
+
+// kustomize builds the kustomization in one directory of the tree.
+func (j *job) kustomize(dir string) ([][]byte, error) {
+	if err := j.visit(dir); err != nil {
+		return nil, err
+	}
+	return j.build(treeDir+"/"+dir, nil)
+}
+
+// build runs kustomize on an in-memory file system: the tree, and the files of the top directory.
+func (j *job) build(dir string, top map[string][]byte) ([][]byte, error) {
+	fs := filesys.MakeFsInMemory()
+	for name, data := range j.files {
+		if err := fs.WriteFile(treeDir+"/"+name, data); err != nil {
+			return nil, fail(codeBadRequest, name, "%v", err)
+		}
+	}
+	for name, data := range top {
+		if err := fs.WriteFile(topDir+"/"+name, data); err != nil {
+			return nil, err
+		}
+	}
+	if j.customSchema {
+		openapi.ResetOpenAPI()
+		defer openapi.ResetOpenAPI()
+	}
+	options := krusty.MakeDefaultOptions()
+	// The default of the command line: a kustomization may ask for another order.
+	options.Reorder = krusty.ReorderOptionUnspecified
+	result, err := krusty.MakeKustomizer(options).Run(fs, dir)
+	if err != nil {
+		return nil, kustomizeError(j.request.Path, err)
+	}
+	if result.Size() > j.limits.MaxObjects {
+		return nil, fail(codeTooManyObjects, j.request.Path, "the render gives %d objects, the limit is %d", result.Size(), j.limits.MaxObjects)
+	}
+	objects := make([][]byte, 0, result.Size())
+	for _, resource := range result.Resources() {
+		object, err := toJSON(resource.CurId().String(), resource.YNode(), j.limits.MaxDepth, kustomization)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, object)
+	}
+	return objects, nil
+}
+
+// kustomizeError gives an error of the library a code. Most of its errors are plain text; the
+// scan before the run finds the dangerous cases, so a wrong guess here only costs precision.
+func kustomizeError(name string, err error) error {
+	var coded *engineError
+	if errors.As(err, &coded) {
+		return coded
+	}
+	message := strings.ReplaceAll(err.Error(), treeDir+"/", "")
+	code := codeBuild
+	switch {
+	case types.IsErrOnlyBuiltinPluginsAllowed(err), strings.Contains(message, "plugins disabled"),
+		strings.Contains(message, "must specify --enable-helm"):
+		code = codePlugin
+	case strings.Contains(message, "is not in or below"):
+		code = codeOutsideTree
+	case strings.Contains(message, "unable to find one of 'kustomization.yaml'"):
+		code = codeNoKust
+	case strings.Contains(message, "MalformedYAMLError"):
+		code = codeBadYAML
+	}
+	return fail(code, name, "%s", message)
+}

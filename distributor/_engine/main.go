@@ -1,0 +1,127 @@
+// Command distributor-engine renders kustomizations, Helm charts and plain manifests.
+//
+// It reads framed requests on standard input and writes framed answers on standard output, one
+// after the other (frame.go describes the frames). It never reads a disk, never opens a socket and
+// never starts a program: every input arrives in the request. One process serves one request at a
+// time; the caller runs several processes and kills one that takes too long.
+package main
+
+import (
+	"bufio"
+	"errors"
+	"flag"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"time"
+)
+
+// Exit codes that the caller tells apart from a crash.
+const (
+	exitProtocol = 64 // the caller sent something that is not a frame
+	exitOrphan   = 65 // the caller went away in the middle of a render
+	exitMemory   = 86 // the memory watchdog ended the process
+)
+
+func main() {
+	limits := parseFlags()
+	seal()
+	watchMemory(limits)
+	in, out := bufio.NewReaderSize(os.Stdin, 1<<16), os.Stdout
+	// Libraries print warnings; standard output carries frames only.
+	os.Stdout = os.Stderr
+	if err := serve(in, out, limits); err != nil {
+		os.Exit(exitProtocol)
+	}
+}
+
+func parseFlags() Limits {
+	limits := defaultLimits()
+	flag.IntVar(&limits.MaxObjects, "max-objects", limits.MaxObjects, "objects in one answer")
+	flag.IntVar(&limits.MaxInput, "max-input", limits.MaxInput, "bytes of one request's files")
+	flag.IntVar(&limits.MaxOutput, "max-output", limits.MaxOutput, "bytes of one answer's objects")
+	flag.IntVar(&limits.MaxDepth, "max-depth", limits.MaxDepth, "nesting of one document")
+	flag.Int64Var(&limits.SoftMemory, "soft-memory", limits.SoftMemory, "bytes at which the collector works harder")
+	flag.Int64Var(&limits.HardMemory, "hard-memory", limits.HardMemory, "bytes of heap at which the process exits")
+	flag.Parse()
+	return limits
+}
+
+// seal takes away what a render must not have, should a check upstream ever fail: an HTTP
+// transport, programs to start, variables to read.
+func seal() {
+	os.Clearenv()
+	http.DefaultTransport = refusingTransport{}
+	http.DefaultClient = &http.Client{Transport: refusingTransport{}}
+	runtime.GOMAXPROCS(min(runtime.NumCPU(), 2))
+}
+
+type refusingTransport struct{}
+
+func (refusingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	return nil, fail(codeRemoteBase, "", "the network is not reachable from a render: %s", r.URL.Redacted())
+}
+
+// linger is how long a render may go on after the caller closed the stream: long enough for one
+// that was asked for just before, short enough that nothing outlives a caller that was killed.
+const linger = 10 * time.Second
+
+// incoming is one frame, or the reason why it is refused or why the stream ends.
+type incoming struct {
+	request Request
+	blob    []byte
+	err     error
+}
+
+// receive reads frames in the background, so that the end of the stream is seen during a render.
+func receive(in io.Reader, limits Limits) <-chan incoming {
+	frames := make(chan incoming)
+	go func() {
+		for {
+			request, blob, err := readRequest(in, limits)
+			var refused *engineError
+			lost := err != nil && !errors.As(err, &refused)
+			if lost {
+				time.AfterFunc(linger, func() { os.Exit(exitOrphan) })
+			}
+			frames <- incoming{request, blob, err}
+			if lost {
+				return
+			}
+		}
+	}()
+	return frames
+}
+
+// serve answers requests until the caller closes the stream. Only a broken stream is an error.
+func serve(in io.Reader, out io.Writer, limits Limits) error {
+	for frame := range receive(in, limits) {
+		var refused *engineError
+		if errors.Is(frame.err, io.EOF) {
+			return nil
+		}
+		if frame.err != nil && !errors.As(frame.err, &refused) {
+			return frame.err
+		}
+		if err := answerOne(out, frame, limits); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func answerOne(out io.Writer, frame incoming, limits Limits) error {
+	if err := writeAnswer(out, Answer{ID: frame.request.ID, Begun: true}, nil); err != nil {
+		return err
+	}
+	answer := Answer{ID: frame.request.ID}
+	objects, err := [][]byte(nil), frame.err
+	if err == nil {
+		objects, err = handle(frame.request, frame.blob, limits, &answer)
+	}
+	if err != nil {
+		answer.Error, objects = asEngineError(err), nil
+	}
+	return writeAnswer(out, answer, objects)
+}

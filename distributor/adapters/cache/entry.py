@@ -1,0 +1,36 @@
+"""The form of one cache entry: bytes that prove what they are, without I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Sequence
+
+MAGIC = b"distributor render 1\n"
+_DIGEST_SIZE = hashlib.sha256().digest_size
+_COUNT = struct.Struct(">I")
+
+
+def encode(key: str, objects: Sequence[bytes]) -> bytes:
+    """The entry: magic, SHA-256 of the rest, then key and objects, each behind its length."""
+    parts = [key.encode(), *objects]
+    body = _COUNT.pack(len(parts)) + b"".join(_COUNT.pack(len(part)) + part for part in parts)
+    return MAGIC + hashlib.sha256(body).digest() + body
+
+
+def decode(key: str, data: bytes) -> tuple[bytes, ...] | None:
+    """The objects of an entry, or ``None`` where it is cut short, altered, or of another key."""
+    start = len(MAGIC) + _DIGEST_SIZE
+    body = data[start:]
+    if not data.startswith(MAGIC) or hashlib.sha256(body).digest() != data[len(MAGIC) : start]:
+        return None
+    (count,) = _COUNT.unpack_from(body)
+    parts = []
+    offset = _COUNT.size
+    for _ in range(count):
+        (size,) = _COUNT.unpack_from(body, offset)
+        offset += _COUNT.size
+        parts.append(body[offset : offset + size])
+        offset += size
+    stored_key, *objects = parts
+    return tuple(objects) if stored_key == key.encode() else None

@@ -1,0 +1,152 @@
+"""A pool of engine workers behind the ``RenderEngine`` port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from distributor.adapters.engine import frames
+from distributor.adapters.engine.errors import death_of, error_of
+from distributor.adapters.engine.settings import EngineSettings
+from distributor.adapters.engine.worker import Worker, WorkerGoneError, WorkerStatus, ask_version
+from distributor.errors.render import EngineProtocol, RenderTimeout, RenderTooLarge
+from distributor.model.rendering import RenderJob
+
+
+class EnginePool:
+    """Renders on worker processes, started when needed and one request at a time.
+
+    A render that takes too long, or whose worker dies, fails alone: its worker is replaced, nothing is
+    tried again unasked. A worker that died while idle is replaced before anybody notices.
+    """
+
+    def __init__(self, settings: EngineSettings | None = None) -> None:
+        self._settings = settings or EngineSettings()
+        self._slots = asyncio.Semaphore(self._settings.workers)
+        self._idle: dict[Worker, asyncio.TimerHandle] = {}
+        self._busy: set[Worker] = set()
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._requests = 0
+        self._version = ""
+        self._closed = False
+
+    @property
+    def version(self) -> str:
+        """Names the engine and the releases of its renderers; the first call starts a process."""
+        if not self._version:
+            self._version = ask_version(self._settings)
+        return self._version
+
+    async def render(self, job: RenderJob) -> tuple[bytes, ...]:
+        """The objects as JSON bytes; raises the errors of ``errors.render``."""
+        size = sum(map(len, job.files.values()))
+        if size > self._settings.max_input:
+            limit = self._settings.max_input
+            raise RenderTooLarge(f"The files hold {size} bytes, the limit is {limit}.")
+        self._requests += 1
+        request_id = self._requests
+        frame = frames.encode_render(request_id, job)
+        async with self._slots:
+            answer = await self._answer(request_id, frame)
+        if answer.refusal is not None:
+            raise error_of(answer.refusal)
+        return answer.objects
+
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        """Every running worker with its memory, for metrics."""
+        return tuple(
+            WorkerStatus(
+                pid=worker.pid,
+                resident=worker.resident,
+                renders=worker.renders,
+                busy=worker in self._busy,
+            )
+            for worker in (*self._busy, *self._idle)
+        )
+
+    async def aclose(self) -> None:
+        """Stop all workers; renders under way fail with a retryable error."""
+        self._closed = True
+        for timer in self._idle.values():
+            timer.cancel()
+        idle, self._idle = list(self._idle), {}
+        await asyncio.gather(
+            *(worker.stop() for worker in idle), *(worker.kill() for worker in list(self._busy))
+        )
+        await asyncio.gather(*self._retiring)
+
+    async def _answer(self, request_id: int, frame: bytes) -> frames.Answer:
+        """Ask one worker; ask a new one only where the first died before it began."""
+        try:
+            async with self._worker() as worker:
+                return await self._ask(worker, request_id, frame)
+        except WorkerGoneError:
+            pass
+        try:
+            async with self._worker(fresh=True) as worker:
+                return await self._ask(worker, request_id, frame)
+        except WorkerGoneError as gone:
+            raise EngineProtocol("two workers ended before they began the render") from gone
+
+    async def _ask(self, worker: Worker, request_id: int, frame: bytes) -> frames.Answer:
+        """Ask, within the deadline; ``WorkerGoneError`` says that the render had not begun."""
+        deadline = self._settings.deadline
+        try:
+            async with asyncio.timeout(deadline):
+                return await worker.ask(request_id, frame)
+        except TimeoutError:
+            raise RenderTimeout(f"It was stopped after {deadline:g} seconds.") from None
+        except WorkerGoneError as gone:
+            if self._closed:
+                raise EngineProtocol("the engine was closed during the render") from None
+            returncode = await worker.kill()
+            if not gone.begun:
+                raise
+            raise death_of(returncode) from None
+
+    @asynccontextmanager
+    async def _worker(self, *, fresh: bool = False) -> AsyncIterator[Worker]:
+        """A worker for one request. One that did not answer in order is ended, never used again."""
+        if self._closed:
+            raise EngineProtocol("the engine is closed")
+        worker = await (Worker.start(self._settings) if fresh else self._take())
+        self._busy.add(worker)
+        try:
+            yield worker
+        except BaseException:
+            await asyncio.shield(_end(worker))
+            raise
+        finally:
+            self._busy.discard(worker)
+        self._give_back(worker)
+
+    async def _take(self) -> Worker:
+        while self._idle:
+            worker, timer = self._idle.popitem()
+            timer.cancel()
+            if worker.alive:
+                return worker
+            await _end(worker)
+        return await Worker.start(self._settings)
+
+    def _give_back(self, worker: Worker) -> None:
+        if self._closed or worker.resident > self._settings.recycle_memory:
+            self._retire(worker)
+            return
+        loop = asyncio.get_running_loop()
+        self._idle[worker] = loop.call_later(self._settings.idle_after, self._expire, worker)
+
+    def _expire(self, worker: Worker) -> None:
+        if self._idle.pop(worker, None) is not None:
+            self._retire(worker)
+
+    def _retire(self, worker: Worker) -> None:
+        """End a worker in the background; ``aclose`` waits for what is still under way."""
+        task = asyncio.create_task(_end(worker))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+
+async def _end(worker: Worker) -> None:
+    await worker.kill()

@@ -1,0 +1,209 @@
+"""Workers: bounded, replaced, restarted, and never in each other's way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from distributor.adapters.engine import EnginePool, EngineSettings
+from distributor.errors.render import EngineMissing, EngineProtocol, RenderTimeout, WorkerDied
+from distributor.model.rendering import ChartOptions, RenderJob
+
+CHART = {"chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"}
+ENDLESS = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"
+HUNGRY = '{{ $x := repeat 4000000 "x" }}{{ range until 2000 }}{{ $x }}{{ end }}'
+OPTIONS = ChartOptions(release_name="web", namespace="shop")
+MIB = 1 << 20
+
+
+@pytest.fixture
+def simple(job):
+    def build(name: str = "a") -> RenderJob:
+        return job("raw", {"a.yaml": f"apiVersion: v1\nkind: A\nmetadata: {{name: {name}}}\n"})
+
+    return build
+
+
+@pytest.fixture
+def template(job):
+    def build(text: str) -> RenderJob:
+        return job("helm", {**CHART, "chart/templates/a.yaml": text}, "chart", chart=OPTIONS)
+
+    return build
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def ticks(pid: int) -> int:
+    """Processor time used, in clock ticks: more than starting takes means that a render is under way."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11])
+
+
+async def until(condition, seconds: float = 5) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "did not happen in time"
+        await asyncio.sleep(0.01)
+
+
+async def test_the_version_names_the_renderers(pool):
+    assert pool.version == "engine/1 kustomize/v0.21.1 helm/v4.3.0"
+    assert pool.workers() == ()
+
+
+async def test_fifty_renders_on_two_workers(make_pool, simple):
+    pool = make_pool(workers=2)
+    results = await asyncio.gather(*(pool.render(simple(f"n{number}")) for number in range(50)))
+    assert all(f'"n{number}"'.encode() in found for number, (found,) in enumerate(results))
+    statuses = pool.workers()
+    assert len(statuses) == 2
+    assert sum(status.renders for status in statuses) == 50
+    assert all(0 < status.resident < 96 * MIB and not status.busy for status in statuses)
+
+
+async def test_an_endless_template_is_stopped_while_another_render_succeeds(
+    make_pool, simple, template
+):
+    pool = make_pool(workers=2, deadline=1.0)
+    endless = asyncio.create_task(pool.render(template(ENDLESS)))
+    await until(lambda: any(status.busy for status in pool.workers()))
+    (busy,) = pool.workers()
+    for _ in range(5):
+        assert len(await pool.render(simple())) == 1
+    assert not endless.done()
+    with pytest.raises(RenderTimeout):
+        await endless
+    assert gone(busy.pid)
+    assert len(await pool.render(simple())) == 1
+
+
+async def test_a_render_that_eats_memory_costs_its_worker_alone(make_pool, simple, template):
+    pool = make_pool(workers=1, hard_memory=100 * MIB)
+    with pytest.raises(WorkerDied, match="memory"):
+        await pool.render(template(HUNGRY))
+    assert len(await pool.render(simple())) == 1
+
+
+async def test_endless_recursion_ends_coded(make_pool, simple, template):
+    pool = make_pool(workers=1)
+    text = '{{ define "a" }}{{ template "a" . }}{{ end }}{{ template "a" . }}'
+    with pytest.raises(Exception, match=r"DST306|DST313"):
+        await pool.render(template(text))
+    assert len(await pool.render(simple())) == 1
+
+
+async def test_a_worker_killed_in_the_middle_fails_its_render_once(make_pool, simple, template):
+    pool = make_pool(workers=1)
+    task = asyncio.create_task(pool.render(template(ENDLESS)))
+    await until(lambda: any(status.busy for status in pool.workers()))
+    (worker,) = pool.workers()
+    await until(lambda: ticks(worker.pid) > 10)
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(WorkerDied, match="signal 9"):
+        await task
+    assert len(await pool.render(simple())) == 1
+
+
+async def test_the_death_of_an_idle_worker_is_not_noticed(make_pool, simple):
+    pool = make_pool(workers=1)
+    for _ in range(5):
+        assert len(await pool.render(simple())) == 1
+        (worker,) = pool.workers()
+        os.kill(worker.pid, signal.SIGKILL)
+
+
+async def test_a_cancelled_render_leaves_no_worker_behind(make_pool, simple, template):
+    pool = make_pool(workers=1)
+    task = asyncio.create_task(pool.render(template(ENDLESS)))
+    await until(lambda: any(status.busy for status in pool.workers()))
+    (worker,) = pool.workers()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert gone(worker.pid)
+    assert len(await pool.render(simple())) == 1
+
+
+async def test_idle_workers_are_stopped(make_pool, simple):
+    pool = make_pool(idle_after=0.05)
+    await pool.render(simple())
+    (worker,) = pool.workers()
+    await until(lambda: pool.workers() == () and gone(worker.pid))
+
+
+async def test_a_worker_that_grew_is_replaced(make_pool, simple):
+    pool = make_pool(workers=1, recycle_memory=1)
+    await pool.render(simple())
+    assert pool.workers() == ()
+
+
+async def test_closing_stops_everything(make_pool, simple, template):
+    pool = make_pool(workers=2)
+    await pool.render(simple())
+    task = asyncio.create_task(pool.render(template(ENDLESS)))
+    await until(lambda: any(status.busy for status in pool.workers()))
+    pids = [status.pid for status in pool.workers()]
+    await pool.aclose()
+    with pytest.raises(EngineProtocol, match="closed"):
+        await task
+    with pytest.raises(EngineProtocol, match="closed"):
+        await pool.render(simple())
+    assert all(map(gone, pids))
+
+
+async def test_a_worker_is_bounded_and_has_no_environment(make_pool, simple):
+    pool = make_pool()
+    await pool.render(simple())
+    (worker,) = pool.workers()
+    process = Path(f"/proc/{worker.pid}")
+    assert process.joinpath("environ").read_bytes() == b""
+    assert os.getpgid(worker.pid) == worker.pid
+    bounds = process.joinpath("limits").read_text()
+    for line in ("Max file size             0", "Max core file size        0"):
+        assert line in bounds
+
+
+@pytest.mark.parametrize("content", [None, b"no program"])
+async def test_a_missing_engine_says_what_to_do(tmp_path, simple, content):
+    binary = tmp_path / "engine"
+    if content is not None:
+        binary.write_bytes(content)
+        binary.chmod(0o755)
+    pool = EnginePool(EngineSettings(binary=binary))
+    with pytest.raises(EngineMissing):
+        await pool.render(simple())
+    with pytest.raises(EngineMissing):
+        _ = pool.version
+
+
+async def test_an_engine_that_always_ends_is_not_tried_forever(tmp_path, simple):
+    binary = tmp_path / "engine"
+    binary.write_text("#!/bin/sh\nexit 3\n")
+    binary.chmod(0o755)
+    pool = EnginePool(EngineSettings(binary=binary))
+    with pytest.raises(EngineProtocol, match="ended before"):
+        await pool.render(simple())
+    await pool.aclose()
+
+
+async def test_a_program_that_speaks_otherwise_is_refused(tmp_path, simple):
+    binary = tmp_path / "engine"
+    binary.write_text("#!/bin/sh\nprintf 'hello, world, this is not a frame'\nexec /bin/cat\n")
+    binary.chmod(0o755)
+    pool = EnginePool(EngineSettings(binary=binary))
+    with pytest.raises(EngineProtocol):
+        await pool.render(simple())
+    assert pool.workers() == ()
+    await pool.aclose()

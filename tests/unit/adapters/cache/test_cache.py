@@ -1,0 +1,148 @@
+"""The render cache: what was put comes back, or nothing does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distributor.adapters.cache import CacheSettings, DiskRenderCache, entry
+from distributor.adapters.cache.memory import MemoryCache
+from distributor.errors.render import CacheNotWritable
+
+OBJECTS = (b'{"a":1}', b"", b'{"b":2}')
+COLD = CacheSettings(memory_bytes=0)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"])), st.lists(st.binary(max_size=40), max_size=5)
+)
+def test_an_entry_decodes_to_what_was_encoded(key, objects):
+    assert entry.decode(key, entry.encode(key, objects)) == tuple(objects)
+
+
+@given(st.data())
+def test_any_change_of_one_byte_or_of_the_length_is_seen(data):
+    encoded = bytearray(entry.encode("key", OBJECTS))
+    position = data.draw(st.integers(0, len(encoded) - 1))
+    if data.draw(st.booleans()):
+        encoded[position] ^= data.draw(st.integers(1, 255))
+    else:
+        del encoded[position:]
+    assert entry.decode("key", bytes(encoded)) is None
+
+
+def test_an_entry_of_another_key_is_not_served():
+    assert entry.decode("other", entry.encode("key", OBJECTS)) is None
+
+
+@pytest.mark.parametrize("settings", [CacheSettings(), COLD])
+def test_put_then_get(tmp_path, settings):
+    cache = DiskRenderCache(tmp_path / "not" / "yet", settings)
+    assert cache.get("a") is None
+    cache.put("a", list(OBJECTS))
+    cache.put("empty", ())
+    assert cache.get("a") == OBJECTS
+    assert cache.get("empty") == ()
+    assert (cache.degraded, cache.take_warning()) == (False, None)
+
+
+def test_another_process_reads_what_this_one_put(tmp_path):
+    DiskRenderCache(tmp_path).put("a", OBJECTS)
+    assert DiskRenderCache(tmp_path).get("a") == OBJECTS
+
+
+@pytest.mark.parametrize("keep", [0, 10, 40, 60, -1])
+def test_a_damaged_entry_is_dropped(tmp_path, keep):
+    cache = DiskRenderCache(tmp_path, COLD)
+    cache.put("a", OBJECTS)
+    (path,) = files(tmp_path)
+    path.write_bytes(path.read_bytes()[:keep])
+    assert cache.get("a") is None
+    assert files(tmp_path) == []
+    cache.put("a", OBJECTS)
+    assert cache.get("a") == OBJECTS
+
+
+CRASHING_WRITER = """
+import os, sys
+from pathlib import Path
+from distributor.adapters.cache import DiskRenderCache
+Path.replace = lambda *_: os._exit(9)  # the power goes just before the rename
+DiskRenderCache(Path(sys.argv[1])).put("a", [b"x" * 1000])
+"""
+
+
+def test_a_writer_that_dies_before_the_rename_leaves_no_entry(tmp_path):
+    DiskRenderCache(tmp_path).put("kept", OBJECTS)
+    command = [sys.executable, "-c", CRASHING_WRITER, str(tmp_path)]
+    done = subprocess.run(command, check=False)  # noqa: S603 - this interpreter, our own text
+    assert done.returncode == 9
+    cache = DiskRenderCache(tmp_path, COLD)
+    assert cache.get("a") is None
+    assert cache.get("kept") == OBJECTS
+    (leftover,) = tmp_path.rglob(".tmp-*")
+    cache.put("b", OBJECTS)
+    assert leftover.exists(), "a young temporary file may belong to a living writer"
+    os.utime(leftover, (time.time() - 7200,) * 2)
+    DiskRenderCache(tmp_path, COLD).put("c", OBJECTS)
+    assert not leftover.exists()
+
+
+def test_the_entry_used_longest_ago_goes_first(tmp_path):
+    cache = DiskRenderCache(tmp_path, CacheSettings(max_bytes=5000, memory_bytes=0))
+    for number, key in enumerate("abcd"):
+        cache.put(key, [b"x" * 1000])
+        newest = max(files(tmp_path), key=lambda path: path.stat().st_mtime_ns)
+        os.utime(newest, (number, number))
+    assert cache.get("a") is not None
+    cache.put("e", [b"x" * 1000])
+    assert cache.get("a") is not None
+    assert cache.get("b") is None
+    assert sum(path.stat().st_size for path in files(tmp_path)) <= 5000
+
+
+def test_an_entry_larger_than_the_cache_is_not_kept(tmp_path):
+    cache = DiskRenderCache(tmp_path, CacheSettings(max_bytes=100, memory_bytes=0))
+    cache.put("a", [b"x" * 1000])
+    assert cache.get("a") is None
+    assert files(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_written_degrades_to_memory_with_one_warning(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_bytes(b"")
+    cache = DiskRenderCache(blocked / "cache")
+    cache.put("a", OBJECTS)
+    cache.put("b", OBJECTS)
+    assert (cache.get("a"), cache.get("b"), cache.degraded) == (OBJECTS, OBJECTS, True)
+    assert isinstance(cache.take_warning(), CacheNotWritable)
+    assert cache.take_warning() is None
+    blocked.unlink()
+    cache.put("a", OBJECTS)
+    assert not cache.degraded
+    assert DiskRenderCache(blocked / "cache").get("a") == OBJECTS
+
+
+def test_memory_keeps_the_most_recently_used():
+    memory = MemoryCache(10)
+    memory.put("a", (b"12345",))
+    memory.put("b", (b"12345",))
+    assert memory.get("a") == (b"12345",)
+    memory.put("c", (b"1",))
+    assert memory.get("b") is None
+    assert (memory.get("a"), memory.get("c")) == ((b"12345",), (b"1",))
+    memory.put("a", (b"12345678901",))
+    assert memory.get("a") is None
+    memory.put("d", (b"123456789",))
+    assert (memory.get("c"), memory.get("d")) == ((b"1",), (b"123456789",))

@@ -1,0 +1,63 @@
+"""The written form of inventories."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distributor.errors.cluster import InventoryBroken
+from distributor.model.changes import Inventory, InventoryEntry
+from distributor.model.inventories import from_json, to_json
+from distributor.model.refs import Digest, ObjectRef
+
+NAME = st.text("abz09-.", min_size=1, max_size=8)
+REF = st.builds(ObjectRef, st.sampled_from(["", "apps"]), st.just("Kind"), st.just("") | NAME, NAME)
+DIGEST = st.integers(0, 2**256 - 1).map(lambda number: Digest(f"sha256:{number:064x}"))
+ENTRY = st.builds(InventoryEntry, ref=REF, api_version=NAME, digest=DIGEST, uid=st.text())
+INVENTORY = st.builds(
+    Inventory,
+    environment=NAME,
+    instance=NAME,
+    cluster=NAME,
+    sequence=st.integers(0, 2**53),
+    ledger_commit=st.text(),
+    revision=st.text(),
+    applied=DIGEST | st.just(Digest("")),
+    entries=st.lists(ENTRY, max_size=5).map(lambda found: {e.ref: e for e in found}),
+    hooks=st.dictionaries(NAME, NAME, max_size=2),
+    token=st.just("t"),
+)
+
+
+@given(INVENTORY)
+@settings(deadline=None)
+def test_what_is_written_is_read(inventory: Inventory) -> None:
+    assert from_json(json.loads(json.dumps(to_json(inventory))), token="t") == inventory  # noqa: S106
+
+
+GOOD = to_json(Inventory(environment="sit", instance="shop", cluster="c1", sequence=1))
+ROW = ["v1/Kind/ns/x", "v1", "sha256:" + "a" * 64, ""]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 2}, {"format": None}, {"sequence": "1"}, {"sequence": True}, {"sequence": -1},
+        {"environment": None}, {"hooks": []}, {"hooks": {"a": 1}}, {"entries": {}}, {"entries": ["x"]},
+        {"entries": [ROW[:3]]}, {"entries": [[1, *ROW[1:]]]}, {"entries": [["x", *ROW[1:]]]},
+        {"entries": [[*ROW[:2], "sha256:1", ""]]}, {"entries": [ROW, ROW]},
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(InventoryBroken):
+        from_json({**GOOD, **change}, token="")
+
+
+@pytest.mark.parametrize("value", [None, [], "x", 1])
+def test_it_must_be_an_object(value: object) -> None:
+    with pytest.raises(InventoryBroken):
+        from_json(value, token="")

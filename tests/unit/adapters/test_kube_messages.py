@@ -1,0 +1,177 @@
+"""What API servers' answers mean, and what is sent: tables."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from distributor.adapters.kube.bodies import APPLIED, apply_body, live_object
+from distributor.adapters.kube.discovery import Resource, read
+from distributor.adapters.kube.messages import Answer, error_of, missing_namespace
+from distributor.errors.cluster import ApiRefused, BrokenAnswer
+from distributor.model.manifest import Manifest
+from distributor.model.refs import GroupKind, ObjectRef
+
+
+def answer(code: int, **status: object) -> Answer:
+    body = {"kind": "Status", "status": "Failure", "code": code, **status}
+    return Answer(status=code, body=json.dumps(body).encode())
+
+
+def cause(reason: str, message: str, field: str = "") -> dict[str, Any]:
+    return {"causes": [{"reason": reason, "message": message, "field": field}]}
+
+
+CASES = [
+    (answer(400, message="bad"), "DST402", "bad"),
+    (answer(401, message="Unauthorized"), "DST406", "Unauthorized"),
+    (Answer(status=401, body=b""), "DST406", "HTTP 401"),
+    (
+        answer(403, message='pods is forbidden: User "eve" cannot list resource "pods"'),
+        "DST406",
+        "eve",
+    ),
+    (answer(403, message='pods "x" is forbidden: exceeded quota: q'), "DST402", "quota"),
+    (answer(403, message='pods "x" is forbidden: violates PodSecurity'), "DST402", "PodSecurity"),
+    (answer(403, message="x", details=cause("NamespaceTerminating", "m")), "DST419", "x"),
+    (answer(404, message="not found"), "DST402", "not found"),
+    (Answer(status=404, body=b"404 page not found"), "DST405", "HTTP 404"),
+    (
+        answer(409, details=cause("FieldManagerConflict", 'conflict with "helm"', ".spec.replicas")),
+        "DST407",
+        '.spec.replicas: conflict with "helm"',
+    ),
+    (answer(409, message="the object has been modified"), "DST404", "modified"),
+    (
+        answer(422, details=cause("FieldValueInvalid", "Invalid value: 0", "spec.ports[0].port")),
+        "DST402",
+        "spec.ports[0].port: Invalid value: 0",
+    ),
+    (answer(422, details=cause("FieldValueInvalid", "field is immutable", "spec.selector")), "DST416", "spec.selector"),
+    (answer(422, message="x is invalid"), "DST402", "x is invalid"),
+    (
+        answer(422, details=cause("FieldValueForbidden", "Forbidden: updates to statefulset spec for fields other than", "spec")),
+        "DST416",
+        "spec",
+    ),
+    (answer(429, message="slow down"), "DST403", "slow down"),
+    (answer(500, message="etcd"), "DST404", "etcd"),
+    (Answer(status=503, body=b"<html>"), "DST404", "HTTP 503"),
+    (Answer(status=302, body=b""), "DST405", "HTTP 302"),
+    (answer(400, message="x" * 10_000, details={"causes": "no list"}), "DST402", "xxx"),
+    (answer(422, details={"causes": [1, {}]}), "DST402", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "code", "text"), CASES)
+def test_every_answer_has_a_code(given: Answer, code: str, text: str) -> None:
+    error = error_of(given, "Deployment/shop/cart")
+    assert error.code == code
+    assert error.detail.startswith("Deployment/shop/cart")
+    assert text in error.detail
+    assert len(error.detail) < 400
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff"])
+def test_a_good_status_with_a_bad_body_is_broken(body: bytes) -> None:
+    with pytest.raises(BrokenAnswer):
+        Answer(status=200, body=body).object("it")
+
+
+def test_the_namespace_that_is_missing() -> None:
+    found = answer(404, details={"kind": "namespaces", "name": "shop"})
+    assert missing_namespace(found) == "shop"
+    assert missing_namespace(answer(404, details={"kind": "pods", "name": "x"})) == ""
+    assert missing_namespace(answer(404)) == ""
+    assert missing_namespace(Answer(status=404, body=b"")) == ""
+
+
+def manifest(**more: object) -> Manifest:
+    return Manifest.of(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}, **more}
+    )
+
+
+def test_what_is_sent_says_what_was_applied() -> None:
+    made = manifest(data={"a": "b2xk", "b": "Yg=="}, stringData={"a": "new", "c": ""})
+    sent = json.loads(apply_body(made))
+    assert sent["metadata"]["annotations"] == {APPLIED: made.digest}
+    assert sent["data"] == {"a": "bmV3", "b": "Yg==", "c": ""}
+    assert "stringData" not in sent
+
+
+def test_other_annotations_and_kinds_stay() -> None:
+    made = Manifest.of(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "c", "namespace": "n", "annotations": {"a": "b"}},
+            "stringData": {"not": "a secret"},
+        }
+    )
+    sent = json.loads(apply_body(made))
+    assert sent["metadata"]["annotations"] == {"a": "b", APPLIED: made.digest}
+    assert sent["stringData"] == {"not": "a secret"}
+
+
+def test_an_object_of_a_list_gets_its_kind() -> None:
+    live = live_object(ObjectRef("apps", "Deployment", "n", "d"), "apps/v1", {"metadata": {}})
+    assert (live.data["apiVersion"], live.data["kind"]) == ("apps/v1", "Deployment")
+    assert (live.uid, live.applied, live.owner) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("resource", "namespace", "name", "path"),
+    [
+        (("", "v1", "pods", True), "n", "p", "/api/v1/namespaces/n/pods/p"),
+        (("", "v1", "pods", True), "n", "", "/api/v1/namespaces/n/pods"),
+        (("", "v1", "nodes", False), "ignored", "x", "/api/v1/nodes/x"),
+        (("a.b", "v2", "roles", False), "", "system:x y/z", "/apis/a.b/v2/roles/system:x%20y%2Fz"),
+        (("a.b", "v2", "r", True), "../x", "y", "/apis/a.b/v2/namespaces/..%2Fx/r/y"),
+    ],
+)
+def test_paths(resource: tuple[str, str, str, bool], namespace: str, name: str, path: str) -> None:
+    group, version, plural, namespaced = resource
+    made = Resource(group=group, version=version, plural=plural, namespaced=namespaced)
+    assert made.path(namespace, name) == path
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_name_that_would_climb_is_refused(name: str) -> None:
+    made = Resource(group="", version="v1", plural="secrets", namespaced=True)
+    with pytest.raises(ApiRefused):
+        made.of(ObjectRef("", "Secret", "n", name))
+    with pytest.raises(ApiRefused):
+        made.of(ObjectRef("", "Secret", name, "n"))
+
+
+def test_discovery_prefers_the_version_asked_for() -> None:
+    def version(name: str, freshness: str = "Current") -> dict[str, Any]:
+        resources = [
+            {"resource": "jobs", "scope": "Namespaced", "responseKind": {"kind": "Job"}},
+            {"resource": "broken"},
+        ]
+        return {"version": name, "freshness": freshness, "resources": resources}
+
+    document = {
+        "kind": "APIGroupDiscoveryList",
+        "items": [{"metadata": {"name": "batch"}, "versions": [version("v1"), version("v1beta1")]}],
+    }
+    served = read(document)
+    kind = GroupKind("batch", "Job")
+    old, preferred = served.find(kind, "v1beta1"), served.any_version(kind, "v9")
+    assert old
+    assert preferred
+    assert (old.version, preferred.version, served.stale) == ("v1beta1", "v1", False)
+    assert served.find(kind, "v9") is None
+    assert served.any_version(GroupKind("", "Job"), "v1") is None
+    document["items"][0]["versions"].append({"version": "v0", "freshness": "Stale"})
+    assert read(document).stale
+
+
+@pytest.mark.parametrize("document", [{}, {"kind": "APIGroupList"}])
+def test_other_discovery_is_broken(document: dict[str, Any]) -> None:
+    with pytest.raises(BrokenAnswer):
+        read(document)
