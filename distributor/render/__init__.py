@@ -1,0 +1,38 @@
+"""Render: what decides a render, what is done to its objects, and what is bound for each cluster.
+
+What lives here: layers and values -> ``RenderInput`` and ``RenderJob``; rendered objects -> ``ManifestSet``
+with namespaces, labels and images; variables and late binding; ``Rendered``; which layer set a field.
+What never does: running the engine, caching, reading a cluster, I/O, clocks. Called by: services
+(promotion, reconcile, checks) and the command line's ``render``.
+"""
+
+from distributor.render.applyset import PART_OF, applyset_id
+from distributor.render.binding import Binder, bind
+from distributor.render.cells import Cells, cells, render_input
+from distributor.render.explain import Origin, explain, prefixes
+from distributor.render.finishing import finish
+from distributor.render.jobs import job
+from distributor.render.rendered import rendered_digest
+from distributor.render.values import check_values, instance_values
+from distributor.render.variables import Bound, Variables, variables
+
+__all__ = [
+    "PART_OF",
+    "Binder",
+    "Bound",
+    "Cells",
+    "Origin",
+    "Variables",
+    "applyset_id",
+    "bind",
+    "cells",
+    "check_values",
+    "explain",
+    "finish",
+    "instance_values",
+    "job",
+    "prefixes",
+    "render_input",
+    "rendered_digest",
+    "variables",
+]

@@ -1,0 +1,108 @@
+"""Jobs: the files, layers and values of a cell, as one request to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+
+from distributor.errors import Where
+from distributor.errors.catalog import TooLarge, UnsafeEntry
+from distributor.errors.render import BadManifest
+from distributor.model.fleet import Installation
+from distributor.model.manifest import canonical
+from distributor.model.package import Package, Renderer
+from distributor.model.refs import ObjectId
+from distributor.model.rendering import ChartOptions, RenderInput, RenderJob
+from distributor.model.trees import EntryKind, TreeReader
+from distributor.render.cells import PACKAGE_FOLDER
+from distributor.render.values import merged
+
+MAX_FILES = 10_000
+MAX_BYTES = 64 << 20
+MAX_DEPTH = 32
+"""Limits of what one job may carry; the catalog holds packages to the same ones."""
+
+
+def job(
+    cell: RenderInput, package: Package, installation: Installation, reader: TreeReader
+) -> RenderJob:
+    """What the engine is asked for one cell.
+
+    Trees are read by object id, each folder of ``cell.layers`` once. Raises ``UnsafeEntry`` for
+    symbolic links and submodules, ``TooLarge``, and the reader's ``ObjectMissing``.
+    """
+    files: dict[str, bytes] = {}
+    budget = _Budget()
+    for tree, folder, label in _sources(cell, package):
+        files.update(_collect(reader, tree, folder, label, budget))
+    base, *above = cell.layers
+    return RenderJob(
+        renderer=package.renderer,
+        files=files,
+        path=base.folder,
+        layers=tuple(layer.folder for layer in above if layer.folder),
+        patches=canonical(list(installation.patches)),
+        chart=_chart(cell, package, installation) if package.renderer is Renderer.HELM else None,
+    )
+
+
+def _sources(cell: RenderInput, package: Package) -> Iterator[tuple[ObjectId, str, str]]:
+    yield package.tree, PACKAGE_FOLDER, package.folder
+    for layer in cell.layers:
+        if layer.folder and layer.tree != package.tree:
+            yield ObjectId(layer.tree), layer.folder, layer.label
+
+
+def _chart(cell: RenderInput, package: Package, installation: Installation) -> ChartOptions:
+    try:
+        values = merged(orjson.loads(cell.values), cell.per_cluster)
+    except orjson.JSONDecodeError as error:
+        raise BadManifest(f"(values of {cell.instance}: {error})") from error
+    apis = package.fits.requires_apis
+    versions = sorted({_version(a.group, a.version) for a in apis})
+    kinds = [f"{_version(a.group, a.version)}/{a.kind}" for a in sorted(apis)]
+    return ChartOptions(
+        release_name=installation.release_name or installation.instance,
+        namespace=cell.namespace,
+        kube_version=cell.kubernetes,
+        api_versions=(*versions, *kinds),
+        values=canonical(values),
+    )
+
+
+def _version(group: str, version: str) -> str:
+    return f"{group}/{version}" if group else version
+
+
+class _Budget:
+    """Counts files and bytes over all folders of a job."""
+
+    def __init__(self) -> None:
+        self._files = self._bytes = 0
+
+    def take(self, size: int, where: str) -> None:
+        self._files += 1
+        self._bytes += size
+        if self._files > MAX_FILES:
+            raise TooLarge(f"more than {MAX_FILES} files", where=Where(file=where))
+        if self._bytes > MAX_BYTES:
+            raise TooLarge(f"more than {MAX_BYTES} bytes", where=Where(file=where))
+
+
+def _collect(
+    reader: TreeReader, tree: ObjectId, folder: str, label: str, budget: _Budget
+) -> Iterator[tuple[str, bytes]]:
+    """The files below a tree, named below ``folder``; ``label`` is its path in the repository."""
+    if folder.count("/") > MAX_DEPTH:
+        raise TooLarge(f"folders nested deeper than {MAX_DEPTH}", where=Where(file=label))
+    for entry in reader.entries(tree):
+        path, shown = f"{folder}/{entry.name}", f"{label}/{entry.name}"
+        match entry.kind:
+            case EntryKind.TREE:
+                yield from _collect(reader, entry.id, path, shown, budget)
+            case EntryKind.BLOB:
+                budget.take(reader.size(entry.id), shown)
+                yield path, reader.blob(entry.id)
+            case EntryKind.LINK | EntryKind.SUBMODULE:
+                raise UnsafeEntry(f"({entry.kind})", where=Where(file=shown))

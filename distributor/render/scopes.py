@@ -1,0 +1,73 @@
+"""Scopes: which kinds are cluster-wide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from distributor.model.refs import GroupKind
+
+CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+
+_BUILT_IN: Mapping[str, tuple[str, ...]] = {
+    "": ("ComponentStatus", "Namespace", "Node", "PersistentVolume"),
+    "admissionregistration.k8s.io": (
+        "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration",
+        "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+        "ValidatingWebhookConfiguration",
+    ),
+    "apiextensions.k8s.io": ("CustomResourceDefinition",),
+    "apiregistration.k8s.io": ("APIService",),
+    "authentication.k8s.io": ("SelfSubjectReview", "TokenReview"),
+    "authorization.k8s.io": (
+        "SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview",
+    ),
+    "certificates.k8s.io": ("CertificateSigningRequest", "ClusterTrustBundle"),
+    "flowcontrol.apiserver.k8s.io": ("FlowSchema", "PriorityLevelConfiguration"),
+    "internal.apiserver.k8s.io": ("StorageVersion",),
+    "networking.k8s.io": ("IPAddress", "IngressClass", "ServiceCIDR"),
+    "node.k8s.io": ("RuntimeClass",),
+    "policy": ("PodSecurityPolicy",),
+    "rbac.authorization.k8s.io": ("ClusterRole", "ClusterRoleBinding"),
+    "resource.k8s.io": ("DeviceClass", "DeviceTaintRule", "ResourceSlice"),
+    "scheduling.k8s.io": ("PriorityClass",),
+    "storage.k8s.io": (
+        "CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass",
+    ),
+    "storagemigration.k8s.io": ("StorageVersionMigration",),
+    # Served by widely used extensions whose CRDs rarely travel with the packages that use them.
+    "cert-manager.io": ("ClusterIssuer",),
+    "external-secrets.io": ("ClusterExternalSecret", "ClusterSecretStore"),
+    "gateway.networking.k8s.io": ("GatewayClass",),
+    "kyverno.io": ("ClusterPolicy",),
+    "snapshot.storage.k8s.io": ("VolumeSnapshotClass", "VolumeSnapshotContent"),
+}  # fmt: skip
+"""Cluster-wide kinds of the Kubernetes API (1.29 to 1.36), by group, and a few of common add-ons."""
+
+CLUSTER_WIDE = frozenset(GroupKind(g, kind) for g, kinds in _BUILT_IN.items() for kind in kinds)
+
+
+def cluster_wide(objects: Iterable[Mapping[str, Any]]) -> frozenset[GroupKind]:
+    """The cluster-wide kinds: the known ones, corrected by the CRDs among ``objects``."""
+    kinds = set(CLUSTER_WIDE)
+    for data in objects:
+        if group_kind(data) != CRD:
+            continue
+        spec = data.get("spec")
+        names = spec.get("names") if isinstance(spec, Mapping) else None
+        if not isinstance(spec, Mapping) or not isinstance(names, Mapping):
+            continue
+        defined = GroupKind(str(spec.get("group")), str(names.get("kind")))
+        if spec.get("scope") == "Cluster":
+            kinds.add(defined)
+        else:
+            kinds.discard(defined)
+    return frozenset(kinds)
+
+
+def group_kind(data: Mapping[str, Any]) -> GroupKind:
+    """Group and kind of an object; empty strings where it has none."""
+    version = data.get("apiVersion")
+    group = version.rpartition("/")[0] if isinstance(version, str) else ""
+    kind = data.get("kind")
+    return GroupKind(group, kind if isinstance(kind, str) else "")

@@ -1,0 +1,181 @@
+"""The sample catalog, from its files to the objects of every cluster, through the real engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from distributor.adapters.engine.pool import EnginePool
+from distributor.catalog.loading import Loader
+from distributor.model.catalog import Catalog
+from distributor.model.package import Package
+from distributor.model.refs import ObjectRef
+from distributor.placement import Placer, installations
+from distributor.render import (
+    PART_OF,
+    Binder,
+    Variables,
+    applyset_id,
+    bind,
+    cells,
+    explain,
+    finish,
+    job,
+    prefixes,
+    render_input,
+    variables,
+)
+from distributor.testing.trees import MemoryTrees
+
+ROOT = Path(__file__).parents[3]
+
+
+def sample() -> dict[str, bytes]:
+    return {
+        path.relative_to(ROOT).as_posix(): path.read_bytes()
+        for top in ("catalog", "environments", "policies")
+        for path in sorted((ROOT / top).rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+async def engine():
+    pool = EnginePool()
+    yield pool
+    await pool.aclose()
+
+
+@pytest.fixture
+def trees() -> MemoryTrees:
+    return MemoryTrees()
+
+
+@pytest.fixture
+def catalog(trees) -> Catalog:
+    return Loader(trees).load(trees.add(sample()))
+
+
+async def test_every_cell_renders_and_every_cluster_binds(trees, catalog, engine):
+    seen = 0
+    for environment, files in catalog.environments.items():
+        placer = Placer(files)
+        for installation in installations(catalog, environment).values():
+            for package in catalog.packages[installation.app].values():
+                targets = placer.place(package, installation).targets
+                clusters = [t.cluster for t in targets]
+                made = cells(catalog, package, installation, files, clusters)
+                values = Variables(package, installation, files.environment)
+                binders = {
+                    cell.digest: Binder(
+                        finish(
+                            await engine.render(job(cell, package, installation, trees)),
+                            cell,
+                            package,
+                        ),
+                        package.values.bind,
+                    )
+                    for cell in {c.digest: c for c in made.values()}.values()
+                }
+                for cluster in clusters:
+                    cell = made[cluster.name]
+                    bound = binders[cell.digest].bind(values.of(cluster))
+                    check(bound, package, cell.namespace, installation.instance)
+                    seen += 1
+    assert seen >= 100
+
+
+def check(bound, package: Package, namespace: str, instance: str) -> None:
+    assert len(bound) > 0
+    declared = [v.name for v in package.values.bind]
+    for manifest in bound:
+        labels = manifest.data()["metadata"]["labels"]
+        assert labels["app.kubernetes.io/managed-by"] == "distributor"
+        assert labels[PART_OF] == applyset_id(instance)
+        for name in ("cluster_", *declared):
+            assert f"${{{name}".encode() not in manifest.body, manifest.ref
+    namespaces = {m.ref.namespace for m in bound} - {""}
+    assert namespace in namespaces or not namespaces
+
+
+async def test_explain_names_the_layer_of_the_sample(trees, catalog, engine):
+    files = catalog.environments["uat"]
+    installation = installations(catalog, "uat")["shop"]
+    package = catalog.package("shop", "1.4.2")
+    slim = next(
+        t.cluster for t in Placer(files).place(package, installation).targets
+        if t.cluster.tier == "slim"
+    )  # fmt: skip
+    cell = render_input(catalog, package, installation, files, slim)
+    asked = job(cell, package, installation, trees)
+    renders = [
+        (layer, each, finish(await engine.render(each), cell, package))
+        for layer, each in prefixes(cell, asked)
+    ]
+    bound = bind(
+        renders[-1][2],
+        variables(package, installation, files.environment, slim),
+        package.values.bind,
+    )
+    ads = ObjectRef("apps", "Deployment", "shop", "ads")
+    field = "spec.template.spec.containers[0].resources.limits.cpu"
+    assert explain(renders, bound, ads, field).layer == "catalog/shop/1.4.2/tier/slim"
+    web = ObjectRef("apps", "Deployment", "shop", "frontend")
+    assert explain(renders, bound, web, "spec.replicas").layer == "late binding"
+    base = explain(renders, bound, web, "spec.template.spec.containers[0].image")
+    assert base.files == ("catalog/shop/1.4.2/base/frontend.yaml",)
+
+
+GENERATED = {
+    "base/kustomization.yaml": b"""
+configMapGenerator:
+  - name: settings
+    literals: ["site=${cluster_name}", "same=1"]
+  - name: fixed
+    literals: ["a=b"]
+resources: [web.yaml]
+""",
+    "base/web.yaml": b"""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: example.com/web:1
+          envFrom: [{configMapRef: {name: settings}}, {configMapRef: {name: fixed}}]
+""",
+}
+
+
+async def test_a_name_that_kustomize_generated_follows_the_bound_data(trees, catalog, engine):
+    """The real generator's names are recognised, and the reference in the Deployment moves along."""
+    shop = catalog.package("shop", "1.4.2")
+    files = catalog.environments["sit"]
+    installation = installations(catalog, "sit")["shop"]
+    clusters = sorted(files.clusters.values(), key=lambda c: c.name)[:2]
+    package = Package(
+        app="shop", version=shop.version, digest=shop.digest, tree=trees.add(GENERATED),
+        folder="catalog/shop/1.4.2", renderer=shop.renderer, path="base", namespace=shop.namespace,
+    )  # fmt: skip
+    cell = render_input(catalog, package, installation, files, clusters[0])
+    rendered = await engine.render(job(cell, package, installation, trees))
+    binder = Binder(finish(rendered, cell, package), ())
+    settings, fixed = set(), set()
+    for cluster in clusters:
+        values = variables(package, installation, files.environment, cluster)
+        bound = binder.bind(values)
+        names = {m.ref.name for m in bound if m.ref.kind == "ConfigMap"}
+        pod = next(m.data() for m in bound if m.ref.kind == "Deployment")["spec"]["template"]
+        sources = [s["configMapRef"]["name"] for s in pod["spec"]["containers"][0]["envFrom"]]
+        assert set(sources) == names
+        settings.add(sources[0])
+        fixed.add(sources[1])
+    assert len(settings) == 2
+    assert len(fixed) == 1
+    assert {name.count("-") for name in settings} == {2}
