@@ -1,0 +1,12 @@
+"""Health: did an object converge, in the words of kstatus.
+
+What lives here: the rules for any object and the table of rules by kind, what a missing object means, and
+the worst-of aggregate. What never does: reading a cluster, waiting, deadlines, clocks (time comes in as
+``now``), CEL. Called by: services (reconcile, views) and the command line's ``health``.
+"""
+
+from distributor.health.absence import absent, goes_by_itself
+from distributor.health.object import aggregate, health
+from distributor.health.plain import is_custom, plain_kinds
+
+__all__ = ["absent", "aggregate", "goes_by_itself", "health", "is_custom", "plain_kinds"]

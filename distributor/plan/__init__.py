@@ -1,0 +1,33 @@
+"""Plan: what would change on one target, whether it may, and in which order.
+
+What lives here: desired x live x inventory -> ``ChangeSet``; guards over it; the ordered ``ApplyPlan``;
+inventories widened and narrowed; field-level drift; the printable plan. What never does: reading or writing
+a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan) and the command line.
+"""
+
+from distributor.plan.applying import apply_plan, dependents
+from distributor.plan.changing import changes
+from distributor.plan.drift import Drifted, FieldDrift, diff
+from distributor.plan.guards import guard
+from distributor.plan.inventories import confirmed, narrowed, seen_uids, widened
+from distributor.plan.order import ordered
+from distributor.plan.printing import text
+from distributor.plan.sets import Comparison, compare
+
+__all__ = [
+    "Comparison",
+    "Drifted",
+    "FieldDrift",
+    "apply_plan",
+    "changes",
+    "compare",
+    "confirmed",
+    "dependents",
+    "diff",
+    "guard",
+    "narrowed",
+    "ordered",
+    "seen_uids",
+    "text",
+    "widened",
+]

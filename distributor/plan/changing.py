@@ -1,0 +1,184 @@
+"""Desired x live x inventory -> what would change on one target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from distributor.errors import DistributorError, Where
+from distributor.errors.cluster import DeletePending, ForeignObject, NotOwned, PruneGuard
+from distributor.health import goes_by_itself
+from distributor.model.changes import (
+    Action,
+    Change,
+    ChangeSet,
+    Inventory,
+    InventoryEntry,
+    LiveObject,
+)
+from distributor.model.findings import Finding, Severity
+from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.package import PrunePolicy
+from distributor.model.refs import GroupKind, ObjectRef
+from distributor.plan.dependencies import annotations_of
+from distributor.plan.drift import FieldDrift, diff
+
+ALREADY_GONE = "already gone"
+_KEEP: Mapping[str, str] = {
+    "helm.sh/resource-policy": "keep",
+    "client.lifecycle.config.k8s.io/deletion": "detach",
+}
+_METADATA_ONLY = frozenset({"PartialObjectMetadata", ""})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """What a change is judged by."""
+
+    entries: Mapping[ObjectRef, InventoryEntry]
+    live: Mapping[ObjectRef, LiveObject]
+    owner: str
+    prune: Mapping[GroupKind, PrunePolicy]
+    consents: frozenset[ObjectRef]
+    wanted_uids: frozenset[str]
+
+
+_Judged = tuple[Change, Finding | None]
+
+
+def changes(
+    desired: ManifestSet,
+    inventory: Inventory | None,
+    live: Mapping[ObjectRef, LiveObject],
+    *,
+    owner: str,
+    prune: Mapping[GroupKind, PrunePolicy],
+    consents: frozenset[ObjectRef] = frozenset(),
+) -> ChangeSet:
+    """What it takes to bring a target to ``desired``; ``owner`` is our ApplySet id.
+
+    ``live`` must have been read for every desired object and every inventory entry: what is not in it is
+    not there. Live data counts as whole unless it is empty or metadata only; fields are compared then.
+    Nothing outside the inventory is ever pruned. ``consents`` are objects whose deletion was agreed to.
+    """
+    scene = _Scene(
+        entries=inventory.entries if inventory is not None else {},
+        live=live,
+        owner=owner,
+        prune=prune,
+        consents=consents,
+        wanted_uids=frozenset(live[m.ref].uid for m in desired if m.ref in live) - {""},
+    )
+    refs = desired.refs()
+    vanished = [entry for ref, entry in sorted(scene.entries.items()) if ref not in refs]
+    judged: list[_Judged] = [_wanted(scene, manifest) for manifest in desired]
+    judged.extend(_unwanted(scene, entry) for entry in vanished)
+    return _collected(judged)
+
+
+def _collected(judged: Iterable[_Judged]) -> ChangeSet:
+    both = tuple(judged)
+    return ChangeSet(
+        changes=tuple(change for change, _ in both),
+        findings=tuple(finding for _, finding in both if finding is not None),
+    )
+
+
+def _finding(kind: type[DistributorError], ref: ObjectRef, message: str) -> Finding:
+    return Finding.of(kind, f"({message})", Where(file=str(ref)))
+
+
+def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
+    ref, entry = manifest.ref, scene.entries.get(manifest.ref)
+
+    def change(action: Action, reason: str = "") -> Change:
+        return Change(ref=ref, action=action, manifest=manifest, reason=reason)
+
+    there = scene.live.get(ref)
+    if there is None:
+        return _missing(manifest, entry), None
+    if there.owner not in {"", scene.owner}:
+        finding = _finding(ForeignObject, ref, f"belongs to {there.owner}")
+        return change(Action.SKIPPED, f"belongs to {there.owner}"), finding
+    if _terminating(there):
+        pending = Finding.of(DeletePending, where=Where(file=str(ref)), severity=Severity.WARNING)
+        return change(Action.SKIPPED, "is being deleted; made anew when it is gone"), pending
+    if there.owner == "":
+        reason = "lost its owner label" if entry is not None and entry.uid else "adopted: nobody's"
+        return change(Action.CONFIGURED, reason), None
+    if there.applied != manifest.digest:
+        return change(Action.CONFIGURED), None
+    return _against_drift(manifest, there), None
+
+
+def _missing(manifest: Manifest, entry: InventoryEntry | None) -> Change:
+    applied = entry is not None and entry.uid != ""
+    if applied and entry is not None and entry.digest == manifest.digest:
+        if goes_by_itself(manifest):
+            reason, action = "ended and removed after its TTL", Action.UNCHANGED
+        else:
+            reason, action = "was deleted from the target", Action.CREATED
+        return Change(ref=manifest.ref, action=action, manifest=manifest, reason=reason)
+    return Change(ref=manifest.ref, action=Action.CREATED, manifest=manifest)
+
+
+def _against_drift(manifest: Manifest, there: LiveObject) -> Change:
+    drifted = diff(manifest, there.data) if _whole(there) else ()
+    ours = tuple(f for f in drifted if f.ours)
+    if ours:
+        return Change(
+            ref=manifest.ref,
+            action=Action.CONFIGURED,
+            manifest=manifest,
+            reason=f"drift: {_paths(ours)}",
+        )
+    reason = "; ".join(f"{f.path} is owned by {f.manager}" for f in drifted)
+    return Change(ref=manifest.ref, action=Action.UNCHANGED, manifest=manifest, reason=reason)
+
+
+def _paths(drifted: tuple[FieldDrift, ...], most: int = 3) -> str:
+    told = ", ".join(f.path for f in drifted[:most])
+    rest = len(drifted) - most
+    return f"{told} and {rest} more" if rest > 0 else told
+
+
+def _whole(there: LiveObject) -> bool:
+    return str(there.data.get("kind", "")) not in _METADATA_ONLY
+
+
+def _terminating(there: LiveObject) -> bool:
+    metadata = there.data.get("metadata")
+    return isinstance(metadata, Mapping) and bool(metadata.get("deletionTimestamp"))
+
+
+def _unwanted(scene: _Scene, entry: InventoryEntry) -> _Judged:
+    """An object that the revision no longer has."""
+    ref = entry.ref
+
+    def change(action: Action, reason: str = "") -> Change:
+        return Change(ref=ref, action=action, reason=reason, entry=entry)
+
+    there = scene.live.get(ref)
+    if there is None:
+        return change(Action.PRUNED, ALREADY_GONE), None
+    if there.uid and there.uid in scene.wanted_uids:
+        return change(Action.SKIPPED, "the same object is desired under another API group"), None
+    if not _ours(scene, entry, there):
+        whose = there.owner or "nobody"
+        finding = _finding(NotOwned, ref, f"belongs to {whose}")
+        return change(Action.SKIPPED, f"belongs to {whose}"), finding
+    policy = scene.prune.get(ref.group_kind, PrunePolicy.DELETE)
+    found = annotations_of(there.data)
+    if policy is PrunePolicy.KEEP or any(found.get(k) == v for k, v in _KEEP.items()):
+        return change(Action.SKIPPED, "kept, as its prune policy says"), None
+    if policy is PrunePolicy.CONFIRM and ref not in scene.consents:
+        finding = _finding(PruneGuard, ref, "pruned only with consent")
+        return change(Action.SKIPPED, "needs consent, as its prune policy says"), finding
+    return change(Action.PRUNED, "is being deleted" if _terminating(there) else ""), None
+
+
+def _ours(scene: _Scene, entry: InventoryEntry, there: LiveObject) -> bool:
+    """By label; where the label was lost, only if it is the very object that we made."""
+    if there.owner:
+        return there.owner == scene.owner
+    return entry.uid != "" and entry.uid == there.uid

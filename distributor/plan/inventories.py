@@ -1,0 +1,86 @@
+"""Inventories: widened before the first apply, narrowed only by what is confirmed to be gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from distributor.errors.cluster import Fenced
+from distributor.model.changes import Action, Inventory, InventoryEntry, Outcome
+from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.refs import Digest, ObjectRef
+
+_NO_UIDS: Mapping[ObjectRef, str] = MappingProxyType({})
+
+
+def widened(
+    inventory: Inventory,
+    desired: ManifestSet,
+    *,
+    sequence: int,
+    ledger_commit: str,
+    revision: str,
+) -> Inventory:
+    """The inventory to write before anything is applied: all old objects and all new ones.
+
+    ``applied`` is empty until the end. A uid stays only with the digest that it was seen on. Raises
+    ``Fenced`` where a later sequence number has started already.
+    """
+    if sequence < inventory.sequence:
+        raise Fenced(f"({sequence} after {inventory.sequence} on {inventory.cluster})")
+    entries = dict(inventory.entries)
+    for manifest in desired:
+        entries[manifest.ref] = _entry(manifest, entries.get(manifest.ref))
+    return replace(
+        inventory,
+        sequence=sequence,
+        ledger_commit=ledger_commit,
+        revision=revision,
+        applied=Digest(""),
+        entries=entries,
+    )
+
+
+def _entry(manifest: Manifest, old: InventoryEntry | None) -> InventoryEntry:
+    same = old is not None and old.digest == manifest.digest
+    return InventoryEntry(
+        ref=manifest.ref,
+        api_version=manifest.api_version,
+        digest=manifest.digest,
+        uid=old.uid if old is not None and same else "",
+    )
+
+
+def narrowed(
+    inventory: Inventory,
+    pruned: Iterable[ObjectRef],
+    applied: Digest = Digest(""),  # noqa: B008 - a plain string to the interpreter
+    uids: Mapping[ObjectRef, str] = _NO_UIDS,
+) -> Inventory:
+    """The inventory to write after: without ``pruned``, and with the uids that the target gave.
+
+    ``pruned`` must hold only what was confirmed to be gone (``confirmed``). ``applied`` is the digest of
+    the manifest set where all of it was applied, else empty.
+    """
+    gone = frozenset(pruned)
+    entries = {
+        ref: replace(entry, uid=uids[ref]) if uids.get(ref) else entry
+        for ref, entry in inventory.entries.items()
+        if ref not in gone
+    }
+    return replace(inventory, entries=entries, applied=applied)
+
+
+def confirmed(outcomes: Iterable[Outcome]) -> frozenset[ObjectRef]:
+    """The objects whose deletion succeeded, or that were gone already."""
+    return frozenset(o.ref for o in outcomes if o.action is Action.PRUNED and o.error is None)
+
+
+def seen_uids(outcomes: Iterable[Outcome]) -> dict[ObjectRef, str]:
+    """The uids that the target gave to what was applied without error."""
+    return {
+        o.ref: o.uid
+        for o in outcomes
+        if o.uid and o.error is None and o.action is not Action.PRUNED
+    }

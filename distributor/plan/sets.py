@@ -1,0 +1,64 @@
+"""Two sets of objects side by side: what ``distributor diff`` and drift detection tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from distributor.model.changes import Inventory
+from distributor.model.manifest import Manifest
+from distributor.model.refs import ObjectRef
+from distributor.plan.drift import FieldDrift, diff
+from distributor.plan.ownership import OUR_MANAGER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Desired against live; all three empty means in sync."""
+
+    missing: tuple[ObjectRef, ...] = ()
+    extra: tuple[ObjectRef, ...] = ()
+    changed: Mapping[ObjectRef, tuple[FieldDrift, ...]] = field(default_factory=dict)
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether there is nothing to tell."""
+        return not (self.missing or self.extra or self.changed)
+
+
+def compare(
+    desired: Iterable[Manifest],
+    live: Iterable[Mapping[str, Any]],
+    inventory: Inventory | None = None,
+    *,
+    manager: str = OUR_MANAGER,
+) -> Comparison:
+    """Missing and changed objects; extra ones only by an inventory, since the rest is not ours.
+
+    A manifest that names no namespace also matches its namesake in ``default``. Raises ``BadManifest``
+    where a live object has no identity.
+    """
+    there = {Manifest.of(obj).ref: obj for obj in live}
+    missing: list[ObjectRef] = []
+    changed: dict[ObjectRef, tuple[FieldDrift, ...]] = {}
+    met: set[ObjectRef] = set()
+    for manifest in sorted(desired, key=lambda m: m.ref):
+        ref = _match(manifest.ref, there)
+        if ref is None:
+            missing.append(manifest.ref)
+            continue
+        met.add(ref)
+        drifted = diff(manifest, there[ref], manager=manager)
+        if drifted:
+            changed[manifest.ref] = drifted
+    known = inventory.entries.keys() if inventory is not None else frozenset[ObjectRef]()
+    extra = tuple(ref for ref in sorted(there) if ref in known and ref not in met)
+    return Comparison(missing=tuple(missing), extra=extra, changed=changed)
+
+
+def _match(ref: ObjectRef, there: Mapping[ObjectRef, object]) -> ObjectRef | None:
+    if ref in there:
+        return ref
+    elsewhere = ObjectRef(ref.group, ref.kind, "default", ref.name)
+    return elsewhere if not ref.namespace and elsewhere in there else None
