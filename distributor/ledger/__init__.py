@@ -1,0 +1,43 @@
+"""Ledger: what was decided and what happened, as lines, and the state that they add up to.
+
+What lives here: the written form of every record, the fold of records into states, and questions asked
+of a state. What never does: reading or writing Git, decisions, clocks, I/O. Called by: services.
+"""
+
+from distributor.ledger.fold import fold, fold_stream
+from distributor.ledger.queries import (
+    newest_verified,
+    policy_commit,
+    policy_commits,
+    prev_of,
+    rollback_candidates,
+    running_claim,
+    soaked,
+    standing_holds,
+    standing_veto,
+    stopped,
+    verified_here,
+    verified_in,
+)
+from distributor.ledger.records import decode, decode_genesis, encode, encode_genesis
+
+__all__ = [
+    "decode",
+    "decode_genesis",
+    "encode",
+    "encode_genesis",
+    "fold",
+    "fold_stream",
+    "newest_verified",
+    "policy_commit",
+    "policy_commits",
+    "prev_of",
+    "rollback_candidates",
+    "running_claim",
+    "soaked",
+    "standing_holds",
+    "standing_veto",
+    "stopped",
+    "verified_here",
+    "verified_in",
+]

@@ -1,0 +1,198 @@
+"""Codecs: how one value of a record is written as JSON and read back, strictly.
+
+The written form is a contract with every ledger that exists, so it is spelt out here and in ``records``
+and never derived from the names of Python attributes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from distributor.model.refs import is_digest, is_object_id
+
+T = TypeVar("T")
+
+_REQUIRED = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Codec(Generic[T]):
+    """How a value is written (``dump``) and read (``load``, which raises ``ValueError``)."""
+
+    dump: Callable[[T], Any]
+    load: Callable[[Any], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One member: its JSON name, the attribute, the codec; left out where equal to ``default``."""
+
+    name: str
+    attribute: str
+    codec: Codec[Any]
+    default: Any = _REQUIRED
+
+    @property
+    def required(self) -> bool:
+        """Whether it is always written."""
+        return self.default is _REQUIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Shape(Generic[T]):
+    """The written form of one class: a JSON object with these members, in this order."""
+
+    cls: Callable[..., T]
+    fields: tuple[Field, ...]
+
+    def dump(self, value: T) -> dict[str, Any]:
+        """The JSON object of a value."""
+        written: dict[str, Any] = {}
+        for field in self.fields:
+            item = getattr(value, field.attribute)
+            if field.required or item != field.default:
+                written[field.name] = field.codec.dump(item)
+        return written
+
+    def load(self, data: Any) -> T:  # noqa: ANN401 - any JSON value may stand there
+        """The value of a JSON object; raises ``ValueError`` with the member's name."""
+        if not isinstance(data, dict):
+            msg = "is not an object"
+            raise ValueError(msg)  # noqa: TRY004 - one kind of error for everything unreadable
+        found: dict[str, Any] = {}
+        reading = missing = ""
+        try:
+            for field in self.fields:
+                reading = field.name
+                if reading in data:
+                    found[field.attribute] = field.codec.load(data[reading])
+                elif field.required:
+                    missing = reading
+        except ValueError as error:
+            msg = f"{reading}: {error}"
+            raise ValueError(msg) from error
+        if missing:
+            msg = f"lacks {missing!r}"
+            raise ValueError(msg)
+        if len(found) != len(data):
+            unknown = sorted(set(data) - {field.name for field in self.fields})
+            msg = f"has unknown members {unknown}"
+            raise ValueError(msg)
+        return self.cls(**found)
+
+    @property
+    def codec(self) -> Codec[T]:
+        """This shape as the codec of a member."""
+        return Codec(self.dump, self.load)
+
+
+def _same(value: T) -> T:
+    return value
+
+
+def _typed(kind: type[T], name: str) -> Callable[[Any], T]:
+    def load(value: Any) -> T:  # noqa: ANN401 - any JSON value
+        if type(value) is not kind:  # `True` is no number here
+            msg = f"{str(value)[:80]!r} is not {name}"
+            raise ValueError(msg)
+        return value
+
+    return load
+
+
+load_text = _typed(str, "text")
+
+
+def _load_time(value: Any) -> datetime:  # noqa: ANN401 - any JSON value
+    at = datetime.fromisoformat(load_text(value))
+    if at.tzinfo is None:
+        msg = f"{value!r} has no time zone"
+        raise ValueError(msg)
+    return at.astimezone(UTC)
+
+
+def _dump_time(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _load_oid(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if not is_object_id(load_text(value)):
+        msg = f"{value[:80]!r} is not an object id"
+        raise ValueError(msg)
+    return load_text(value)
+
+
+def _load_digest(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if not is_digest(load_text(value)):
+        msg = f"{value[:80]!r} is not a digest"
+        raise ValueError(msg)
+    return load_text(value)
+
+
+def _dump_raw(value: bytes) -> str | dict[str, str]:
+    """Text where the bytes are text, so that ``git log`` shows them; else base64."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}
+
+
+def _load_raw(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    if isinstance(value, dict) and set(value) == {"base64"}:
+        try:
+            return base64.b64decode(load_text(value["base64"]), validate=True)
+        except binascii.Error as error:
+            msg = "is not base64"
+            raise ValueError(msg) from error
+    return load_text(value).encode()
+
+
+TEXT: Codec[str] = Codec(_same, load_text)
+NUMBER: Codec[int] = Codec(_same, _typed(int, "a number"))
+FLAG: Codec[bool] = Codec(_same, _typed(bool, "true or false"))
+TIME: Codec[datetime] = Codec(_dump_time, _load_time)
+OID: Codec[str] = Codec(_same, _load_oid)
+DIGEST: Codec[str] = Codec(_same, _load_digest)
+RAW: Codec[bytes] = Codec(_dump_raw, _load_raw)
+
+
+def choice(kind: type[StrEnum]) -> Codec[Any]:
+    """One word of a closed list."""
+
+    def load(value: Any) -> StrEnum:  # noqa: ANN401 - any JSON value
+        return kind(load_text(value))
+
+    return Codec(lambda value: value.value, load)
+
+
+def listed(item: Codec[Any]) -> Codec[Any]:
+    """A list, in its order."""
+
+    def load(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any JSON value
+        if not isinstance(value, list):
+            msg = "is not a list"
+            raise ValueError(msg)  # noqa: TRY004 - one kind of error for everything unreadable
+        return tuple(item.load(entry) for entry in value)
+
+    return Codec(lambda value: [item.dump(entry) for entry in value], load)
+
+
+def mapped(item: Codec[Any]) -> Codec[Any]:
+    """A mapping from text, written in key order."""
+
+    def dump(value: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: item.dump(value[key]) for key in sorted(value)}
+
+    def load(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+        if not isinstance(value, dict):
+            msg = "is not an object"
+            raise ValueError(msg)  # noqa: TRY004 - one kind of error for everything unreadable
+        return {key: item.load(entry) for key, entry in value.items()}
+
+    return Codec(dump, load)

@@ -1,0 +1,281 @@
+"""The fold: records, in the order of their file, add up to the state of an instance.
+
+A mutable builder takes the records in, so that the cost of one does not grow with the history; the
+state that comes out is frozen and shares nothing with the builder. The result depends on the records
+alone: no clock, and no order in which tags arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import assert_never
+
+from distributor.errors.git import LedgerBroken
+from distributor.ledger.progress import Draft
+from distributor.model.ledger import (
+    Acknowledged,
+    Archived,
+    Claimed,
+    Decided,
+    FleetChanged,
+    Genesis,
+    HoldSet,
+    InstanceState,
+    Key,
+    LedgerState,
+    Observed,
+    Progress,
+    Progressed,
+    Record,
+    Step,
+    Tampered,
+    VetoSet,
+)
+from distributor.model.promotion import Verdict, VerdictOutcome
+from distributor.model.refs import ObjectId
+from distributor.model.tags import Verb
+
+_ENDS = {
+    Verb.PROMOTE: Step.REPLACED,
+    Verb.ROLLBACK: Step.ROLLED_BACK,
+    Verb.REMOVE: Step.REMOVED,
+}
+"""The verbs that change desired state, and how each ends the revision before it."""
+
+
+@dataclass(slots=True)
+class _Builder:
+    """The state of one instance while records are taken in."""
+
+    environment: str
+    instance: str
+    accepted: list[Verdict] = field(default_factory=list)
+    accepted_at: dict[int, datetime] = field(default_factory=dict)
+    outcomes: dict[ObjectId, VerdictOutcome] = field(default_factory=dict)
+    last_verdicts: dict[str, Verdict] = field(default_factory=dict)
+    observed: dict[str, ObjectId] = field(default_factory=dict)
+    observed_at: dict[str, datetime] = field(default_factory=dict)
+    progress: dict[int, Progress] = field(default_factory=dict)
+    drafts: dict[int, Draft] = field(default_factory=dict)
+    claim: Claimed | None = None
+    claims: int = 0
+    holds: list[HoldSet] = field(default_factory=list)
+    vetoes: list[VetoSet] = field(default_factory=list)
+    fleet: list[FleetChanged] = field(default_factory=list)
+    tampered: list[Tampered] = field(default_factory=list)
+    archived: set[str] = field(default_factory=set)
+    records: int = 0
+    sequence: int = 0
+    last_at: datetime | None = None
+
+    def take(self, record: Record) -> None:
+        """Take one record in; raises ``LedgerBroken`` where it contradicts those before it."""
+        self.records += 1
+        if self.last_at is None or record.at > self.last_at:
+            self.last_at = record.at
+        if isinstance(record, Observed | Decided | Claimed | Progressed):
+            self._work(record)
+        else:
+            self._switch(record)
+
+    def _work(self, record: Observed | Decided | Claimed | Progressed) -> None:
+        match record:
+            case Progressed():
+                self._draft(record.sequence).take(record)
+            case Observed():
+                self.observed.setdefault(record.ref, record.tag)
+                self.observed_at.setdefault(record.ref, record.at)
+            case Decided():
+                self._decided(record.verdict, record.at)
+            case Claimed():
+                self._claimed(record)
+            case _:
+                assert_never(record)
+
+    def _switch(
+        self, record: HoldSet | VetoSet | FleetChanged | Tampered | Acknowledged | Archived
+    ) -> None:
+        match record:
+            case HoldSet():
+                self._hold(record)
+            case VetoSet():
+                self._veto(record)
+            case FleetChanged():
+                self.fleet.append(record)
+            case Tampered():
+                if not any((t.ref, t.found) == (record.ref, record.found) for t in self.tampered):
+                    self.tampered.append(record)
+            case Acknowledged():
+                self._acknowledged(record)
+            case Archived():
+                self.archived.add(record.ref)
+            case _:
+                assert_never(record)
+
+    def _decided(self, verdict: Verdict, at: datetime) -> None:
+        before = self.last_verdicts.get(verdict.ref)
+        if before is not None and before.accepted and before.tag == verdict.tag:
+            if verdict.sequence != before.sequence:
+                raise LedgerBroken(f"{verdict.ref} was accepted before and is decided again.")
+            return  # the same fact twice
+        if verdict.accepted and verdict.sequence <= self.sequence:
+            raise LedgerBroken(
+                f"{verdict.ref} has sequence {verdict.sequence}, not above {self.sequence}."
+            )
+        self.last_verdicts[verdict.ref] = verdict
+        self.outcomes[verdict.tag] = verdict.outcome
+        if not verdict.accepted:
+            return
+        self.sequence = verdict.sequence
+        if verdict.verb in _ENDS:
+            self._desired(verdict, at)
+
+    def _desired(self, verdict: Verdict, at: datetime) -> None:
+        if self.accepted:
+            self._draft(self.accepted[-1].sequence).end(_ENDS[verdict.verb], at)
+        self.accepted.append(verdict)
+        self.accepted_at[verdict.sequence] = at
+        self._draft(verdict.sequence)
+        self.fleet.clear()
+        if verdict.verb is Verb.PROMOTE and verdict.revision is not None:
+            # Gate 4 lets only a person's promotion past a rollback's hold, so being accepted ends it.
+            left = verdict.revision.digest
+            self.holds = [h for h in self.holds if not h.digest or h.digest == left]
+
+    def _draft(self, sequence: int) -> Draft:
+        """The draft of one verdict's progress; only those that records touch are made."""
+        draft = self.drafts.get(sequence)
+        if draft is None:
+            known = self.progress.get(sequence)
+            draft = Draft.of(known) if known is not None else Draft(sequence)
+            self.drafts[sequence] = draft
+        return draft
+
+    def _claimed(self, record: Claimed) -> None:
+        if record.number >= self.claims:
+            self.claim, self.claims = record, record.number
+
+    def _hold(self, record: HoldSet) -> None:
+        if not record.on:
+            self.holds.clear()
+        elif record not in self.holds:
+            self.holds.append(record)
+
+    def _veto(self, record: VetoSet) -> None:
+        about = (record.app, record.version)
+        if not record.on:
+            self.vetoes = [v for v in self.vetoes if (v.app, v.version) != about]
+        elif record not in self.vetoes:
+            self.vetoes.append(record)
+
+    def _acknowledged(self, record: Acknowledged) -> None:
+        kept: list[Tampered] = []
+        for alarm in self.tampered:
+            if record.ref and alarm.ref != record.ref:
+                kept.append(alarm)
+            elif alarm.ref in self.observed:  # a tag, not a branch
+                self._known_as(alarm, record.at)
+        self.tampered = kept
+
+    def _known_as(self, alarm: Tampered, at: datetime) -> None:
+        """What was found is known from its acknowledgement on, and raises no further alarm."""
+        if alarm.found:
+            self.observed[alarm.ref] = ObjectId(alarm.found)
+            self.observed_at[alarm.ref] = at
+        else:
+            self.archived.add(alarm.ref)
+
+    def state(self) -> InstanceState:
+        """The frozen state; the builder is used up."""
+        return InstanceState(
+            environment=self.environment,
+            instance=self.instance,
+            accepted=tuple(self.accepted),
+            accepted_at=self.accepted_at,
+            outcomes=self.outcomes,
+            last_verdicts=self.last_verdicts,
+            observed=self.observed,
+            observed_at=self.observed_at,
+            progress=self.progress | {n: draft.freeze() for n, draft in self.drafts.items()},
+            claim=self.claim,
+            claims=self.claims,
+            holds=tuple(self.holds),
+            vetoes=tuple(self.vetoes),
+            fleet=tuple(self.fleet),
+            tampered=tuple(self.tampered),
+            archived=frozenset(self.archived),
+            records=self.records,
+            sequence=self.sequence,
+            last_at=self.last_at,
+        )
+
+
+def _resume(base: InstanceState) -> _Builder:
+    return _Builder(
+        environment=base.environment,
+        instance=base.instance,
+        accepted=list(base.accepted),
+        accepted_at=dict(base.accepted_at),
+        outcomes=dict(base.outcomes),
+        last_verdicts=dict(base.last_verdicts),
+        observed=dict(base.observed),
+        observed_at=dict(base.observed_at),
+        progress=dict(base.progress),
+        claim=base.claim,
+        claims=base.claims,
+        holds=list(base.holds),
+        vetoes=list(base.vetoes),
+        fleet=list(base.fleet),
+        tampered=list(base.tampered),
+        archived=set(base.archived),
+        records=base.records,
+        sequence=base.sequence,
+        last_at=base.last_at,
+    )
+
+
+def fold_stream(
+    environment: str,
+    instance: str,
+    records: Iterable[Record],
+    base: InstanceState | None = None,
+) -> InstanceState:
+    """The state after ``records``, taken in on top of ``base`` (nothing, where it is ``None``).
+
+    Folding in pieces gives the same as folding at once. Raises ``LedgerBroken`` where a record
+    contradicts those before it.
+    """
+    builder = _resume(base) if base is not None else _Builder(environment, instance)
+    for record in records:
+        builder.take(record)
+    return builder.state()
+
+
+def fold(head: ObjectId, genesis: Genesis, instances: Mapping[Key, InstanceState]) -> LedgerState:
+    """The state of a whole ledger at one head.
+
+    ``sequence`` is the highest number given out, in this ledger or in one that it renews. Raises
+    ``LedgerBroken`` where two verdicts share a number.
+    """
+    times = [s.last_at for s in instances.values() if s.last_at is not None]
+    _unique(instances.values())
+    return LedgerState(
+        head=head,
+        genesis=genesis,
+        instances=dict(instances),
+        sequence=max([genesis.next_sequence - 1, *(s.sequence for s in instances.values())]),
+        last_at=max([genesis.at, *times]),
+    )
+
+
+def _unique(states: Iterable[InstanceState]) -> None:
+    seen: dict[int, str] = {}
+    for state in states:
+        for verdict in state.accepted:
+            other = seen.setdefault(verdict.sequence, verdict.ref)
+            if other != verdict.ref:
+                raise LedgerBroken(
+                    f"{other} and {verdict.ref} share the sequence number {verdict.sequence}."
+                )

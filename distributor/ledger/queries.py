@@ -1,0 +1,180 @@
+"""Pure questions about the state of a ledger. Times come in as ``now``; nothing is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from distributor.model.fleet import ALL
+from distributor.model.ledger import (
+    Claimed,
+    HoldSet,
+    InstanceState,
+    LedgerState,
+    Progress,
+    VetoSet,
+)
+from distributor.model.promotion import Revision, Verdict
+from distributor.model.refs import Digest, ObjectId
+from distributor.model.tags import Verb
+
+NONE = "none"
+"""What a request's Prev says where nothing was accepted before it."""
+
+
+def _verified(state: InstanceState) -> Iterator[tuple[Verdict, Progress]]:
+    """The accepted verdicts of an instance whose revision was verified, oldest first."""
+    for verdict in state.accepted:
+        if verdict.verb is Verb.REMOVE:
+            continue  # it may name the revision that it took away
+        progress = state.progress.get(verdict.sequence)
+        if verdict.revision is not None and progress is not None and progress.verified_at:
+            yield verdict, progress
+
+
+def _of_app(
+    state: LedgerState, environment: str, app: str, digest: Digest
+) -> Iterator[tuple[Verdict, Progress]]:
+    """Where that package was verified in any instance of the app in an environment."""
+    for (where, _), instance in state.instances.items():
+        if where != environment:
+            continue
+        for verdict, progress in _verified(instance):
+            revision = verdict.revision
+            if revision is not None and (revision.app, revision.digest) == (app, digest):
+                yield verdict, progress
+
+
+def verified_in(
+    state: LedgerState, environment: str, app: str, digest: Digest
+) -> tuple[Verdict, ...]:
+    """The verdicts by which that package was verified there, in any instance of the app, newest first.
+
+    Each names the commit whose tier trees were verified with it.
+    """
+    found = (verdict for verdict, _ in _of_app(state, environment, app, digest))
+    return tuple(sorted(found, key=lambda verdict: -verdict.sequence))
+
+
+def verified_here(
+    state: LedgerState, environment: str, instance: str, revision: Revision
+) -> Verdict | None:
+    """The newest verdict of this instance by which exactly this revision was verified."""
+    found = _verified(state.instance(environment, instance))
+    same = [verdict for verdict, _ in found if revision.same(verdict.revision)]
+    return same[-1] if same else None
+
+
+def newest_verified(
+    state: LedgerState, environment: str, instance: str, version: str
+) -> Verdict | None:
+    """The newest verified verdict of that version here: a rollback without Config means its Config."""
+    found = [v for v, _ in _verified(state.instance(environment, instance))]
+    return next(
+        (v for v in reversed(found) if v.revision is not None and v.revision.version == version),
+        None,
+    )
+
+
+def rollback_candidates(state: LedgerState, environment: str, instance: str) -> tuple[Verdict, ...]:
+    """The revisions that were verified here, newest first, each once, without the desired one."""
+    here = state.instance(environment, instance)
+    desired = here.desired
+    seen: list[Revision] = [desired.revision] if desired and desired.revision else []
+    if desired is not None and desired.verb is Verb.REMOVE:
+        seen.clear()
+    found: list[Verdict] = []
+    for verdict, _ in reversed(list(_verified(here))):
+        revision = verdict.revision
+        if revision is not None and not any(revision.same(other) for other in seen):
+            seen.append(revision)
+            found.append(verdict)
+    return tuple(found)
+
+
+def soaked(
+    state: LedgerState, environment: str, app: str, digest: Digest, now: datetime
+) -> timedelta:
+    """The longest residence of that package there since it was verified, less the time it was degraded."""
+    times = (_residence(progress, now) for _, progress in _of_app(state, environment, app, digest))
+    return max(times, default=timedelta())
+
+
+def _residence(progress: Progress, now: datetime) -> timedelta:
+    start, end = progress.verified_at, progress.ended_at or now
+    if start is None or end <= start:
+        return timedelta()
+    spent = end - start
+    for since, until in progress.degraded:
+        first, last = max(since, start), min(until or end, end)
+        if last > first:
+            spent -= last - first
+    return spent
+
+
+def standing_veto(state: LedgerState, environment: str, app: str, version: str) -> VetoSet | None:
+    """The veto on that version of an app, of the environment or of all; ``None`` where there is none."""
+    for where in (environment, ALL):
+        for veto in state.instance(where, app).vetoes:
+            if (veto.app, veto.version) == (app, version):
+                return veto
+    return None
+
+
+def _scopes(state: LedgerState, environment: str, instance: str) -> Iterable[InstanceState]:
+    """The files whose switches reach an instance: its own, and those of ``all``."""
+    keys = dict.fromkeys((e, i) for e in (environment, ALL) for i in (instance, ALL))
+    return [state.instances[key] for key in keys if key in state.instances]
+
+
+def standing_holds(state: LedgerState, environment: str, instance: str) -> tuple[HoldSet, ...]:
+    """Every hold that stands on an instance, its own first."""
+    return tuple(hold for scope in _scopes(state, environment, instance) for hold in scope.holds)
+
+
+def stopped(state: LedgerState, environment: str, instance: str) -> str:
+    """Why decisions for an instance have stopped until an ``ack``; empty where they have not."""
+    for scope in _scopes(state, environment, instance):
+        for alarm in scope.tampered:
+            found = f"points to {alarm.found}" if alarm.found else "is gone"
+            return f"{alarm.ref} {found}; the ledger knows it as {alarm.recorded}"
+    return ""
+
+
+def prev_of(state: LedgerState, environment: str, instance: str) -> str:
+    """What the next request's Prev must be: the tag of the last accepted one, or ``none``."""
+    desired = state.instance(environment, instance).desired
+    return desired.tag if desired is not None else NONE
+
+
+def policy_commit(state: LedgerState, environment: str) -> ObjectId:
+    """The policy that counts as accepted in one environment; of ``all``, the one accepted longest ago."""
+    return policy_commits(state, environment)[0]
+
+
+def policy_commits(state: LedgerState, environment: str) -> tuple[ObjectId, ...]:
+    """The accepted policies that a request must satisfy beside main's, each once, oldest first.
+
+    It is that of the environment's last verdict that changed what runs; holds, vetoes and
+    acknowledgements do not move it. Genesis' main where there is none. For ``all``: of every environment.
+    """
+    newest: dict[str, Verdict] = {}
+    for (where, _), instance in state.instances.items():
+        last = instance.desired
+        if last is None or environment not in (where, ALL):
+            continue
+        if where not in newest or newest[where].sequence < last.sequence:
+            newest[where] = last
+    ordered = sorted(newest.values(), key=lambda verdict: verdict.sequence)
+    commits = dict.fromkeys(verdict.policy_commit or state.genesis.main for verdict in ordered)
+    return tuple(commits) or (state.genesis.main,)
+
+
+def running_claim(
+    state: LedgerState, environment: str, instance: str, now: datetime
+) -> Claimed | None:
+    """The claim that holds now: neither released nor expired."""
+    claim = state.instance(environment, instance).claim
+    if claim is None or claim.released or claim.expires <= now:
+        return None
+    return claim

@@ -1,0 +1,32 @@
+"""Policy: may this request go ahead, and why not. Gates answer, answers add up to an outcome.
+
+What lives here: signatures and roles, the facts that gates look at, one file a gate, and the order in
+which gates are asked. What never does: reading Git, the ledger or clusters, writing, clocks. Whoever
+calls gathers the facts first. Called by: services and checks.
+"""
+
+from distributor.policy.decide import authorise, judge, needed, outcome, principal
+from distributor.policy.facts import EnvironmentFact, GateFacts, PolicyView, Reach, Source
+from distributor.policy.registry import GATES, Gate
+from distributor.policy.roles import is_service, may
+from distributor.policy.signatures import signing_key, verify, verify_bytes
+
+__all__ = [
+    "GATES",
+    "EnvironmentFact",
+    "Gate",
+    "GateFacts",
+    "PolicyView",
+    "Reach",
+    "Source",
+    "authorise",
+    "is_service",
+    "judge",
+    "may",
+    "needed",
+    "outcome",
+    "principal",
+    "signing_key",
+    "verify",
+    "verify_bytes",
+]

@@ -1,0 +1,194 @@
+"""The order in which gates are asked, and what their answers add up to.
+
+1 to 4 end the evaluation when they fail, so that nothing of an unauthorised request is rendered; the
+others are always all asked, so that one look shows everything. Every policy view must allow a request:
+the worst answer counts. A policy that cannot be read lets nothing in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from itertools import chain
+
+from distributor.errors.policy import (
+    BadPolicy,
+    DecisionsStopped,
+    GateCrashed,
+    UnknownGate,
+    UnknownSigner,
+    UnsupportedRequest,
+)
+from distributor.model.findings import Finding, errors
+from distributor.model.fleet import ALL
+from distributor.model.policy import GateBinding, GateSeverity
+from distributor.model.promotion import GateAnswer, GateResult, VerdictOutcome
+from distributor.model.tags import Verb
+from distributor.policy.facts import GateFacts, PolicyView
+from distributor.policy.gates.answers import Speaker
+from distributor.policy.gates.signature import PRINCIPAL
+from distributor.policy.registry import NAMES, SUPPORTED, Gate, gates_for
+from distributor.policy.roles import ANONYMOUS
+
+_WORSE = (
+    GateResult.SKIPPED,
+    GateResult.PASS,
+    GateResult.WARN,
+    GateResult.PENDING,
+    GateResult.ERROR,
+    GateResult.FAIL,
+)
+_POLICY = Speaker(0, "policy")
+_SUPPORT = Speaker(0, "support")
+_STOPPED = frozenset({Verb.ACK, Verb.HOLD, Verb.PAUSE, Verb.ABORT, Verb.REJECT})
+"""What is still decided while decisions have stopped (``formats.md``)."""
+
+
+def authorise(facts: GateFacts, now: datetime) -> tuple[GateAnswer, ...]:
+    """The answers of gates 1 to 4, up to the first that keeps the request out.
+
+    Answers with number 0 come from no gate: the policy itself cannot be used, decisions have stopped,
+    or this program does not carry such requests out.
+    """
+    if isinstance(facts.request, Finding):
+        return (Speaker(1, "binding").fails((facts.request,)),)
+    first = _until_stopped(_first(facts, now))
+    if _stops(first[-1]):
+        return first
+    known = replace(facts, principal=principal(first))
+    return first + _until_stopped(chain(_supported(known), _rest(known, now)))
+
+
+def judge(facts: GateFacts, now: datetime) -> tuple[GateAnswer, ...]:
+    """The answers of the gates from 5 on; all of them, whatever the first ones say."""
+    return tuple(_ask(gate, facts, now) for gate in gates_for(facts.verb) if not gate.early)
+
+
+def needed(verb: Verb) -> frozenset[int]:
+    """The numbers of the gates without whose answer such a request is not accepted."""
+    return frozenset(gate.number for gate in gates_for(verb))
+
+
+def outcome(facts: GateFacts, answers: Iterable[GateAnswer]) -> VerdictOutcome:
+    """What the answers add up to; accepted only if every gate that the verb needs has answered."""
+    given = tuple(answers)
+    results = {answer.result for answer in given}
+    if GateResult.FAIL in results:
+        return VerdictOutcome.REFUSED
+    if results & {GateResult.ERROR, GateResult.PENDING} or isinstance(facts.request, Finding):
+        return VerdictOutcome.PENDING
+    if not needed(facts.verb) <= {answer.number for answer in given}:
+        return VerdictOutcome.PENDING
+    return VerdictOutcome.ACCEPTED
+
+
+def principal(answers: Iterable[GateAnswer]) -> str:
+    """Who asks, as gate 2 found out; ``anonymous`` where it did not."""
+    return next((a.evidence[PRINCIPAL] for a in answers if PRINCIPAL in a.evidence), ANONYMOUS)
+
+
+def _until_stopped(answers: Iterable[GateAnswer]) -> tuple[GateAnswer, ...]:
+    """The answers up to and with the first that keeps the request out."""
+    kept: list[GateAnswer] = []
+    for answer in answers:
+        kept.append(answer)
+        if _stops(answer):
+            break
+    return tuple(kept)
+
+
+def _stops(answer: GateAnswer) -> bool:
+    return answer.result in (GateResult.FAIL, GateResult.ERROR, GateResult.PENDING)
+
+
+def _first(facts: GateFacts, now: datetime) -> Iterable[GateAnswer]:
+    binding, signature, *_ = gates_for(facts.verb)
+    yield _ask(binding, facts, now)
+    unusable = tuple(_unusable(facts))
+    if unusable:
+        yield _POLICY.fails(unusable)
+    yield _ask(signature, facts, now)
+
+
+def _rest(facts: GateFacts, now: datetime) -> Iterable[GateAnswer]:
+    _, _, *gates = gates_for(facts.verb)
+    return (_ask(gate, facts, now) for gate in gates if gate.early)
+
+
+def _unusable(facts: GateFacts) -> Iterable[Finding]:
+    """Why no policy can judge: there is none, one has findings, or one asks for an unknown gate."""
+    if not facts.policies:
+        yield Finding.of(BadPolicy, "There is none.")
+    environment = facts.name.environment
+    for view in facts.policies:
+        yield from errors(view.policies.findings)
+        for bound in view.policies.gates:
+            named = {environment, "*"} & set(bound.environments) or environment == ALL
+            if bound.gate not in NAMES and named:
+                yield Finding.of(UnknownGate, f"({bound.gate}, in {view})", bound.where)
+
+
+def _supported(facts: GateFacts) -> Iterable[GateAnswer]:
+    name, trailers = facts.name, facts.asked.trailers
+    if name.verb not in SUPPORTED:
+        yield _SUPPORT.refuses(UnsupportedRequest, f"({name.verb.value})")
+    elif name.set_id or trailers.items:
+        yield _SUPPORT.refuses(UnsupportedRequest, "(a set)")
+    elif trailers.override:
+        yield _SUPPORT.refuses(UnsupportedRequest, "(an override)")
+    if facts.stopped and name.verb not in _STOPPED:
+        finding = Finding.of(DecisionsStopped, f"({facts.stopped})")
+        yield replace(_POLICY.errors((finding,)), result=GateResult.PENDING)
+
+
+def _ask(gate: Gate, facts: GateFacts, now: datetime) -> GateAnswer:
+    """One gate under every view and every file that parametrises it; the worst answer counts."""
+    views = facts.policies if gate.per_view else facts.policies[:1]
+    answers = [answer for view in views for answer in _under(gate, facts, view, now)]
+    if not answers:
+        return Speaker(gate.number, gate.name).lacks("a policy")
+    if len({a.evidence[PRINCIPAL] for a in answers if PRINCIPAL in a.evidence}) > 1:
+        text = "The key belongs to different principals in main's policy and in the accepted one."
+        return Speaker(gate.number, gate.name).refuses(UnknownSigner, text)
+    return _worst(answers)
+
+
+def _under(gate: Gate, facts: GateFacts, view: PolicyView, now: datetime) -> Iterable[GateAnswer]:
+    uses: list[GateBinding | None] = [
+        bound
+        for bound in view.policies.gates
+        if bound.gate == gate.name and bound.covers(facts.name.environment, facts.app)
+    ]
+    for use in uses or [None]:
+        severity = GateSeverity.ENFORCE if use is None or gate.always else use.severity
+        if severity is GateSeverity.OFF:
+            yield Speaker(gate.number, gate.name).skipped(f"switched off by {view}")
+            continue
+        answer = _guarded(gate, facts, view, use, now)
+        if severity is GateSeverity.WARN and answer.result is GateResult.FAIL:
+            answer = replace(answer, result=GateResult.WARN)
+        yield answer
+
+
+def _guarded(
+    gate: Gate, facts: GateFacts, view: PolicyView, use: GateBinding | None, now: datetime
+) -> GateAnswer:
+    try:
+        return gate.evaluate(facts, view, use.params if use is not None else {}, now)
+    except Exception as error:  # noqa: BLE001 - whatever a gate dies of, it must not let anything in
+        text = f"({type(error).__name__})"
+        return Speaker(gate.number, gate.name).errors((Finding.of(GateCrashed, text),))
+
+
+def _worst(answers: list[GateAnswer]) -> GateAnswer:
+    """The worst answer, with the findings and evidence of all."""
+    worst = max(answers, key=lambda answer: _WORSE.index(answer.result))
+    same = [answer for answer in answers if answer.result is worst.result]
+    evidence = {key: text for answer in reversed(answers) for key, text in answer.evidence.items()}
+    return replace(
+        worst,
+        message="; ".join(dict.fromkeys(a.message for a in same if a.message)),
+        findings=tuple(dict.fromkeys(f for answer in answers for f in answer.findings)),
+        evidence=evidence,
+    )

@@ -1,0 +1,54 @@
+"""Gate 1: the form of the tag, and that its name, trailers and object belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from distributor.errors.policy import BadTagName, BadTrailers
+from distributor.model.findings import Finding
+from distributor.model.fleet import ALL
+from distributor.model.promotion import GateAnswer
+from distributor.model.tags import Request, RequestClass, Verb
+from distributor.policy.facts import GateFacts, PolicyView, Source
+from distributor.policy.gates.answers import Speaker
+
+_SAY = Speaker(1, "binding")
+_CHAINED = frozenset({Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE})
+_WITH_ALL = frozenset({Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK})
+
+
+def evaluate(
+    facts: GateFacts, view: PolicyView, _params: Mapping[str, Any], _now: datetime
+) -> GateAnswer:
+    """Fails where parsing failed, the environment is unknown, or the trailers do not fit the verb."""
+    request = facts.request
+    if isinstance(request, Finding):
+        return _SAY.fails((request,))
+    findings = [*_environment(request, view), *_trailers(request)]
+    return _SAY.fails(findings) if findings else _SAY.passes("name, trailers and object agree")
+
+
+def _environment(request: Request, view: PolicyView) -> list[Finding]:
+    """Environments are a closed list: main's. An accepted policy may be older than the environment."""
+    name = request.name
+    if name.environment == ALL and name.verb in _WITH_ALL:
+        return []
+    if view.source is Source.ACCEPTED or name.environment in view.environments:
+        return []
+    known = ", ".join(sorted(view.environments)) or "none"
+    text = f"There is no environment {name.environment!r}; known: {known}."
+    return [Finding.of(BadTagName, text)]
+
+
+def _trailers(request: Request) -> list[Finding]:
+    verb, trailers = request.name.verb, request.trailers
+    findings: list[Finding] = []
+    if verb in _CHAINED and not request.name.set_id and not trailers.prev:
+        findings.append(Finding.of(BadTrailers, f"{verb.value} needs Promotion-Prev."))
+    if trailers.request_class is RequestClass.ROLLBACK and verb is not Verb.ROLLBACK:
+        findings.append(Finding.of(BadTrailers, "Class rollback belongs to rollback tags."))
+    if verb is Verb.ROLLBACK and trailers.request_class is RequestClass.HOTFIX:
+        findings.append(Finding.of(BadTrailers, "A rollback is of class rollback."))
+    return findings

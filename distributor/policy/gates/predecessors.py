@@ -1,0 +1,117 @@
+"""Gate 5: verified in the environments before, and parity with the one a standby stands by for.
+
+For a rollback: the revision was verified in this environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from distributor.errors.policy import NotVerified, NotVerifiedHere
+from distributor.model.findings import Finding
+from distributor.model.fleet import StandbyMode
+from distributor.model.promotion import GateAnswer
+from distributor.model.tags import Verb
+from distributor.policy.facts import EnvironmentFact, GateFacts, PolicyView, Source
+from distributor.policy.gates.answers import Speaker
+
+_SAY = Speaker(5, "predecessors")
+_NOT_APPLICABLE = "not-applicable"
+
+
+class _MissingFact(LookupError):
+    """Nothing was gathered about an environment that must be asked about."""
+
+
+def evaluate(
+    facts: GateFacts, view: PolicyView, params: Mapping[str, Any], _now: datetime
+) -> GateAnswer:
+    """Fails where a predecessor has not verified this package, or a standby would differ.
+
+    ``params``: ``require`` (``all`` or ``any``; the pipeline's own word where absent) and ``parity``
+    (true where absent).
+    """
+    if facts.verb is Verb.ROLLBACK:
+        return _rollback(facts)
+    try:
+        findings, evidence = _order(facts, view, params)
+        if params.get("parity", True):
+            findings += _parity(facts, view)
+    except _MissingFact as missing:
+        return _SAY.lacks(f"how the package stands in {missing}")
+    if findings:
+        return _SAY.fails(findings, evidence=evidence)
+    return _SAY.passes("verified before", evidence=evidence)
+
+
+def _rollback(facts: GateFacts) -> GateAnswer:
+    if facts.verified_here is None:
+        return _SAY.lacks("what was verified here")
+    if facts.verified_here:
+        return _SAY.passes("this revision was verified here")
+    return _SAY.refuses(NotVerifiedHere, f"({facts.revision})")
+
+
+def _order(
+    facts: GateFacts, view: PolicyView, params: Mapping[str, Any]
+) -> tuple[list[Finding], dict[str, str]]:
+    here = facts.name.environment
+    step = view.pipeline.step(here) if view.pipeline is not None else None
+    if step is None:
+        if view.source is Source.ACCEPTED and here not in view.environments:
+            return [], {
+                here: f"unknown to {view}"
+            }  # younger than that policy: main's alone orders it
+        return [Finding.of(NotVerified, f"{here} has no place in the pipeline of {view}.")], {}
+    said = {before: _standing(facts, view, before) for before in step.after}
+    evidence = {before: text or "verified" for before, text in said.items()}
+    missing = {b: t for b, t in said.items() if t and t != _NOT_APPLICABLE}
+    require = params.get("require", "all" if step.require_all else "any")
+    if not missing or (require == "any" and len(missing) < len(said)):
+        return [], evidence
+    return [Finding.of(NotVerified, f"({b}: {t})") for b, t in missing.items()], evidence
+
+
+def _standing(facts: GateFacts, view: PolicyView, environment: str) -> str:
+    """Empty where verified, ``not-applicable`` where that is accepted, else what is missing."""
+    fact = _fact(facts, environment)
+    if not fact.targets and not fact.verified:
+        rule = view.environments.get(environment)
+        accepted = rule is not None and _NOT_APPLICABLE in rule.verify.accept
+        return _NOT_APPLICABLE if accepted else "it has no target there, which is not accepted"
+    if not fact.verified:
+        return "not verified"
+    return f"verified with other files of tier {', '.join(fact.tiers)}" if fact.tiers else ""
+
+
+def _parity(facts: GateFacts, view: PolicyView) -> list[Finding]:
+    """What a standby and the environment it stands in for owe each other.
+
+    ``after``: it takes only what is desired there. ``before``: what is promoted there was verified on it
+    first. ``with``: both are decided in one commit, so there is nothing to compare.
+    """
+    here = facts.name.environment
+    findings: list[Finding] = []
+    own = view.environments.get(here)
+    if own is not None and own.standby_for and own.standby_mode is StandbyMode.AFTER:
+        fact = _fact(facts, own.standby_for)
+        if fact.targets and not fact.desired:
+            text = f"({own.standby_for} does not run this package, and {here} follows it)"
+            findings.append(Finding.of(NotVerified, text))
+    for other in view.environments.values():
+        if other.standby_for != here or other.standby_mode is not StandbyMode.BEFORE:
+            continue
+        fact = _fact(facts, other.name)
+        if fact.targets and not fact.verified:
+            text = f"({other.name} stands by for {here} and takes a version before it)"
+            findings.append(Finding.of(NotVerified, text))
+    return findings
+
+
+def _fact(facts: GateFacts, environment: str) -> EnvironmentFact:
+    fact = facts.elsewhere.get(environment)
+    if fact is None:
+        raise _MissingFact(environment)
+    return fact

@@ -1,0 +1,82 @@
+"""Gate 3: the commit is main's, the version exists, digests agree, the request is not stale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from distributor.errors.policy import (
+    BadTrailers,
+    DigestMismatch,
+    NoSuchInstance,
+    NotOnMain,
+    StaleRequest,
+    VersionMissing,
+)
+from distributor.model.findings import Finding
+from distributor.model.promotion import GateAnswer, Revision
+from distributor.model.tags import Trailers, Verb
+from distributor.policy.facts import GateFacts, PolicyView
+from distributor.policy.gates.answers import Speaker
+
+_SAY = Speaker(3, "provenance")
+
+
+def evaluate(
+    facts: GateFacts, _view: PolicyView, _params: Mapping[str, Any], _now: datetime
+) -> GateAnswer:
+    """Fails where the tagged commit does not hold what the tag says, or another request came first."""
+    if facts.reachable is None or facts.instance_exists is None or not facts.prev:
+        return _SAY.lacks("reachability, the instance, or the request accepted before")
+    findings: list[Finding] = []
+    if not facts.reachable:
+        findings.append(Finding.of(NotOnMain, f"({facts.asked.tag.target})"))
+    if not facts.instance_exists:
+        name = facts.name
+        findings.append(Finding.of(NoSuchInstance, f"({name.instance} in {name.environment})"))
+    findings += _content(facts)
+    if facts.asked.trailers.prev != facts.prev:
+        text = f"It names {facts.asked.trailers.prev}, the last one is {facts.prev}."
+        findings.append(Finding.of(StaleRequest, text))
+    if findings:
+        return _SAY.fails(findings)
+    return _SAY.passes("on main, digests agree", evidence=_evidence(facts))
+
+
+def _content(facts: GateFacts) -> list[Finding]:
+    if facts.verb is Verb.REMOVE:
+        return []
+    revision = facts.revision
+    if revision is None:
+        name = facts.name
+        return [Finding.of(VersionMissing, f"({facts.app or name.instance} {name.version})")]
+    findings = _agree(facts.asked.trailers, revision, facts.name.version)
+    if facts.verb is Verb.PROMOTE and not facts.asked.trailers.digest:
+        findings.append(Finding.of(BadTrailers, "promote needs Promotion-Digest."))
+    return findings
+
+
+def _agree(trailers: Trailers, revision: Revision, version: str) -> list[Finding]:
+    findings: list[Finding] = []
+    if trailers.app and trailers.app != revision.app:
+        text = f"The instance is of {revision.app}, the tag says {trailers.app}."
+        findings.append(Finding.of(BadTrailers, text))
+    if version != revision.version:
+        findings.append(Finding.of(VersionMissing, f"({revision.app} {version})"))
+    for what, says, has in (
+        ("package", trailers.digest, revision.digest),
+        ("Config", trailers.config, revision.config),
+    ):
+        if says and says != has:
+            text = f"The {what} digest is {has}, the tag says {says}."
+            findings.append(Finding.of(DigestMismatch, text))
+    return findings
+
+
+def _evidence(facts: GateFacts) -> dict[str, str]:
+    evidence = {"commit": facts.asked.tag.target, "prev": facts.prev}
+    if facts.revision is not None:
+        evidence["digest"] = facts.revision.digest
+        evidence["config"] = facts.revision.config
+    return evidence

@@ -1,0 +1,53 @@
+"""Gate 8: the package renders for every target, to what the tag says it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from distributor.errors import registry
+from distributor.errors.policy import NoTargets, RenderedDiffers
+from distributor.model.findings import Finding, errors
+from distributor.model.promotion import GateAnswer
+from distributor.policy.facts import GateFacts, PolicyView
+from distributor.policy.gates.answers import Speaker
+
+_SAY = Speaker(8, "renders")
+
+
+def evaluate(
+    facts: GateFacts, _view: PolicyView, _params: Mapping[str, Any], _now: datetime
+) -> GateAnswer:
+    """Fails where a cell does not render; where the engine itself failed, it is asked again."""
+    if facts.targets is None or facts.renders is None:
+        return _SAY.lacks("targets or renders")
+    if not facts.targets:
+        return _SAY.refuses(NoTargets)
+    found = [finding for cell in sorted(facts.renders) for finding in facts.renders[cell]]
+    bad = errors(found)
+    lasting = [finding for finding in bad if not _passing(finding)]
+    if lasting:
+        return _SAY.fails(lasting)
+    if bad:
+        return _SAY.errors(bad)
+    asked = facts.asked.trailers.rendered
+    if asked and asked != facts.rendered:
+        text = f"It renders to {facts.rendered or 'nothing'}, the tag says {asked}."
+        return _SAY.refuses(RenderedDiffers, text)
+    return _SAY.passes(
+        f"{len(facts.renders)} cells render for {len(facts.targets)} targets",
+        evidence={"cells": str(len(facts.renders)), "targets": str(len(facts.targets))},
+        warnings=found,
+    )
+
+
+def _passing(finding: Finding) -> bool:
+    """Whether the trouble may pass by itself, as the class of its code says."""
+    return finding.code in _retryable_codes()
+
+
+@cache
+def _retryable_codes() -> frozenset[str]:
+    return frozenset(code for code, kind in registry().items() if kind.retryable)

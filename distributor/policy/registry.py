@@ -1,0 +1,83 @@
+"""The gates that this program knows, in the order of their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from distributor.model.promotion import GateAnswer
+from distributor.model.tags import Verb
+from distributor.policy.facts import GateFacts, PolicyView
+from distributor.policy.gates import (
+    binding,
+    blast_radius,
+    predecessors,
+    provenance,
+    renders,
+    schemas,
+    signature,
+    veto,
+)
+
+Params = Mapping[str, Any]
+Evaluate = Callable[[GateFacts, PolicyView, Params, datetime], GateAnswer]
+
+_DEPLOY = frozenset({Verb.PROMOTE, Verb.ROLLBACK})
+_CHANGE = _DEPLOY | {Verb.REMOVE}
+
+SUPPORTED = _CHANGE | {Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK}
+"""The verbs that are decided; all others are refused once it is known who asks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One gate. ``verbs`` are those it judges (``None``: all). One that is ``always`` on has no severity.
+
+    ``early`` gates end the evaluation when they fail, so that nothing of an unauthorised request is
+    rendered. ``per_view`` ones are asked under each policy; the others see nothing of a policy.
+    """
+
+    number: int
+    name: str
+    evaluate: Evaluate
+    verbs: frozenset[Verb] | None = None
+    always: bool = True
+    early: bool = False
+    per_view: bool = False
+
+
+GATES: tuple[Gate, ...] = (
+    Gate(number=1, name="binding", evaluate=binding.evaluate, early=True, per_view=True),
+    Gate(number=2, name="signature", evaluate=signature.evaluate, early=True, per_view=True),
+    Gate(number=3, name="provenance", evaluate=provenance.evaluate, verbs=_CHANGE, early=True),
+    Gate(
+        number=4, name="veto", evaluate=veto.evaluate, verbs=_CHANGE, early=True, per_view=True
+    ),
+    Gate(
+        number=5,
+        name="predecessors",
+        evaluate=predecessors.evaluate,
+        verbs=_DEPLOY,
+        always=False,
+        per_view=True,
+    ),
+    Gate(number=8, name="renders", evaluate=renders.evaluate, verbs=_DEPLOY),
+    Gate(number=9, name="schemas", evaluate=schemas.evaluate, verbs=_DEPLOY),
+    Gate(
+        number=13,
+        name="blast-radius",
+        evaluate=blast_radius.evaluate,
+        verbs=_CHANGE,
+        always=False,
+        per_view=True,
+    ),
+)  # fmt: skip
+
+NAMES = frozenset(gate.name for gate in GATES)
+
+
+def gates_for(verb: Verb) -> tuple[Gate, ...]:
+    """The gates that judge a verb, in order."""
+    return tuple(gate for gate in GATES if gate.verbs is None or verb in gate.verbs)

@@ -1,0 +1,121 @@
+"""Signatures: who signed these bytes, by an OpenSSH allowed_signers policy at a given time.
+
+The meaning of the entries is that of ssh-keygen(1), "ALLOWED SIGNERS"; the signature itself is read by
+``armour``. Certificates and OpenPGP are not accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from distributor.errors.policy import BadSignature, KeyNotValid, UnknownSigner, Unsigned
+from distributor.model.findings import Finding
+from distributor.model.policy import SignerEntry
+from distributor.model.tags import TagObject
+from distributor.policy.armour import BadArmour, check, read
+from distributor.policy.roles import ANONYMOUS
+
+GIT = "git"
+"""The namespace that Git signs under."""
+
+
+def verify(
+    tag: TagObject,
+    signers: Sequence[SignerEntry],
+    revoked: Iterable[str],
+    *,
+    at: datetime,
+    namespace: str = GIT,
+) -> str | Finding:
+    """The principal who signed the tag, or the finding that says why nobody did.
+
+    ``at`` is when the ledger first observed the tag: the key must have been valid then. Where an entry
+    names several principals, the tagger's address chooses among them, and only among them.
+    """
+    if not tag.signature:
+        return Finding.of(Unsigned)
+    return verify_bytes(
+        tag.signed,
+        tag.signature,
+        signers,
+        revoked,
+        at=at,
+        namespace=namespace,
+        claimed=address(tag.tagger),
+    )
+
+
+def verify_bytes(
+    data: bytes,
+    signature: bytes,
+    signers: Sequence[SignerEntry],
+    revoked: Iterable[str],
+    *,
+    at: datetime,
+    namespace: str = GIT,
+    claimed: str = "",
+) -> str | Finding:
+    """The principal whose key signed ``data``; as ``verify``, for anything that is signed."""
+    key = signing_key(data, signature, namespace)
+    if isinstance(key, Finding):
+        return key
+    if _blob(key) in {_blob(text) for text in revoked}:
+        return Finding.of(KeyNotValid, "It is revoked.")
+    entries = [e for e in signers if not e.cert_authority and _blob(e.key) == _blob(key)]
+    entries = [e for e in entries if _covers(e, namespace)]
+    if not entries:
+        return Finding.of(UnknownSigner, f"The key is {key[:60]}.")
+    valid = [e for e in entries if _valid(e, at)]
+    if not valid:
+        return Finding.of(KeyNotValid, f"That was {at.isoformat()}.")
+    for entry in valid:
+        if name := _principal(entry, claimed):
+            return name
+    return Finding.of(UnknownSigner, "Its entry names no principal, only patterns.")
+
+
+def signing_key(data: bytes, signature: bytes, namespace: str = GIT) -> str | Finding:
+    """The text form (type and blob) of the key that signed ``data``, whoever may own it."""
+    if b"BEGIN PGP" in signature:
+        return Finding.of(UnknownSigner, "It is an OpenPGP signature; only SSH keys are listed.")
+    try:
+        parts = read(signature)
+        if parts.namespace != namespace.encode():
+            shown = parts.namespace[:40].decode(errors="replace")
+            return Finding.of(BadSignature, f"It was made for {shown!r}, not for {namespace!r}.")
+        return check(data, parts)
+    except BadArmour as error:
+        return Finding.of(BadSignature, f"({error})")
+
+
+def address(person: str) -> str:
+    """The mail address of a Git identity such as ``Ada <ada@example.org>``; empty where it has none."""
+    _, _, rest = person.partition("<")
+    return rest.partition(">")[0]
+
+
+def _blob(text: str) -> str:
+    """A key's base64 part, with or without its type before it."""
+    words = text.split()
+    return words[1] if len(words) > 1 else text.strip()
+
+
+def _covers(entry: SignerEntry, namespace: str) -> bool:
+    return not entry.namespaces or any(fnmatchcase(namespace, n) for n in entry.namespaces)
+
+
+def _valid(entry: SignerEntry, at: datetime) -> bool:
+    if entry.valid_after is not None and at < entry.valid_after:
+        return False
+    return entry.valid_before is None or at < entry.valid_before
+
+
+def _principal(entry: SignerEntry, claimed: str) -> str:
+    """The principal an entry gives: the one claimed if it names that, else its first.
+
+    Patterns give none: whoever held such a key could sign as anybody that the pattern fits.
+    """
+    plain = [p for p in entry.principals if p != ANONYMOUS and not set(p) & set("!*?[")]
+    return claimed if claimed in plain else next(iter(plain), "")

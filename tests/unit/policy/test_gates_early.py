@@ -1,0 +1,216 @@
+"""Each gate as a table: one fact changed, the codes that come out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from distributor.model.ledger import HoldSet, VetoSet
+from distributor.model.promotion import GateResult
+from distributor.model.tags import RequestClass, Trailers, Verb
+from distributor.policy import GateFacts, PolicyView, authorise
+from tests.unit.policy.facts import (
+    ACCEPTED,
+    ADA,
+    BOB,
+    GOOD,
+    MAIN,
+    NOW,
+    PREV,
+    REVISION,
+    ROLES,
+    SERVICE,
+    STRANGER,
+    codes,
+    digest,
+    facts_of,
+    oid,
+    role,
+    signer,
+    with_roles,
+)
+
+# 1 binding
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (facts_of(environment="nowhere"), ["DST201"]),
+        (facts_of(environment="all"), ["DST201"]),
+        (facts_of(Verb.REJECT, environment="all"), []),
+        (facts_of(trailers=Trailers()), ["DST205"]),
+        (facts_of(Verb.REMOVE, trailers=Trailers()), ["DST205"]),
+        (facts_of(Verb.HOLD, trailers=Trailers()), []),
+        (
+            facts_of(trailers=Trailers(prev=PREV, request_class=RequestClass.ROLLBACK)),
+            ["DST205"],
+        ),
+        (
+            facts_of(
+                Verb.ROLLBACK, trailers=Trailers(prev=PREV, request_class=RequestClass.HOTFIX)
+            ),
+            ["DST205"],
+        ),
+    ],
+)
+def test_binding(facts: GateFacts, expected: list[str]) -> None:
+    assert codes(1, facts) == expected
+
+
+def test_an_environment_younger_than_the_accepted_policy_is_known_by_main() -> None:
+    older = replace(ACCEPTED, environments={"sit": MAIN.environments["sit"]}, pipeline=None)
+    assert codes(1, replace(GOOD, policies=(MAIN, older))) == []
+    gone = replace(MAIN, environments={"sit": MAIN.environments["sit"]})
+    assert codes(1, replace(GOOD, policies=(gone, ACCEPTED))) == ["DST201"]
+
+
+# 2 signature and right
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (facts_of(signed=False), ["DST206"]),
+        (facts_of(signed=False, environment="sit"), []),
+        (facts_of(Verb.HOLD, signed=False, environment="sit"), []),
+        (facts_of(Verb.ACK, signed=False, environment="sit"), ["DST210"]),
+        (facts_of(Verb.UNREJECT, signed=False, environment="sit"), ["DST206"]),
+        (facts_of(Verb.REJECT, signed=False, environment="all"), ["DST206"]),
+        (facts_of(key=STRANGER), ["DST208"]),
+        (facts_of(key=STRANGER, environment="sit"), ["DST208"]),
+        (facts_of(who=BOB), []),
+        (facts_of(who=BOB, environment="prd"), ["DST210"]),
+        (facts_of(who=BOB, app="iot"), ["DST210"]),
+        (facts_of(who=BOB, app=""), ["DST210"]),
+        (facts_of(Verb.HOLD, who=BOB), ["DST210"]),
+        (facts_of(Verb.HOLD, instance="all"), []),
+        (facts_of(Verb.REJECT, environment="all"), []),
+        (facts_of(Verb.REJECT, environment="all", who=BOB), ["DST210"]),
+    ],
+)
+def test_signature(facts: GateFacts, expected: list[str]) -> None:
+    assert set(codes(2, facts)) == set(expected)
+
+
+def _limited(view: PolicyView) -> PolicyView:
+    return with_roles(view, *(r for r in ROLES if ADA not in r.principals))
+
+
+@pytest.mark.parametrize("views", [(_limited(MAIN), ACCEPTED), (MAIN, _limited(ACCEPTED))])
+def test_both_policies_must_grant_the_right(views: tuple[PolicyView, ...]) -> None:
+    assert codes(2, replace(GOOD, policies=views)) == ["DST210"]
+
+
+def test_a_signer_that_main_just_added_does_not_count_yet() -> None:
+    eve = "eve@example.org"
+    added = replace(
+        MAIN.policies,
+        signers=(*MAIN.policies.signers, signer(eve, STRANGER)),
+        roles=(*ROLES, role(eve, "*")),
+    )
+    granted = replace(MAIN, policies=added)
+    assert codes(2, facts_of(key=STRANGER, policies=(granted,))) == []
+    assert codes(2, facts_of(key=STRANGER, policies=(granted, ACCEPTED))) == ["DST208"]
+
+
+def test_signatures_that_main_just_made_optional_are_still_asked_for() -> None:
+    lax = replace(MAIN.environments["uat"], signatures_required=False)
+    view = replace(MAIN, environments={**MAIN.environments, "uat": lax})
+    lax_roles = with_roles(view, *ROLES, role("anonymous", "promote"))
+    assert codes(2, facts_of(signed=False, policies=(lax_roles,))) == []
+    assert codes(2, facts_of(signed=False, policies=(lax_roles, ACCEPTED))) == ["DST206"]
+
+
+def test_a_policy_that_does_not_know_the_environment_asks_for_a_signature() -> None:
+    older = replace(ACCEPTED, environments={})
+    facts = facts_of(signed=False, environment="sit", policies=(MAIN, older))
+    assert codes(2, facts) == ["DST206"]
+
+
+def test_one_key_for_two_principals_is_refused() -> None:
+    other = replace(ACCEPTED.policies, signers=(signer(BOB, None), replace(signer(ADA), principals=(BOB,))))  # fmt: skip
+    facts = replace(GOOD, policies=(MAIN, replace(ACCEPTED, policies=other)))
+    assert codes(2, facts) == ["DST208"]
+
+
+def test_a_rollback_needs_a_role_for_that_class() -> None:
+    normal = role(ADA, "*", classes=("normal",))
+    rollback = role(ADA, "*", classes=("rollback",))
+    for allowed, roles in ((False, normal), (True, rollback)):
+        views = (with_roles(MAIN, roles), with_roles(ACCEPTED, roles))
+        assert (codes(2, facts_of(Verb.ROLLBACK, policies=views)) == []) is allowed
+
+
+# 3 provenance
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (GOOD, []),
+        (replace(GOOD, reachable=False), ["DST211"]),
+        (replace(GOOD, instance_exists=False), ["DST222"]),
+        (replace(GOOD, revision=None), ["DST212"]),
+        (replace(GOOD, revision=replace(REVISION, version="1.0.1")), ["DST212"]),
+        (replace(GOOD, revision=replace(REVISION, app="iot")), ["DST205"]),
+        (replace(GOOD, revision=replace(REVISION, digest=digest("b"))), ["DST213"]),
+        (replace(GOOD, prev=oid("8")), ["DST214"]),
+        (replace(GOOD, prev="none"), ["DST214"]),
+        (facts_of(trailers=Trailers(digest=REVISION.digest, prev="none"), prev="none"), []),
+        (facts_of(trailers=Trailers(prev=PREV)), ["DST205"]),
+        (
+            facts_of(trailers=Trailers(digest=REVISION.digest, config=digest("d"), prev=PREV)),
+            ["DST213"],
+        ),
+        (
+            facts_of(
+                trailers=Trailers(digest=REVISION.digest, config=REVISION.config, prev=PREV)
+            ),
+            [],
+        ),
+        (replace(GOOD, reachable=False, revision=None, prev="none"), ["DST211", "DST212", "DST214"]),
+        (facts_of(Verb.REMOVE, revision=None), []),
+        (facts_of(Verb.REMOVE, revision=None, prev="none"), ["DST214"]),
+        (facts_of(Verb.ROLLBACK, trailers=Trailers(prev=PREV)), []),
+    ],
+)  # fmt: skip
+def test_provenance(facts: GateFacts, expected: list[str]) -> None:
+    assert codes(3, facts) == expected
+
+
+# 4 veto and hold
+
+VETO = VetoSet(at=NOW, on=True, app="shop", version="1.0.0", by=BOB, reason="leaks")
+ASKED = HoldSet(at=NOW, on=True, by=BOB, reason="audit")
+LEFT = HoldSet(at=NOW, on=True, by=BOB, digest=REVISION.digest)
+LEFT_OTHER = HoldSet(at=NOW, on=True, by=BOB, digest=digest("b"))
+
+
+@pytest.mark.parametrize(
+    ("verb", "who", "change", "expected"),
+    [
+        (Verb.PROMOTE, ADA, {}, []),
+        (Verb.PROMOTE, ADA, {"veto": VETO}, ["DST215"]),
+        (Verb.ROLLBACK, ADA, {"veto": VETO}, ["DST215"]),
+        (Verb.REMOVE, ADA, {"veto": VETO}, []),
+        (Verb.PROMOTE, ADA, {"holds": (ASKED,)}, ["DST216"]),
+        (Verb.PROMOTE, ADA, {"holds": (LEFT,)}, ["DST216"]),
+        (Verb.PROMOTE, ADA, {"holds": (LEFT_OTHER,)}, []),
+        (Verb.PROMOTE, SERVICE, {"holds": (LEFT_OTHER,)}, ["DST216"]),
+        (Verb.PROMOTE, SERVICE, {}, []),
+        (Verb.ROLLBACK, ADA, {"holds": (ASKED, LEFT)}, []),
+        (Verb.REMOVE, ADA, {"holds": (ASKED, LEFT)}, []),
+        (Verb.PROMOTE, ADA, {"holds": (ASKED, LEFT), "veto": VETO}, ["DST215", "DST216", "DST216"]),
+    ],
+)
+def test_veto(verb: Verb, who: str, change: dict[str, Any], expected: list[str]) -> None:
+    assert codes(4, facts_of(verb, who=who, **change)) == expected
+
+
+@pytest.mark.parametrize("verb", [Verb.UNHOLD, Verb.HOLD, Verb.REJECT, Verb.UNREJECT, Verb.ACK])
+def test_nothing_stops_the_switches(verb: Verb) -> None:
+    facts = facts_of(verb, veto=VETO, holds=(ASKED, LEFT))
+    assert all(a.result is GateResult.PASS for a in authorise(facts, NOW))
