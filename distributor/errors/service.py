@@ -115,3 +115,45 @@ class BadArgument(Terminal):
 
     code = "DST716"
     remedy = "Run the command with --help."
+
+
+class NotReady(Retryable):
+    """The service has not looked at the repository yet."""
+
+    code = "DST720"
+    remedy = "Wait a moment; /readyz tells when it has, or what keeps it from it."
+
+
+class HintRefused(Terminal):
+    """A push hint is not from the forge."""
+
+    code = "DST721"
+    remedy = "Give the forge's webhook the secret that webhook_secret holds."
+
+
+class HostRefused(Terminal):
+    """The request names a host that this service is not."""
+
+    code = "DST722"
+    remedy = "Open it as http://127.0.0.1 or http://localhost: other names may be a trap (DNS rebinding)."
+
+
+class BodyTooLarge(Terminal):
+    """The request's body is too large."""
+
+    code = "DST723"
+    remedy = "Send less: a push hint needs no more than 1 MiB."
+
+
+class MethodNotOffered(Terminal):
+    """The path exists, but not for this method."""
+
+    code = "DST724"
+    remedy = "See the API description at /docs; promotions are asked for with Git tags."
+
+
+class Crashed(Terminal):
+    """The service failed while it answered."""
+
+    code = "DST725"
+    remedy = "The log says more; what it was doing to clusters goes on."

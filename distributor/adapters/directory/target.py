@@ -1,0 +1,156 @@
+"""One instance's objects in one manifests folder, behind the port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from distributor.adapters.directory.disk import Disk
+from distributor.adapters.directory.inventory import InventoryFile
+from distributor.adapters.directory.layouts import FilePerObject, Layout, OneFile, has_plaintext
+from distributor.errors.cluster import InventoryBroken, PlaintextSecret
+from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome
+from distributor.model.findings import Finding
+from distributor.model.fleet import Cluster, Flavour
+from distributor.model.manifest import Manifest
+from distributor.model.refs import ObjectRef, is_label
+from distributor.render.applyset import PART_OF
+
+
+class DirectoryTarget:
+    """A cluster that picks its objects up from a folder. Nothing but ``delivered`` can be said of it.
+
+    Every method raises ``TargetNotWritable`` where the disk fails, the folder is missing, or another
+    process keeps the lock; a later call goes on from whatever was done.
+    """
+
+    delivered_only = True
+    ordered = False
+
+    def __init__(self, cluster: Cluster, folder: Path, *, disk: Disk | None = None) -> None:
+        self._cluster = cluster
+        self._folder = folder
+        self._disk = disk or Disk()
+
+    async def read_inventory(self, environment: str, instance: str) -> Inventory | None:
+        """The inventory; raises ``InventoryBroken`` also where files are there and it is not."""
+        return await asyncio.to_thread(self._read_inventory, environment, instance)
+
+    async def write_inventory(self, inventory: Inventory) -> Inventory:
+        """Write it under the lock; raises ``Fenced`` where somebody else was first."""
+        return await asyncio.to_thread(self._write_inventory, inventory)
+
+    async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
+        """What the files hold; a change by hand shows as another ``applied``.
+
+        Entries name no instance, so every instance's files in the folder are looked at.
+        """
+        return await asyncio.to_thread(self._read_live, entries)
+
+    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
+        """Write the objects beside those that are there already."""
+        return await asyncio.to_thread(self._apply, inventory, group)
+
+    async def delete(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> tuple[Outcome, ...]:
+        """Write the files without these objects."""
+        return await asyncio.to_thread(self._delete, inventory, entries)
+
+    async def aclose(self) -> None:
+        """Nothing is kept open."""
+
+    def _read_inventory(self, environment: str, instance: str) -> Inventory | None:
+        self._disk.require_folder(self._folder)
+        inventory = self._inventory(instance).read(environment, self._cluster.name)
+        if inventory is None and self._layout(instance).occupied():
+            raise InventoryBroken(
+                f"{self._folder} holds objects of {instance}, and no inventory: it was lost."
+            )
+        return inventory
+
+    def _write_inventory(self, inventory: Inventory) -> Inventory:
+        with self._locked(inventory.instance):
+            return self._inventory(inventory.instance).write(inventory)
+
+    def _read_live(self, entries: Sequence[InventoryEntry]) -> dict[ObjectRef, LiveObject]:
+        self._disk.require_folder(self._folder)
+        missing = {entry.ref for entry in entries}
+        found: dict[ObjectRef, LiveObject] = {}
+        for instance in self._instances():
+            if not missing:
+                break
+            for ref, manifest in self._layout(instance).live(missing).items():
+                found[ref] = _live(manifest)
+            missing -= found.keys()
+        return found
+
+    def _apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
+        refused = {m.ref for m in group if self._refuses(m)}
+        writable = [m for m in group if m.ref not in refused]
+        with self._locked(inventory.instance):
+            self._inventory(inventory.instance).require(inventory)
+            layout = self._layout(inventory.instance)
+            done = layout.put(writable, frozenset(inventory.entries)) if writable else {}
+        return tuple(_outcome(m.ref, done.get(m.ref)) for m in group)
+
+    def _delete(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> tuple[Outcome, ...]:
+        if entries:
+            with self._locked(inventory.instance):
+                self._inventory(inventory.instance).require(inventory)
+                refs = frozenset(entry.ref for entry in entries)
+                self._layout(inventory.instance).drop(refs, frozenset(inventory.entries))
+        return tuple(Outcome(ref=entry.ref, action=Action.PRUNED) for entry in entries)
+
+    def _refuses(self, manifest: Manifest) -> bool:
+        return not self._cluster.plaintext_secrets and has_plaintext(manifest)
+
+    def _inventory(self, instance: str) -> InventoryFile:
+        return InventoryFile(self._disk, self._folder, _checked(instance))
+
+    def _layout(self, instance: str) -> Layout:
+        kind = OneFile if self._cluster.flavour is Flavour.K3S else FilePerObject
+        return kind(self._disk, self._folder, _checked(instance))
+
+    def _instances(self) -> Iterator[str]:
+        for name in self._disk.names(self._folder):
+            instance = name.removeprefix("dst-").removesuffix(".yaml")
+            if name.startswith("dst-") and is_label(instance):
+                yield instance
+
+    @contextmanager
+    def _locked(self, instance: str) -> Iterator[None]:
+        self._disk.require_folder(self._folder)
+        with self._disk.locked(self._folder / f".dst-{_checked(instance)}.lock"):
+            yield
+
+
+def _checked(instance: str) -> str:
+    """The instance's name, once it is sure to stay in the folder."""
+    if not is_label(instance):
+        raise InventoryBroken(f"{instance!r} is no instance's name.")
+    return instance
+
+
+def _live(manifest: Manifest) -> LiveObject:
+    data = manifest.data()
+    labels: Any = data["metadata"].get("labels")
+    owner = labels.get(PART_OF, "") if isinstance(labels, dict) else ""
+    return LiveObject(
+        ref=manifest.ref,
+        api_version=manifest.api_version,
+        applied=manifest.digest,
+        owner=owner if isinstance(owner, str) else "",
+        data=data,
+    )
+
+
+def _outcome(ref: ObjectRef, action: Action | None) -> Outcome:
+    if action is not None:
+        return Outcome(ref=ref, action=action)
+    return Outcome(ref=ref, action=Action.SKIPPED, error=Finding.of(PlaintextSecret, f"{ref}"))

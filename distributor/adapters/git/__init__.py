@@ -1,0 +1,10 @@
+"""Git: objects are read and written with libgit2, remotes are spoken to by the git program.
+
+What lives here: the local object database (``GitObjects``) and the shared repository (``Remote``). What
+never does: a checkout, a work tree, a decision. Called by: ``app``.
+"""
+
+from distributor.adapters.git.objects import PygitObjects
+from distributor.adapters.git.remote import GitRemote
+
+__all__ = ["GitRemote", "PygitObjects"]

@@ -1,0 +1,122 @@
+"""Server-side apply of a group of objects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from distributor.adapters.kube.bodies import FIELD_MANAGER, apply_body, version_of
+from distributor.adapters.kube.discovery import Discovery, Resource, Served
+from distributor.adapters.kube.messages import (
+    APPLY,
+    CREATED,
+    METADATA_ONLY,
+    NOT_FOUND,
+    Answer,
+    Request,
+    missing_namespace,
+)
+from distributor.adapters.kube.outcomes import failed
+from distributor.adapters.kube.settings import Limits
+from distributor.adapters.kube.together import together
+from distributor.adapters.kube.transport import Transport
+from distributor.errors import DistributorError
+from distributor.errors.cluster import ApiRefused, ClusterUnreachable, MissingKind
+from distributor.model.changes import Action, Outcome
+from distributor.model.manifest import Manifest
+from distributor.model.refs import GroupKind
+
+_DEFINITION = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
+
+
+class Applier:
+    """Applies objects side by side; remembers which kinds it defined, to wait for those alone."""
+
+    def __init__(self, transport: Transport, discovery: Discovery, limits: Limits) -> None:
+        self._transport = transport
+        self._discovery = discovery
+        self._limits = limits
+        self._defined: set[GroupKind] = set()
+
+    async def apply(self, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
+        """One outcome each, in order; raises ``ClusterUnreachable`` at the first sign of it."""
+        if not group:
+            return ()
+        served = await self._served(group)
+        return tuple(await together(self._outcome(served, manifest) for manifest in group))
+
+    async def _served(self, group: Sequence[Manifest]) -> Served:
+        served = await self._discovery.served()
+        missing = _missing(served, group)
+        if missing:
+            served = await self._discovery.refresh(served)
+            missing = _missing(served, group)
+        # The API server takes a moment to serve a kind after its definition was accepted.
+        pause, waited = _FIRST_PAUSE, 0.0
+        while missing & self._defined and waited < self._limits.establish:
+            await asyncio.sleep(pause)
+            waited, pause = waited + pause, min(pause * 2, _LONGEST_PAUSE)
+            served = await self._discovery.refresh(served)
+            missing = _missing(served, group)
+        return served
+
+    async def _outcome(self, served: Served, manifest: Manifest) -> Outcome:
+        try:
+            return await self._apply(served, manifest)
+        except ClusterUnreachable:
+            raise
+        except DistributorError as error:
+            return failed(manifest.ref, error)
+
+    async def _apply(self, served: Served, manifest: Manifest) -> Outcome:
+        resource = served.find(manifest.ref.group_kind, version_of(manifest.api_version))
+        if resource is None:
+            raise MissingKind(f"{manifest.api_version} {manifest.ref.kind}.")
+        if resource.namespaced and not manifest.ref.namespace:
+            raise ApiRefused(f"{manifest.ref} has no namespace.")
+        answer = await self._transport.send(_request(resource, manifest))
+        if answer.status == NOT_FOUND:
+            raise _absent(answer, manifest)
+        metadata = answer.object(str(manifest.ref)).get("metadata") or {}
+        self._note_definition(manifest)
+        return Outcome(
+            ref=manifest.ref,
+            action=Action.CREATED if answer.status == CREATED else Action.CONFIGURED,
+            uid=str(metadata.get("uid", "")),
+        )
+
+    def _note_definition(self, manifest: Manifest) -> None:
+        if manifest.ref.group_kind == _DEFINITION:
+            spec = manifest.data().get("spec") or {}
+            kind = (spec.get("names") or {}).get("kind", "")
+            self._defined.add(GroupKind(spec.get("group", ""), kind))
+
+
+def _missing(served: Served, group: Sequence[Manifest]) -> set[GroupKind]:
+    return {
+        m.ref.group_kind
+        for m in group
+        if served.find(m.ref.group_kind, version_of(m.api_version)) is None
+    }
+
+
+def _request(resource: Resource, manifest: Manifest) -> Request:
+    return Request(
+        method="PATCH",
+        path=resource.of(manifest.ref),
+        query={"fieldManager": FIELD_MANAGER, "force": "false"},
+        body=apply_body(manifest),
+        content_type=APPLY,
+        accept=METADATA_ONLY,
+    )
+
+
+def _absent(answer: Answer, manifest: Manifest) -> DistributorError:
+    namespace = missing_namespace(answer)
+    if namespace:
+        return ApiRefused(
+            f"{manifest.ref}: there is no namespace {namespace}.",
+            remedy="Create the namespace, or let the package do it (namespace.create).",
+        )
+    return MissingKind(f"{manifest.api_version} {manifest.ref.kind} is no longer served.")

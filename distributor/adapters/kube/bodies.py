@@ -1,0 +1,61 @@
+"""What is sent for one object, and what is read back of it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from distributor.model.changes import LiveObject
+from distributor.model.manifest import Manifest
+from distributor.model.refs import Digest, ObjectRef
+from distributor.render.applyset import PART_OF
+
+APPLIED = "distributor.dev/applied"
+"""The annotation with the digest of the manifest last applied: an object in step is not sent again."""
+FIELD_MANAGER = "distributor"
+
+
+def apply_body(manifest: Manifest) -> bytes:
+    """The object with its ``applied`` annotation, and a Secret's ``stringData`` as ``data``.
+
+    A Secret applied with ``stringData`` would keep a key that was removed from it for ever.
+    """
+    data = manifest.data()
+    metadata = data["metadata"]
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), APPLIED: manifest.digest}
+    if (manifest.ref.group, manifest.ref.kind) == ("", "Secret"):
+        plain = data.pop("stringData", None) or {}
+        encoded = {
+            key: base64.b64encode(str(text).encode()).decode() for key, text in plain.items()
+        }
+        if encoded:
+            data["data"] = {**(data.get("data") or {}), **encoded}
+    return orjson.dumps(data)
+
+
+def live_object(ref: ObjectRef, api_version: str, data: Mapping[str, Any]) -> LiveObject:
+    """An object as the API shows it. Objects of a list come without apiVersion and kind."""
+    whole = {**data, "apiVersion": data.get("apiVersion") or api_version, "kind": ref.kind}
+    metadata = whole.get("metadata") or {}
+    return LiveObject(
+        ref=ref,
+        api_version=str(whole["apiVersion"]),
+        uid=str(metadata.get("uid", "")),
+        applied=Digest(str((metadata.get("annotations") or {}).get(APPLIED, ""))),
+        owner=owner_of(whole),
+        data=whole,
+    )
+
+
+def owner_of(data: Mapping[str, Any]) -> str:
+    """The value of the ApplySet label, empty where there is none."""
+    labels = (data.get("metadata") or {}).get("labels") or {}
+    return str(labels.get(PART_OF, ""))
+
+
+def version_of(api_version: str) -> str:
+    """The version in an apiVersion."""
+    return api_version.rpartition("/")[2]

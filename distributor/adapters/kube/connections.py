@@ -1,0 +1,38 @@
+"""Opens push targets: a cluster's connection names an entry of the setting ``connections``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from distributor.adapters.kube.settings import KubeSettings, Limits
+from distributor.adapters.kube.target import KubeCluster, KubeTarget
+from distributor.errors.cluster import UnknownConnection, Unsupported
+from distributor.model.fleet import Cluster, Mode
+
+
+class KubeConnections:
+    """Implements ``Connections`` for mode ``push``; clusters that share an entry share its connection."""
+
+    def __init__(
+        self, entries: Mapping[str, Mapping[str, object]], *, limits: Limits | None = None
+    ) -> None:
+        self._settings = {name: KubeSettings.parse(name, entry) for name, entry in entries.items()}
+        self._limits = limits or Limits()
+        self._clusters: dict[str, KubeCluster] = {}
+
+    async def open(self, cluster: Cluster) -> KubeTarget:
+        """A target; nothing is asked of the cluster yet."""
+        if cluster.mode is not Mode.PUSH:
+            raise Unsupported(f"{cluster.name} has mode {cluster.mode}, not push.")
+        if cluster.connection not in self._settings:
+            raise UnknownConnection(f"{cluster.name}: {cluster.connection!r}.")
+        if cluster.connection not in self._clusters:
+            settings = self._settings[cluster.connection]
+            self._clusters[cluster.connection] = KubeCluster.of(settings, self._limits)
+        return KubeTarget(cluster.name, self._clusters[cluster.connection])
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        clusters, self._clusters = self._clusters, {}
+        for cluster in clusters.values():
+            await cluster.transport.aclose()

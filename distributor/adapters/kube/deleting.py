@@ -1,0 +1,101 @@
+"""Deletion of objects that are still ours, seen to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from distributor.adapters.kube.bodies import owner_of, version_of
+from distributor.adapters.kube.discovery import Discovery, Served
+from distributor.adapters.kube.messages import METADATA_ONLY, NOT_FOUND, Request
+from distributor.adapters.kube.outcomes import failed
+from distributor.adapters.kube.settings import Limits
+from distributor.adapters.kube.together import together
+from distributor.adapters.kube.transport import Transport
+from distributor.errors import DistributorError
+from distributor.errors.cluster import ClusterUnreachable, DeletePending, MissingKind, NotOwned
+from distributor.model.changes import Action, InventoryEntry, Outcome
+from distributor.model.refs import ObjectRef
+from distributor.render.applyset import applyset_id
+
+_FIRST_PAUSE = 0.02
+
+
+class Deleter:
+    """Deletes objects side by side, each only in the state in which it was seen to be ours."""
+
+    def __init__(self, transport: Transport, discovery: Discovery, limits: Limits) -> None:
+        self._transport = transport
+        self._discovery = discovery
+        self._limits = limits
+
+    async def delete(self, instance: str, entries: Sequence[InventoryEntry]) -> tuple[Outcome, ...]:
+        """One outcome each, in order; raises ``ClusterUnreachable`` at the first sign of it."""
+        if not entries:
+            return ()
+        served = await self._discovery.served()
+        if any(served.any_version(e.ref.group_kind, "") is None for e in entries):
+            served = await self._discovery.refresh(served)
+        owner = applyset_id(instance)
+        return tuple(await together(self._outcome(served, owner, entry) for entry in entries))
+
+    async def _outcome(self, served: Served, owner: str, entry: InventoryEntry) -> Outcome:
+        try:
+            await self._delete(served, owner, entry)
+        except ClusterUnreachable:
+            raise
+        except DistributorError as error:
+            return failed(entry.ref, error)
+        return Outcome(ref=entry.ref, action=Action.PRUNED)
+
+    async def _delete(self, served: Served, owner: str, entry: InventoryEntry) -> None:
+        resource = served.any_version(entry.ref.group_kind, version_of(entry.api_version))
+        if resource is None:
+            if served.stale:  # the kind may be there, behind a server that does not answer
+                raise MissingKind(f"{entry.api_version} {entry.ref.kind} cannot be looked up.")
+            return  # objects go with the definition of their kind
+        path = resource.of(entry.ref)
+        seen = await self._metadata(path, entry.ref)
+        if seen is None:
+            return
+        if owner_of({"metadata": seen}) != owner:
+            raise NotOwned(f"{entry.ref} has the owner {owner_of({'metadata': seen})!r}.")
+        uid = str(seen.get("uid", ""))
+        if seen.get("deletionTimestamp") or not await self._send(path, entry.ref, uid):
+            await self._confirm(path, entry.ref, uid)
+
+    async def _send(self, path: str, ref: ObjectRef, uid: str) -> bool:
+        """Ask for the deletion; True where the server says that it is done: a ``Status``, no object."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": uid},
+        }
+        answer = await self._transport.send(
+            Request(method="DELETE", path=path, body=orjson.dumps(body), accept=METADATA_ONLY)
+        )
+        if answer.status == NOT_FOUND:
+            return True
+        said = answer.object(f"Deleting {ref}")
+        return (said.get("kind"), said.get("status")) == ("Status", "Success")
+
+    async def _confirm(self, path: str, ref: ObjectRef, uid: str) -> None:
+        """See the object gone: only then may the inventory forget it."""
+        pause, waited = _FIRST_PAUSE, 0.0
+        while (seen := await self._metadata(path, ref)) is not None and seen.get("uid") == uid:
+            if waited >= self._limits.confirm:
+                holders = ", ".join(seen.get("finalizers") or ()) or "none"
+                raise DeletePending(f"{ref} (finalizers: {holders}).")
+            await asyncio.sleep(pause)
+            waited, pause = waited + pause, pause * 2
+
+    async def _metadata(self, path: str, ref: ObjectRef) -> Mapping[str, Any] | None:
+        answer = await self._transport.send(Request(method="GET", path=path, accept=METADATA_ONLY))
+        if answer.status == NOT_FOUND:
+            return None
+        metadata: Mapping[str, Any] = answer.object(f"Reading {ref}").get("metadata") or {}
+        return metadata

@@ -1,0 +1,140 @@
+"""Reading and guarded writing of inventories in one cluster."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from distributor.adapters.kube import parents
+from distributor.adapters.kube.messages import CONFLICT, METADATA_ONLY, NOT_FOUND, Answer, Request
+from distributor.adapters.kube.transport import Transport
+from distributor.errors.cluster import Fenced, ForeignObject, InventoryBroken
+from distributor.model.changes import Inventory
+from distributor.render.applyset import PARENT_NAMESPACE, parent_name
+
+_SECRETS = f"/api/v1/namespaces/{PARENT_NAMESPACE}/secrets"
+
+
+class InventoryStore:
+    """The inventories of one cluster: one Secret an instance in ``distributor-system``.
+
+    A write counts only with the parent, which is written last and only if nobody wrote it since it
+    was read (its resourceVersion).
+    """
+
+    def __init__(
+        self, transport: Transport, cluster: str, *, shard_bytes: int = parents.SHARD_BYTES
+    ) -> None:
+        self._transport = transport
+        self._cluster = cluster
+        self._shard_bytes = shard_bytes
+
+    async def read(self, environment: str, instance: str) -> Inventory | None:
+        """The inventory; ``None`` where there is none, ``ForeignObject`` where it is another's."""
+        parent = await self._get(parent_name(instance))
+        if parent is None:
+            return None
+        inventory = parents.decode(parent, await self._shards(parent))
+        owner = (inventory.environment, inventory.instance, inventory.cluster)
+        if owner != (environment, instance, self._cluster):
+            raise ForeignObject(f"The inventory {parent_name(instance)} is of {'/'.join(owner)}.")
+        return inventory
+
+    async def write(self, inventory: Inventory) -> Inventory:
+        """Write shards, then the parent; raises ``Fenced`` where it changed since it was read."""
+        name = parent_name(inventory.instance)
+        there = await self._get(name) if inventory.token else None
+        before = parents.standing(there) if there is not None else None
+        if before is not None:
+            _fence(before, inventory)
+        generation = before.generation + 1 if before else 1
+        parent, shards = parents.encode(
+            inventory, generation=generation, shard_bytes=self._shard_bytes
+        )
+        for shard in shards:
+            await self._create(shard, exists_is_fine=True)
+        answer = await (self._replace(parent) if inventory.token else self._create(parent))
+        if answer.status in {CONFLICT, NOT_FOUND}:
+            raise Fenced(f"{name} was written since it was read.")
+        written = answer.object("The inventory")
+        if shards or (before and before.shards):
+            kept = {shard["metadata"]["name"] for shard in shards}
+            await self._forget(inventory.instance, kept, generation)
+        return replace(inventory, token=str(written["metadata"]["resourceVersion"]))
+
+    async def _shards(self, parent: dict[str, Any]) -> list[dict[str, Any]]:
+        shards = []
+        for name in parents.shard_names(parent):
+            shard = await self._get(name)
+            if shard is None:
+                raise InventoryBroken(f"Its shard {name} is gone.")
+            shards.append(shard)
+        return shards
+
+    async def _forget(self, instance: str, kept: set[str], generation: int) -> None:
+        """Remove the shards that nothing can refer to any more."""
+        request = Request(
+            method="GET",
+            path=_SECRETS,
+            query={"labelSelector": f"{parents.SHARD_OF}={instance}"},
+            accept=METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMetadataList"),
+        )
+        listed = (await self._transport.send(request)).object("The inventory's shards")
+        for item in listed.get("items") or ():
+            metadata = item["metadata"]
+            number = (metadata.get("annotations") or {}).get(parents.SHARD_GENERATION, "")
+            dead = number.isdecimal() and int(number) <= generation
+            if dead and metadata["name"] not in kept:
+                await self._delete(metadata["name"])
+
+    async def _get(self, name: str) -> dict[str, Any] | None:
+        answer = await self._transport.send(Request(method="GET", path=_path(name)))
+        return None if answer.status == NOT_FOUND else answer.object(f"Secret {name}")
+
+    async def _replace(self, secret: dict[str, Any]) -> Answer:
+        path = _path(secret["metadata"]["name"])
+        return await self._transport.send(
+            Request(method="PUT", path=path, body=orjson.dumps(secret))
+        )
+
+    async def _create(self, secret: dict[str, Any], *, exists_is_fine: bool = False) -> Answer:
+        request = Request(method="POST", path=_SECRETS, body=orjson.dumps(secret))
+        answer = await self._transport.send(request)
+        if answer.status == NOT_FOUND:
+            await self._create_namespace()
+            answer = await self._transport.send(request)
+        if exists_is_fine and answer.status != CONFLICT:
+            answer.object("A shard of the inventory")
+        return answer
+
+    async def _create_namespace(self) -> None:
+        body = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {
+                "name": PARENT_NAMESPACE,
+                "labels": {"app.kubernetes.io/managed-by": "distributor"},
+            },
+        }
+        answer = await self._transport.send(
+            Request(method="POST", path="/api/v1/namespaces", body=orjson.dumps(body))
+        )
+        if answer.status != CONFLICT:  # somebody else may just have made it
+            answer.object(f"Namespace {PARENT_NAMESPACE}")
+
+    async def _delete(self, name: str) -> None:
+        answer = await self._transport.send(Request(method="DELETE", path=_path(name)))
+        if answer.status != NOT_FOUND:
+            answer.object(f"Secret {name}")
+
+
+def _fence(before: parents.Standing, inventory: Inventory) -> None:
+    if before.token != inventory.token or before.sequence > inventory.sequence:
+        raise Fenced(f"It is at {before.sequence}, and {inventory.sequence} would be written.")
+
+
+def _path(name: str) -> str:
+    return f"{_SECRETS}/{quote(name, safe='')}"

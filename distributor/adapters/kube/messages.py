@@ -1,0 +1,150 @@
+"""Requests and answers as values: what is sent, and what an API server's answer means. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from distributor.errors import DistributorError
+from distributor.errors.cluster import (
+    ApiRefused,
+    BrokenAnswer,
+    DeletePending,
+    FieldConflict,
+    ImmutableField,
+    ServerFault,
+    Throttled,
+    Unauthorised,
+)
+
+JSON = "application/json"
+APPLY = "application/apply-patch+yaml"  # JSON is YAML: the body stays JSON
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+
+OK, MULTIPLE_CHOICES = 200, 300
+UNAUTHORISED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410
+INVALID, TOO_MANY, FAULT = 422, 429, 500
+CREATED = 201
+_SHOWN = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request; ``path`` is percent-encoded already."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    content_type: str = JSON
+    accept: str = JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer, read to its end."""
+
+    status: int
+    body: bytes
+    retry_after: float | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether the server did it."""
+        return OK <= self.status < MULTIPLE_CHOICES
+
+    def object(self, what: str) -> dict[str, Any]:
+        """The JSON object of a good answer; raises the coded error of any other."""
+        if not self.good:
+            raise error_of(self, what)
+        value = _json(self.body)
+        if value is None:
+            raise BrokenAnswer(f"{what}: it is not a JSON object ({len(self.body)} bytes).")
+        return value
+
+
+def _json(body: bytes) -> dict[str, Any] | None:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def error_of(answer: Answer, what: str) -> DistributorError:
+    """The coded error that says what a bad answer says (``metav1.Status``)."""
+    status = _json(answer.body) or {}
+    text = f"{what}: {_shown(status) or f'HTTP {answer.status}'}"
+    match answer.status:
+        case code if code == TOO_MANY:
+            return Throttled(text)
+        case code if code >= FAULT:
+            return ServerFault(text)
+        case code if status.get("kind") != "Status" and code != UNAUTHORISED:
+            return BrokenAnswer(f"{what}: HTTP {code} without a Status.")
+        case code if code == UNAUTHORISED:
+            return Unauthorised(text)
+        case code if code == FORBIDDEN:
+            return _forbidden(status, text)
+        case code if code == CONFLICT:
+            return _conflict(status, text, what)
+        case code if code == INVALID:
+            return _invalid(status, text, what)
+        case _:
+            return ApiRefused(text)
+
+
+def causes(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The causes of a ``Status``."""
+    details = status.get("details")
+    found = details.get("causes") if isinstance(details, Mapping) else None
+    return [c for c in found if isinstance(c, dict)] if isinstance(found, list) else []
+
+
+def missing_namespace(answer: Answer) -> str:
+    """The namespace whose absence made a 404, or nothing."""
+    details = (_json(answer.body) or {}).get("details")
+    if not isinstance(details, Mapping) or details.get("kind") != "namespaces":
+        return ""
+    return str(details.get("name", ""))
+
+
+def _forbidden(status: Mapping[str, Any], text: str) -> DistributorError:
+    if any(c.get("reason") == "NamespaceTerminating" for c in causes(status)):
+        return DeletePending(text)
+    # Admission and access control share one reason; only access control names the user.
+    if 'User "' in text and " cannot " in text:
+        return Unauthorised(text)
+    return ApiRefused(text)
+
+
+def _conflict(status: Mapping[str, Any], text: str, what: str) -> DistributorError:
+    owned = [c for c in causes(status) if c.get("reason") == "FieldManagerConflict"]
+    if owned:
+        return FieldConflict(f"{what}: {_lines(owned)}")
+    return ServerFault(text)  # a race that the next try does not see
+
+
+def _invalid(status: Mapping[str, Any], text: str, what: str) -> DistributorError:
+    found = causes(status)
+    detail = f"{what}: {_lines(found)}" if found else text
+    # Immutable fields have no reason of their own in the API, only these words.
+    words = detail.lower()
+    if "immutable" in words or "updates to " in words or "may not change once set" in words:
+        return ImmutableField(detail)
+    return ApiRefused(detail)
+
+
+def _lines(found: Iterable[Mapping[str, Any]]) -> str:
+    return "; ".join(
+        f"{c.get('field', '')}: {str(c.get('message', ''))[:_SHOWN]}".removeprefix(": ")
+        for c in found
+    )
+
+
+def _shown(status: Mapping[str, Any]) -> str:
+    message = status.get("message")
+    return message[:_SHOWN] if isinstance(message, str) else ""

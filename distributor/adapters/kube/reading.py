@@ -1,0 +1,99 @@
+"""Reading what a cluster holds: by list where many of a kind are asked for, else one by one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from distributor.adapters.kube.bodies import live_object, version_of
+from distributor.adapters.kube.discovery import Discovery, Resource, addressable
+from distributor.adapters.kube.messages import GONE, NOT_FOUND, Request
+from distributor.adapters.kube.settings import Limits
+from distributor.adapters.kube.together import together
+from distributor.adapters.kube.transport import Transport
+from distributor.model.changes import InventoryEntry, LiveObject
+from distributor.model.refs import ObjectRef
+from distributor.render.applyset import PART_OF
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    resource: Resource
+    api_version: str
+    namespace: str
+
+
+class Reader:
+    """Reads live objects. Kinds, namespaces and objects that are not there are simply absent."""
+
+    def __init__(self, transport: Transport, discovery: Discovery, limits: Limits) -> None:
+        self._transport = transport
+        self._discovery = discovery
+        self._limits = limits
+
+    async def read(self, entries: Sequence[InventoryEntry]) -> dict[ObjectRef, LiveObject]:
+        """Those of the objects that exist."""
+        groups = await self._groups(entries)
+        found: dict[ObjectRef, LiveObject] = {}
+        for read in await together(self._group(g, refs) for g, refs in groups.items()):
+            found.update(read)
+        return found
+
+    async def _groups(self, entries: Iterable[InventoryEntry]) -> dict[_Group, list[ObjectRef]]:
+        served = await self._discovery.served()
+        if any(
+            served.any_version(e.ref.group_kind, version_of(e.api_version)) is None for e in entries
+        ):
+            served = await self._discovery.refresh(served)
+        groups: dict[_Group, list[ObjectRef]] = defaultdict(list)
+        for entry in entries:
+            resource = served.any_version(entry.ref.group_kind, version_of(entry.api_version))
+            if resource is not None and addressable(entry.ref):
+                api_version = f"{resource.group}/{resource.version}".removeprefix("/")
+                namespace = entry.ref.namespace if resource.namespaced else ""
+                groups[_Group(resource, api_version, namespace)].append(entry.ref)
+        return groups
+
+    async def _group(self, group: _Group, refs: list[ObjectRef]) -> dict[ObjectRef, LiveObject]:
+        found: dict[ObjectRef, LiveObject] = {}
+        if len(refs) > self._limits.singly:
+            found = await self._listed(group, frozenset(refs))
+        # What the list did not show may be there without our label, or with another owner's.
+        others = await together(self._one(group, ref) for ref in refs if ref not in found)
+        return found | {live.ref: live for live in others if live is not None}
+
+    async def _one(self, group: _Group, ref: ObjectRef) -> LiveObject | None:
+        answer = await self._transport.send(Request(method="GET", path=group.resource.of(ref)))
+        if answer.status == NOT_FOUND:
+            return None
+        return live_object(ref, group.api_version, answer.object(f"Reading {ref}"))
+
+    async def _listed(
+        self, group: _Group, refs: frozenset[ObjectRef]
+    ) -> dict[ObjectRef, LiveObject]:
+        found: dict[ObjectRef, LiveObject] = {}
+        query = {"labelSelector": PART_OF, "limit": str(self._limits.page)}
+        any_ref = next(iter(refs))
+        while True:
+            request = Request(method="GET", path=group.resource.path(group.namespace), query=query)
+            answer = await self._transport.send(request)
+            if answer.status in {NOT_FOUND, GONE}:
+                return (
+                    found  # a list that expired between two pages too; the rest is read one by one
+                )
+            page = answer.object(f"Listing {any_ref.group_kind}")
+            for item in page.get("items") or ():
+                ref = _ref(any_ref, item)
+                if ref in refs:
+                    found[ref] = live_object(ref, group.api_version, item)
+            following = (page.get("metadata") or {}).get("continue")
+            if not following:
+                return found
+            query = {**query, "continue": following}
+
+
+def _ref(like: ObjectRef, item: Mapping[str, Any]) -> ObjectRef:
+    metadata = item.get("metadata") or {}
+    return ObjectRef(like.group, like.kind, metadata.get("namespace", ""), metadata.get("name", ""))

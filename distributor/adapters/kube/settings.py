@@ -1,0 +1,53 @@
+"""Where a cluster's API server is found, and how long and how often it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from distributor.errors.service import BadSetting
+
+_FIELDS = frozenset({"kubeconfig", "context"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubeSettings:
+    """One entry of the setting ``connections``; an empty context means the file's current one."""
+
+    kubeconfig: Path
+    context: str = ""
+
+    @classmethod
+    def parse(cls, name: str, entry: Mapping[str, object]) -> KubeSettings:
+        """Read ``{kubeconfig, context}``; raises ``BadSetting``."""
+        unknown = sorted(set(entry) - _FIELDS)
+        if unknown:
+            raise BadSetting(f"connections.{name} has no field {', '.join(unknown)}.")
+        kubeconfig, context = entry.get("kubeconfig"), entry.get("context", "")
+        if not isinstance(kubeconfig, str) or not kubeconfig:
+            raise BadSetting(f"connections.{name}.kubeconfig must name a file.")
+        if not isinstance(context, str):
+            raise BadSetting(f"connections.{name}.context must be a text.")
+        return cls(kubeconfig=Path(kubeconfig).expanduser(), context=context)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits of one cluster's connection; times in seconds.
+
+    ``concurrency`` requests run at once. ``throttled`` is the most that is waited altogether when the
+    server asks to, ``confirm`` how long a deletion is watched, ``establish`` how long a kind is waited
+    for whose definition was applied here. More objects of a kind in a namespace than ``singly`` are read
+    by a list, ``page`` at a time. A longer answer than ``largest_answer`` bytes is not read.
+    """
+
+    concurrency: int = 8
+    connect: float = 5.0
+    total: float = 30.0
+    throttled: float = 5.0
+    confirm: float = 3.0
+    establish: float = 5.0
+    singly: int = 4
+    page: int = 500
+    largest_answer: int = 256 * 1024 * 1024

@@ -1,0 +1,79 @@
+"""One cluster behind the port: inventory, live objects, server-side apply, deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from distributor.adapters.kube.applying import Applier
+from distributor.adapters.kube.deleting import Deleter
+from distributor.adapters.kube.discovery import Discovery
+from distributor.adapters.kube.inventory import InventoryStore
+from distributor.adapters.kube.parents import SHARD_BYTES
+from distributor.adapters.kube.reading import Reader
+from distributor.adapters.kube.settings import KubeSettings, Limits
+from distributor.adapters.kube.transport import Transport
+from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome
+from distributor.model.manifest import Manifest
+from distributor.model.refs import ObjectRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubeCluster:
+    """What all connections to one API server share: the requests' slots, and what it serves."""
+
+    transport: Transport
+    discovery: Discovery
+    limits: Limits
+
+    @classmethod
+    def of(cls, settings: KubeSettings, limits: Limits) -> KubeCluster:
+        """Not connected yet: the kubeconfig is read at the first request."""
+        transport = Transport(settings, limits)
+        return cls(transport=transport, discovery=Discovery(transport), limits=limits)
+
+
+class KubeTarget:
+    """Implements ``TargetConnection`` on an API server.
+
+    ``ClusterUnreachable`` is raised, as nothing else can be done then; errors of single objects are
+    outcomes, retryable or not. Nothing is held between calls but connections and discovery.
+    """
+
+    delivered_only = False
+    ordered = True
+
+    def __init__(self, name: str, cluster: KubeCluster, *, shard_bytes: int = SHARD_BYTES) -> None:
+        transport, discovery = cluster.transport, cluster.discovery
+        self._store = InventoryStore(transport, name, shard_bytes=shard_bytes)
+        self._reader = Reader(transport, discovery, cluster.limits)
+        self._applier = Applier(transport, discovery, cluster.limits)
+        self._deleter = Deleter(transport, discovery, cluster.limits)
+
+    async def read_inventory(self, environment: str, instance: str) -> Inventory | None:
+        """The inventory, from its ApplySet parent."""
+        return await self._store.read(environment, instance)
+
+    async def write_inventory(self, inventory: Inventory) -> Inventory:
+        """Write the ApplySet parent; raises ``Fenced`` where somebody else was first."""
+        return await self._store.write(inventory)
+
+    async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
+        """The objects of these that exist, whole."""
+        return await self._reader.read(entries)
+
+    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
+        """Server-side apply, never by force."""
+        del (
+            inventory
+        )  # its guard is the write before this; the caller reads it again before each phase
+        return await self._applier.apply(group)
+
+    async def delete(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> tuple[Outcome, ...]:
+        """Delete what still carries the instance's ApplySet label, and see it gone."""
+        return await self._deleter.delete(inventory.instance, entries)
+
+    async def aclose(self) -> None:
+        """Connections are shared; ``KubeConnections.aclose`` closes them."""

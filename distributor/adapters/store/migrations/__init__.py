@@ -1,0 +1,1 @@
+"""Alembic's migrations of the store. What never lives here: anything else. Called by: ``sqlite``."""

@@ -1,0 +1,100 @@
+"""The composition root: settings become adapters, adapters become a world, a world becomes services."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from distributor.adapters.cache import CacheSettings, DiskRenderCache
+from distributor.adapters.clock import SystemClock
+from distributor.adapters.directory import DirectoryConnections
+from distributor.adapters.engine import EnginePool, EngineSettings
+from distributor.adapters.git import GitRemote, PygitObjects
+from distributor.adapters.holder import Holder
+from distributor.adapters.keys import load
+from distributor.adapters.kube import KubeConnections
+from distributor.adapters.schemas import KubernetesSchemas
+from distributor.adapters.store import SqlStore
+from distributor.adapters.timers import SchedulerTimers
+from distributor.catalog.loading import Loader
+from distributor.errors.git import NotARepository
+from distributor.errors.service import StateNotWritable
+from distributor.model.fleet import Mode
+from distributor.ports import Signer
+from distributor.services.connections import OpenByMode
+from distributor.services.service import Service
+from distributor.services.world import World
+from distributor.settings import Settings
+
+
+@asynccontextmanager
+async def open_service(settings: Settings, *, writing: bool) -> AsyncIterator[Service]:
+    """A service over the settings' repository, closed again at the end.
+
+    ``writing`` services hold the state folder's lock and the service's key; the others only look, and
+    may do so beside one that writes.
+    """
+    state = settings.state_path()
+    if not settings.repository:
+        raise NotARepository
+    _make_state(state)
+    async with AsyncExitStack() as stack:
+        holder = Holder(state / "holder")
+        name = ""
+        if writing:
+            name = holder.take()
+            stack.callback(holder.release)
+        world = _world(settings, state, name, load_key(settings) if writing else None)
+        stack.push_async_callback(world.connections.aclose)
+        stack.push_async_callback(world.engine.aclose)
+        await world.store.open()
+        stack.push_async_callback(world.store.aclose)
+        service = Service(world, SchedulerTimers())
+        stack.push_async_callback(service.stop)
+        yield service
+
+
+def _make_state(state: Path) -> None:
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateNotWritable(f"({state}: {error.strerror})") from error
+
+
+def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) -> World:
+    objects = PygitObjects.create(state / "repository.git")
+    heads = (settings.main, settings.ledger)
+    return World(
+        objects=objects,
+        remote=GitRemote(
+            objects.path, settings.repository, heads=heads, timeout=settings.git_timeout
+        ),
+        loader=Loader(objects),
+        engine=EnginePool(
+            EngineSettings(workers=settings.engine_workers, deadline=settings.render_timeout)
+        ),
+        cache=DiskRenderCache(state / "cache", CacheSettings(max_bytes=settings.cache_bytes)),
+        schemas=KubernetesSchemas(),
+        connections=OpenByMode(
+            {
+                Mode.DIRECTORY: DirectoryConnections(Path(settings.directory_root).expanduser()),
+                Mode.PUSH: KubeConnections(settings.connections),
+            }
+        ),
+        store=SqlStore(state / "distributor.sqlite"),
+        clock=SystemClock(),
+        signer=signer,
+        holder=holder,
+        main=settings.main,
+        ledger=settings.ledger,
+        claim_seconds=settings.claim_seconds,
+        target_concurrency=settings.target_concurrency,
+    )
+
+
+def load_key(settings: Settings) -> Signer | None:
+    """The service's key, or ``None`` where there is no such file; raises ``BadKey`` for a bad one."""
+    path = settings.service_key_path()
+    return load(path) if os.access(path, os.R_OK) or path.exists() else None

@@ -1,0 +1,318 @@
+"""Deciding: every tag that the ledger has no verdict for gets one, in one order, by one path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from distributor import log, metrics
+from distributor.errors import DistributorError
+from distributor.errors.git import PushRejected
+from distributor.errors.policy import GateCrashed
+from distributor.model.fleet import ALL
+from distributor.model.ledger import (
+    Acknowledged,
+    Decided,
+    HoldSet,
+    Key,
+    LedgerState,
+    Observed,
+    Progressed,
+    Record,
+    Step,
+    Tampered,
+    VetoSet,
+)
+from distributor.model.promotion import GateAnswer, GateResult, Verdict, VerdictOutcome
+from distributor.model.refs import Digest, ObjectId, is_label
+from distributor.model.tags import ObservedTag, Request, Verb
+from distributor.policy import authorise, judge, needed, outcome, principal
+from distributor.ports import TreeChange
+from distributor.services.claiming import new_claim
+from distributor.services.desired import pin_paths
+from distributor.services.gathering import Case, Gatherer
+from distributor.services.journal import Journal
+from distributor.services.ledger_book import Entry, LedgerBook
+from distributor.services.looking import Snapshot, look, main_seen
+from distributor.services.world import World
+
+UNREADABLE: Key = ("_", "tags")
+"""The ledger file of tags whose names say no environment and instance."""
+MAIN: Key = (ALL, ALL)
+"""The ledger file of what stops every decision."""
+VERBS = frozenset(
+    {"promote", "approve", "reject", "unreject", "rollback", "remove", "retire", "do"}
+)
+"""First parts of the tag names that are ours; every other tag of the repository is left alone."""
+_EXECUTED = (Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE)
+
+
+class Decider:
+    """Gives verdicts. One at a time: each stands on the ledger that the one before left."""
+
+    def __init__(
+        self, world: World, book: LedgerBook, gatherer: Gatherer, journal: Journal
+    ) -> None:
+        self._world = world
+        self._book = book
+        self._gatherer = gatherer
+        self._journal = journal
+        self._log = log.get("decider")
+
+    async def decide_all(self, snapshot: Snapshot) -> int:
+        """Decide every open tag; how many verdicts were recorded.
+
+        When somebody else moved the ledger in between, looks again and goes on with what is left.
+        """
+        decided = 0
+        await self._alarms(snapshot)
+        for name, oid in self._open(snapshot):
+            for _ in range(8):
+                try:
+                    decided += await self.decide(snapshot, name, oid)
+                    break
+                except PushRejected:
+                    snapshot = await look(self._world, self._book)
+                    if self._known(snapshot.ledger, name, oid):
+                        break
+            snapshot = replace(snapshot, ledger=self._book.state)
+        if snapshot.rewound is None:
+            await main_seen(self._world, snapshot.main)
+        return decided
+
+    def _open(self, snapshot: Snapshot) -> list[tuple[str, ObjectId]]:
+        """Tags without a final verdict: lowest tagger date first, then object id."""
+        found = [
+            (name, oid)
+            for name, oid in snapshot.tags.items()
+            if name.partition("/")[0] in VERBS and not self._known(snapshot.ledger, name, oid)
+        ]
+        return sorted(found, key=lambda item: (self._tagged_at(item[1]), item[1]))
+
+    def _tagged_at(self, oid: ObjectId) -> int:
+        objects = self._world.objects
+        if objects.object_type(oid) != "tag":
+            return 0
+        head = objects.raw(oid)[:2000].partition(b"\n\n")[0]
+        line = next((part for part in head.split(b"\n") if part.startswith(b"tagger ")), b"")
+        words = line.rsplit(b" ", 2)
+        return int(words[1]) if len(words) == 3 and words[1].isdigit() else 0  # noqa: PLR2004 - name, time, zone
+
+    def _known(self, state: LedgerState, name: str, oid: ObjectId) -> bool:
+        """Whether the ledger has decided this tag; one that points elsewhere now is an alarm, not a request."""
+        if state.genesis.tags.get(name) == oid:
+            return True
+        here = state.instances.get(key_of(name))
+        if here is None:
+            return False
+        if name in here.observed and here.observed[name] != oid:
+            return True
+        return here.outcomes.get(oid) in (VerdictOutcome.ACCEPTED, VerdictOutcome.REFUSED)
+
+    async def _alarms(self, snapshot: Snapshot) -> None:
+        """Tags that moved or vanished, and a main that was rewritten, are recorded once."""
+        now = self._world.clock.now()
+        found: list[tuple[Key, Record]] = []
+        for key, state in snapshot.ledger.instances.items():
+            standing = {(t.ref, t.found) for t in state.tampered}
+            for ref, oid in state.observed.items():
+                seen = snapshot.tags.get(ref, "")
+                if seen == oid or (not seen and ref in state.archived) or (ref, seen) in standing:
+                    continue
+                found.append((key, Tampered(at=now, ref=ref, recorded=oid, found=seen)))
+        if snapshot.rewound is not None:
+            ref = f"refs/heads/{self._world.main}"
+            known = snapshot.ledger.instance(*MAIN).tampered
+            if not any((t.ref, t.found) == (ref, snapshot.main) for t in known):
+                alarm = Tampered(at=now, ref=ref, recorded=snapshot.rewound, found=snapshot.main)
+                found.append((MAIN, alarm))
+            await main_seen(self._world, snapshot.main)
+        if not found:
+            return
+        await self._book.append(
+            Entry(records=found, message=f"alarm: {len(found)} refs were changed")
+        )
+        for key, record in found:
+            text = f"{getattr(record, 'ref', '')} was moved, deleted or rewritten"
+            await self._journal.tell("alarm", text, environment=key[0], instance=key[1])
+
+    async def decide(self, snapshot: Snapshot, name: str, oid: ObjectId) -> int:
+        """Decide one tag and record the verdict; 0 where it is pending for the reasons it was before."""
+        epoch = self._book.epoch
+        tag = self._gatherer.observe(name, oid)
+        case, answers = await self._ask(snapshot, tag)
+        verdict = self._verdict(snapshot, case, answers)
+        before = self._book.state.instance(*key_of(name)).last_verdicts.get(name)
+        if before is not None and _waits_as_before(before, verdict):
+            return 0
+        records = self._records(snapshot, case, verdict)
+        entry = Entry(
+            records=records,
+            message=f"{verdict.outcome.value} {name}",
+            pins=self._pins(case, verdict),
+        )
+        await self._book.append(entry, epoch=epoch)
+        metrics.VERDICTS.labels(verdict.environment, verdict.outcome.value).inc()
+        await self._announce(name, verdict)
+        return 1
+
+    async def _ask(
+        self, snapshot: Snapshot, tag: ObservedTag
+    ) -> tuple[Case, tuple[GateAnswer, ...]]:
+        """Ask the gates; a crash is an error answer, which never passes and is asked again."""
+        now = self._world.clock.now()
+        case = self._gatherer.bare(tag)
+        try:
+            case = self._gatherer.case(snapshot, tag)
+            answers = authorise(case.facts, now)
+            facts = replace(case.facts, principal=principal(answers))
+            case = replace(case, facts=facts)
+            if not isinstance(facts.request, Request) or _kept_out(answers):
+                return case, answers
+            if needed(facts.verb) <= {a.number for a in answers}:
+                return case, answers
+            case = await self._gatherer.rendered(case)
+            return case, (*answers, *judge(case.facts, now))
+        except DistributorError as error:
+            return case, (_crashed(str(error)),)
+        except Exception as error:  # noqa: BLE001 - one request that crashes stops no other
+            self._log.exception("an evaluation crashed", ref=tag.ref)
+            return case, (_crashed(type(error).__name__),)
+
+    def _verdict(self, snapshot: Snapshot, case: Case, answers: tuple[GateAnswer, ...]) -> Verdict:
+        facts, request = case.facts, case.facts.request
+        key = key_of(facts.ref)
+        result = outcome(facts, answers)
+        base = Verdict(
+            ref=facts.ref,
+            tag=case.tag.id,
+            verb=verb_of(facts.ref),
+            environment=key[0],
+            instance=key[1],
+            outcome=result,
+            answers=answers,
+            principal=principal(answers),
+            sequence=next_sequence(self._book.state) if result is VerdictOutcome.ACCEPTED else 0,
+            policy_commit=snapshot.main,
+        )
+        if not isinstance(request, Request):
+            return base
+        return replace(
+            base,
+            verb=request.name.verb,
+            request_class=request.trailers.request_class,
+            revision=facts.revision,
+            commit=request.tag.target,
+            prev=request.trailers.prev,
+            rendered=facts.rendered,
+            targets=self._targets(case, request),
+            reason=request.trailers.reason,
+        )
+
+    def _targets(self, case: Case, request: Request) -> tuple[str, ...]:
+        """The clusters of the verdict; a removal reaches all that the revision before it had."""
+        if request.name.verb is Verb.REMOVE and case.verdict_before is not None:
+            return case.verdict_before.targets
+        return tuple(sorted(case.clusters))
+
+    def _records(
+        self, snapshot: Snapshot, case: Case, verdict: Verdict
+    ) -> list[tuple[Key, Record]]:
+        now, key = self._world.clock.now(), (verdict.environment, verdict.instance)
+        here = self._book.state.instance(*key)
+        records: list[Record] = []
+        if verdict.ref not in here.observed:
+            raw = case.tag.raw if len(case.tag.raw) <= 1 << 20 else b""
+            records.append(Observed(at=now, ref=verdict.ref, tag=case.tag.id, raw=raw))
+        records.append(Decided(at=now, verdict=verdict))
+        if verdict.accepted:
+            records += self._effects(snapshot, case, verdict)
+            if verdict.verb in _EXECUTED:
+                records.append(new_claim(self._world, here, now))
+                records.append(Progressed(at=now, step=Step.STARTED, sequence=verdict.sequence))
+        return [(key, record) for record in records]
+
+    def _effects(self, snapshot: Snapshot, case: Case, verdict: Verdict) -> list[Record]:
+        """What an accepted request changes beside desired state."""
+        now, by, ref = self._world.clock.now(), verdict.principal, verdict.ref
+        reason = verdict.reason
+        match verdict.verb:
+            case Verb.HOLD | Verb.UNHOLD:
+                return [
+                    HoldSet(at=now, on=verdict.verb is Verb.HOLD, by=by, ref=ref, reason=reason)
+                ]
+            case Verb.REJECT | Verb.UNREJECT:
+                request = case.facts.asked
+                return [
+                    VetoSet(
+                        at=now,
+                        on=verdict.verb is Verb.REJECT,
+                        app=request.name.instance,
+                        version=request.name.version,
+                        by=by,
+                        ref=ref,
+                        reason=reason,
+                    )
+                ]
+            case Verb.ROLLBACK:
+                left = case.verdict_before
+                digest = left.revision.digest if left and left.revision else Digest("")
+                return [HoldSet(at=now, on=True, by=by, ref=ref, digest=digest, reason=reason)]
+            case Verb.ACK:
+                alarms = snapshot.ledger.instance(verdict.environment, verdict.instance).tampered
+                return [Acknowledged(at=now, ref=a.ref, by=by, tag_ref=ref) for a in alarms]
+            case _:
+                return []
+
+    def _pins(self, case: Case, verdict: Verdict) -> Mapping[str, TreeChange]:
+        """The accepted trees, so that they stay reachable whatever happens to main and tags."""
+        if not verdict.accepted or verdict.verb not in _EXECUTED:
+            return {}
+        if case.subject is None or case.root is None:
+            return {}
+        folder = f"pins/{verdict.environment}/{verdict.instance}/{verdict.sequence}"
+        wanted = {f"environments/{verdict.environment}/clusters/{n}.yaml" for n in verdict.targets}
+        fleet = {path: change for path, change in case.fleet.items() if path in wanted}
+        paths = pin_paths(self._world, case.root, case.subject, fleet)
+        return {folder: ("tree", self._world.objects.write_tree(None, paths))}
+
+    async def _announce(self, name: str, verdict: Verdict) -> None:
+        reasons = "; ".join(verdict.reasons())
+        text = f"{verdict.outcome.value} {name}" + (f": {reasons}" if reasons else "")
+        await self._journal.tell(
+            "verdict", text, environment=verdict.environment, instance=verdict.instance
+        )
+
+
+def key_of(name: str) -> Key:
+    """The ledger file of a tag's name, as far as the name tells; ``UNREADABLE`` where it does not."""
+    parts = name.split("/")
+    key = (parts[1], parts[2].partition("_")[0]) if len(parts) > 2 else UNREADABLE  # noqa: PLR2004 - verb/env/instance
+    return key if parts[0] in VERBS and is_label(key[0]) and is_label(key[1]) else UNREADABLE
+
+
+def _crashed(text: str) -> GateAnswer:
+    message = f"{GateCrashed.code} {text}"
+    return GateAnswer(number=0, gate="evaluation", result=GateResult.ERROR, message=message)
+
+
+def _waits_as_before(before: Verdict, verdict: Verdict) -> bool:
+    pending = before.outcome is verdict.outcome is VerdictOutcome.PENDING
+    return pending and before.tag == verdict.tag and before.reasons() == verdict.reasons()
+
+
+def _kept_out(answers: tuple[GateAnswer, ...]) -> bool:
+    bad = (GateResult.FAIL, GateResult.ERROR, GateResult.PENDING)
+    return any(answer.result in bad for answer in answers)
+
+
+def verb_of(name: str) -> Verb:
+    """The verb of a tag's name; ``promote`` where the name is not understood."""
+    parts = name.split("/")
+    word = parts[-1].partition("_")[0] if parts[0] == "do" else parts[0]
+    return Verb(word) if word in {v.value for v in Verb} else Verb.PROMOTE
+
+
+def next_sequence(state: LedgerState) -> int:
+    """The next sequence number of a ledger."""
+    return max(state.sequence + 1, state.genesis.next_sequence)

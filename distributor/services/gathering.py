@@ -1,0 +1,363 @@
+"""Gathering: the facts about one request that the gates will look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from distributor.catalog.digests import config_digest
+from distributor.catalog.tags import parse
+from distributor.ledger import (
+    newest_verified,
+    policy_commits,
+    prev_of,
+    standing_holds,
+    standing_veto,
+    stopped,
+    verified_here,
+    verified_in,
+)
+from distributor.model.catalog import Catalog, EnvironmentFiles
+from distributor.model.findings import Finding
+from distributor.model.fleet import ALL, Cluster, Installation
+from distributor.model.manifest import ManifestSet
+from distributor.model.package import Package
+from distributor.model.promotion import Revision, Verdict
+from distributor.model.refs import ObjectId, ObjectRef
+from distributor.model.tags import ObservedTag, Request, Verb
+from distributor.placement.instances import installations
+from distributor.placement.placing import place
+from distributor.policy import EnvironmentFact, GateFacts, PolicyView, Reach, Source
+from distributor.ports import TreeChange
+from distributor.render import rendered_digest
+from distributor.services.desired import at_path, read_desired, tier_names
+from distributor.services.ledger_book import LedgerBook
+from distributor.services.looking import Snapshot
+from distributor.services.rendering import Renderer, Subject
+from distributor.services.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A request with its facts, and what an acceptance would have to pin."""
+
+    tag: ObservedTag
+    facts: GateFacts
+    root: ObjectId | None = None  # the root tree whose package and configuration would be pinned
+    subject: Subject | None = None
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    verdict_before: Verdict | None = None
+    fleet: Mapping[str, TreeChange] = field(default_factory=dict)  # cluster files, by path
+
+
+class Gatherer:
+    """Gathers facts; reads Git and the ledger, renders, and changes nothing."""
+
+    def __init__(self, world: World, book: LedgerBook, renderer: Renderer) -> None:
+        self._world = world
+        self._book = book
+        self._renderer = renderer
+
+    def observe(self, name: str, oid: ObjectId) -> ObservedTag:
+        """The tag as the remote shows it."""
+        objects = self._world.objects
+        kind = objects.object_type(oid)
+        raw = objects.raw(oid) if kind == "tag" else b""
+        return ObservedTag(ref=f"refs/tags/{name}", id=oid, type=kind, raw=raw)
+
+    def bare(self, tag: ObservedTag) -> Case:
+        """The case of a tag of which nothing but its form is known."""
+        ref = tag.ref.removeprefix("refs/tags/")
+        return Case(tag=tag, facts=GateFacts(ref=ref, request=parse(tag), policies=()))
+
+    def case(self, snapshot: Snapshot, tag: ObservedTag) -> Case:
+        """The facts that cost nothing to have: enough for the gates that come first."""
+        bare = self.bare(tag)
+        request, ref = bare.facts.request, bare.facts.ref
+        if isinstance(request, Finding):
+            return bare
+        environment, instance = request.name.environment, request.name.instance
+        state = snapshot.ledger
+        here = state.instance(environment, instance)
+        facts = GateFacts(
+            ref=ref,
+            request=request,
+            policies=self.policies(snapshot, environment),
+            first_observed=here.observed_at.get(ref) or self._world.clock.now(),
+            stopped=stopped(state, environment, instance),
+            reachable=self._world.objects.is_ancestor(request.tag.target, snapshot.main),
+            prev=prev_of(state, environment, instance),
+            holds=standing_holds(state, environment, instance),
+        )
+        return self._about(
+            snapshot, Case(tag=tag, facts=facts, verdict_before=here.desired), request
+        )
+
+    def policies(self, snapshot: Snapshot, environment: str) -> tuple[PolicyView, ...]:
+        """Main's policy, and that of each environment's last accepted verdict.
+
+        While main is rewritten and nobody acknowledged it, main has no say.
+        """
+        commits = policy_commits(snapshot.ledger, environment)
+        accepted = tuple(self._view(commit, Source.ACCEPTED) for commit in commits)
+        if snapshot.rewound is not None or snapshot.ledger.instance(ALL, ALL).tampered:
+            return accepted
+        return (self._view(snapshot.main, Source.MAIN), *accepted)
+
+    def _view(self, commit: ObjectId, source: Source) -> PolicyView:
+        root = self._world.objects.tree_of(commit)
+        catalog = self._world.loader.load(root)
+        return PolicyView(
+            source=source,
+            commit=commit,
+            policies=self._world.loader.policies(root),
+            environments={n: f.environment for n, f in catalog.environments.items()},
+            pipeline=catalog.pipeline,
+        )
+
+    def _about(self, snapshot: Snapshot, case: Case, request: Request) -> Case:
+        name, state = request.name, snapshot.ledger
+        if name.verb in (Verb.REJECT, Verb.UNREJECT):
+            known = name.instance in snapshot.catalog.apps
+            return replace(
+                case, facts=replace(case.facts, app=name.instance, instance_exists=known)
+            )
+        desired = case.verdict_before
+        running = desired.revision if desired and desired.verb is not Verb.REMOVE else None
+        match name.verb:
+            case Verb.PROMOTE:
+                return self._promotion(snapshot, case, request) if case.facts.reachable else case
+            case Verb.ROLLBACK:
+                return self._rollback(snapshot, case, request)
+            case Verb.REMOVE:
+                facts = replace(
+                    case.facts,
+                    app=running.app if running else "",
+                    instance_exists=running is not None,
+                    revision=running,
+                )
+                return replace(case, facts=facts, **self._pinned_again(desired))
+            case _:
+                found = installations(snapshot.catalog, name.environment).get(name.instance)
+                app = found.app if found else running.app if running else ""
+                exists = found is not None or bool(
+                    state.instance(name.environment, name.instance).records
+                )
+                return replace(case, facts=replace(case.facts, app=app, instance_exists=exists))
+
+    def _promotion(self, snapshot: Snapshot, case: Case, request: Request) -> Case:
+        name, root = request.name, self._world.objects.tree_of(request.tag.target)
+        catalog = self._world.loader.load(root)
+        files = catalog.environments.get(name.environment)
+        installation = installations(catalog, name.environment).get(name.instance)
+        facts = replace(case.facts, instance_exists=installation is not None)
+        if files is None or installation is None:
+            return replace(case, facts=facts)
+        package = catalog.package(installation.app, name.version)
+        veto = standing_veto(snapshot.ledger, name.environment, installation.app, name.version)
+        facts = replace(facts, app=installation.app, veto=veto)
+        if package is None:
+            return replace(case, facts=facts)
+        files, fleet = self._fleet(snapshot, case.verdict_before, files, root)
+        targets = place(package, installation, files).targets
+        facts = replace(
+            facts,
+            revision=self.revision(root, package, installation),
+            elsewhere=self._elsewhere(snapshot, catalog, package, root, name.environment),
+            targets=tuple(t.name for t in targets),
+        )
+        subject = Subject(catalog=catalog, package=package, installation=installation, files=files)
+        clusters = {t.name: t.cluster for t in targets}
+        return replace(
+            case, facts=facts, root=root, subject=subject, clusters=clusters, fleet=fleet
+        )
+
+    def _fleet(
+        self, snapshot: Snapshot, before: Verdict | None, files: EnvironmentFiles, root: ObjectId
+    ) -> tuple[EnvironmentFiles, dict[str, TreeChange]]:
+        """The clusters of a request: its commit's, and those accepted since that main still has.
+
+        An older commit, or a rollback, never drops a cluster that joined later.
+        """
+        environment = files.environment.name
+        fleet = self._cluster_files(root, files)
+        main = snapshot.catalog.environments.get(environment)
+        if before is None or before.verb is Verb.REMOVE or main is None:
+            return files, fleet
+        later = read_desired(self._world, self._book, before)
+        added = {
+            name: cluster
+            for name, cluster in later.clusters.items()
+            if name in main.clusters and name not in files.clusters
+        }
+        pin = self._book.pinned(environment, before.instance, before.sequence)
+        for name in added if pin else ():
+            path = f"environments/{environment}/clusters/{name}.yaml"
+            fleet[path] = at_path(self._world, pin, path) if pin else None
+        return replace(files, clusters={**files.clusters, **added}), fleet
+
+    def _cluster_files(self, root: ObjectId, files: EnvironmentFiles) -> dict[str, TreeChange]:
+        folder = f"environments/{files.environment.name}/clusters"
+        paths = [f"{folder}/{name}.yaml" for name in files.clusters]
+        return {path: at_path(self._world, root, path) for path in paths}
+
+    def _pinned_again(self, verdict: Verdict | None) -> dict[str, Any]:
+        """What a verdict pinned, to be pinned again by another one."""
+        if verdict is None or not verdict.sequence:
+            return {}
+        pin = self._book.pinned(verdict.environment, verdict.instance, verdict.sequence)
+        desired = read_desired(self._world, self._book, verdict)
+        return {
+            "root": pin,
+            "subject": desired.subject,
+            "clusters": desired.clusters,
+            "fleet": self._cluster_files(pin, desired.subject.files) if pin else {},
+        }
+
+    def revision(self, root: ObjectId, package: Package, installation: Installation) -> Revision:
+        """The revision that a root tree holds for an instance."""
+        config = config_digest(
+            self._world.objects,
+            root,
+            environment=installation.environment,
+            instance=installation.instance,
+            tiers=package.fits.tiers or tier_names(self._world, root),
+        )
+        return Revision(
+            app=package.app, version=str(package.version), digest=package.digest, config=config
+        )
+
+    def _rollback(self, snapshot: Snapshot, case: Case, request: Request) -> Case:
+        name, state, config = request.name, snapshot.ledger, request.trailers.config
+        verdict = newest_verified(state, name.environment, name.instance, name.version)
+        if config:
+            accepted = state.instance(name.environment, name.instance).accepted
+            same = [v for v in accepted if v.revision and v.revision.version == name.version]
+            verdict = next(
+                (v for v in reversed(same) if v.revision and v.revision.config == config), None
+            )
+        exists = bool(state.instance(name.environment, name.instance).accepted)
+        facts = replace(case.facts, instance_exists=exists, verified_here=False)
+        if verdict is None or verdict.revision is None:
+            desired = case.verdict_before
+            app = desired.revision.app if desired and desired.revision else ""
+            return replace(case, facts=replace(facts, app=app))
+        revision = verdict.revision
+        again = self._pinned_again(verdict)
+        subject: Subject = again["subject"]
+        files, fleet = self._fleet(snapshot, case.verdict_before, subject.files, again["root"])
+        targets = place(subject.package, subject.installation, files).targets
+        facts = replace(
+            facts,
+            app=revision.app,
+            revision=revision,
+            veto=standing_veto(state, name.environment, revision.app, name.version),
+            verified_here=verified_here(state, name.environment, name.instance, revision)
+            is not None,
+            targets=tuple(t.name for t in targets),
+        )
+        return replace(
+            case,
+            facts=facts,
+            root=again["root"],
+            subject=replace(subject, files=files),
+            clusters={t.name: t.cluster for t in targets},
+            fleet=fleet,
+        )
+
+    def _elsewhere(
+        self, snapshot: Snapshot, catalog: Catalog, package: Package, root: ObjectId, here: str
+    ) -> dict[str, EnvironmentFact]:
+        """How the package stands in the other environments."""
+        facts: dict[str, EnvironmentFact] = {}
+        for name, files in catalog.environments.items():
+            if name == here:
+                continue
+            instances = [i for i in installations(catalog, name).values() if i.app == package.app]
+            clusters = {
+                t.name: t.cluster for i in instances for t in place(package, i, files).targets
+            }
+            verified = verified_in(snapshot.ledger, name, package.app, package.digest)
+            desired = any(
+                v is not None
+                and v.verb is not Verb.REMOVE
+                and v.revision is not None
+                and v.revision.digest == package.digest
+                for (where, _), s in snapshot.ledger.instances.items()
+                if where == name
+                for v in (s.desired,)
+            )
+            tiers = sorted({c.tier for c in clusters.values()})
+            changed = self._changed_tiers(verified[0], root, tiers) if verified else ()
+            facts[name] = EnvironmentFact(
+                targets=len(clusters), verified=bool(verified), desired=desired, tiers=changed
+            )
+        return facts
+
+    def _changed_tiers(self, verdict: Verdict, root: ObjectId, tiers: list[str]) -> tuple[str, ...]:
+        """The tiers whose trees differ from those that were verified."""
+        pin = self._book.pinned(verdict.environment, verdict.instance, verdict.sequence)
+        if pin is None:
+            return tuple(tiers)
+        paths = {tier: f"environments/tiers/{tier}" for tier in tiers}
+        return tuple(
+            t
+            for t, p in paths.items()
+            if at_path(self._world, pin, p) != at_path(self._world, root, p)
+        )
+
+    async def rendered(self, case: Case) -> Case:
+        """Add the facts that need a render of every target, and of what was accepted before."""
+        if case.subject is None or not case.clusters:
+            return replace(case, facts=replace(case.facts, targets=tuple(case.clusters)))
+        result = await self._renderer.render(case.subject, case.clusters)
+        before = await self._before(case.verdict_before)
+        pruned = _pruned(before, result.manifests)
+        vanished = {ref for refs in pruned.values() for ref in refs}
+        changed = {
+            name
+            for name, manifests in result.manifests.items()
+            if name not in before or before[name].digest != manifests.digest
+        }
+        files = case.subject.files
+        reach = Reach(
+            pruned=pruned,
+            emptied=frozenset(n for n, m in result.manifests.items() if not len(m) and n in before),
+            changed=frozenset(changed),
+            clusters=len(files.clusters),
+        )
+        facts = replace(
+            case.facts,
+            renders={
+                n: (result.failures[n],) if n in result.failures else () for n in case.clusters
+            },
+            rendered=rendered_digest({n: m.digest for n, m in result.manifests.items()}, vanished),
+            schemas=self._schemas(case, result.manifests),
+            reach=reach,
+        )
+        return replace(case, facts=facts)
+
+    async def _before(self, verdict: Verdict | None) -> Mapping[str, ManifestSet]:
+        """What was accepted before, rendered; nothing where there was nothing or it was removed."""
+        if verdict is None or verdict.verb is Verb.REMOVE:
+            return {}
+        desired = read_desired(self._world, self._book, verdict)
+        return (await self._renderer.render(desired.subject, desired.clusters)).manifests
+
+    def _schemas(self, case: Case, manifests: Mapping[str, ManifestSet]) -> tuple[Finding, ...]:
+        """Findings of all objects, each told once."""
+        known = frozenset(case.subject.package.fits.requires_apis) if case.subject else frozenset()
+        found: dict[Finding, None] = {}
+        for name, objects in manifests.items():
+            minor = case.clusters[name].kubernetes
+            found.update(dict.fromkeys(self._world.schemas.check(objects, minor, known)))
+        return tuple(found)
+
+
+def _pruned(
+    before: Mapping[str, ManifestSet], after: Mapping[str, ManifestSet]
+) -> dict[str, tuple[ObjectRef, ...]]:
+    """The objects that vanish from each cluster that stays a target."""
+    gone = {n: tuple(sorted(before[n].refs() - m.refs())) for n, m in after.items() if n in before}
+    return {name: refs for name, refs in gone.items() if refs}

@@ -1,0 +1,60 @@
+"""Looking: what the shared repository shows right now, as one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from distributor.errors.git import MainMissing
+from distributor.model.catalog import Catalog
+from distributor.model.ledger import LedgerState
+from distributor.model.policy import PolicySet
+from distributor.model.refs import ObjectId
+from distributor.services.ledger_book import LedgerBook
+from distributor.services.world import World
+
+TAGS = "refs/observed/tags/"
+MAIN_HEAD = "main.head"
+"""The store's key for the last head of main that was seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Main, tags and ledger as they were last fetched.
+
+    ``tags`` maps names such as ``promote/uat/shop/1.4.2`` to object ids. ``rewound`` is the head of
+    main seen before, if main no longer descends from it.
+    """
+
+    main: ObjectId
+    catalog: Catalog
+    policies: PolicySet
+    ledger: LedgerState
+    tags: Mapping[str, ObjectId]
+    rewound: ObjectId | None = None
+
+
+async def look(world: World, book: LedgerBook) -> Snapshot:
+    """Read what was last fetched. Trees that did not change are not read again."""
+    main = world.objects.resolve(world.main_ref)
+    if main is None:
+        raise MainMissing(f"({world.main})")
+    ledger = await book.read()
+    root = world.objects.tree_of(main)
+    seen = ObjectId(await world.store.get(MAIN_HEAD) or "")
+    rewound = seen if seen and not world.objects.is_ancestor(seen, main) else None
+    tags = world.objects.refs(TAGS)
+    return Snapshot(
+        main=main,
+        catalog=world.loader.load(root),
+        policies=world.loader.policies(root),
+        ledger=ledger,
+        tags={ref.removeprefix(TAGS): oid for ref, oid in tags.items()},
+        rewound=rewound,
+    )
+
+
+async def main_seen(world: World, main: ObjectId) -> None:
+    """Remember main's head: a later one must descend from it."""
+    if await world.store.get(MAIN_HEAD) != main:
+        await world.store.set(MAIN_HEAD, main)

@@ -1,0 +1,127 @@
+"""Rendering: cells through the cache and the engine, then bound for each cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from distributor import metrics
+from distributor.errors import DistributorError
+from distributor.model.catalog import Catalog, EnvironmentFiles
+from distributor.model.findings import Finding, Invalid
+from distributor.model.fleet import Cluster, Installation
+from distributor.model.manifest import ManifestSet
+from distributor.model.package import Package
+from distributor.model.refs import Digest, digest_of
+from distributor.model.rendering import RenderInput
+from distributor.render import Binder, Cells, Variables, finish, job
+from distributor.services.world import World
+
+_KEPT_CELLS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is rendered: a package as one instance of one environment, out of one root tree."""
+
+    catalog: Catalog
+    package: Package
+    installation: Installation
+    files: EnvironmentFiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """Bound objects by cluster, and for clusters that do not render the finding that says why."""
+
+    manifests: Mapping[str, ManifestSet] = field(default_factory=dict)
+    failures: Mapping[str, Finding] = field(default_factory=dict)
+    cells: int = 0
+
+    def of(self, cluster: str) -> ManifestSet:
+        """The objects of one cluster; raises ``Invalid`` with the finding where it does not render."""
+        if cluster in self.failures:
+            raise Invalid([self.failures[cluster]])
+        return self.manifests[cluster]
+
+
+class Renderer:
+    """Renders each cell once, however many clusters and callers ask for it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._binders: OrderedDict[Digest, Binder] = OrderedDict()
+        self._running: dict[Digest, asyncio.Task[Binder]] = {}
+
+    async def render(self, subject: Subject, clusters: Mapping[str, Cluster]) -> Rendered:
+        """The objects of each cluster. A cell that fails takes only its own clusters with it."""
+        failures: dict[str, Finding] = {}
+        inputs = self._cells(subject, clusters, failures)
+        distinct = {cell.digest: cell for cell in inputs.values()}
+        results = await asyncio.gather(
+            *(self._binder(cell, subject) for cell in distinct.values()), return_exceptions=True
+        )
+        by_cell = dict(zip(distinct, results, strict=True))
+        bound = Variables(subject.package, subject.installation, subject.files.environment)
+        manifests: dict[str, ManifestSet] = {}
+        for name, cell in inputs.items():
+            result = by_cell[cell.digest]
+            try:
+                manifests[name] = _binder_of(result).bind(bound.of(clusters[name]))
+            except DistributorError as error:
+                failures[name] = Finding.from_error(error)
+        return Rendered(manifests=manifests, failures=failures, cells=len(distinct))
+
+    def _cells(
+        self, subject: Subject, clusters: Mapping[str, Cluster], failures: dict[str, Finding]
+    ) -> dict[str, RenderInput]:
+        """The cell of each cluster that has one; what is wrong with one cluster fails only that."""
+        inputs: dict[str, RenderInput] = {}
+        try:
+            made = Cells(subject.catalog, subject.package, subject.installation, subject.files)
+        except DistributorError as error:
+            failures.update(dict.fromkeys(clusters, Finding.from_error(error)))
+            return inputs
+        for name, cluster in clusters.items():
+            try:
+                inputs[name] = made.of(cluster)
+            except DistributorError as error:
+                failures[name] = Finding.from_error(error)
+        return inputs
+
+    async def _binder(self, cell: RenderInput, subject: Subject) -> Binder:
+        if cell.digest in self._binders:
+            self._binders.move_to_end(cell.digest)
+            metrics.RENDERS.labels("memory").inc()
+            return self._binders[cell.digest]
+        if cell.digest not in self._running:
+            task = asyncio.ensure_future(self._make(cell, subject))
+            self._running[cell.digest] = task
+            task.add_done_callback(lambda _: self._running.pop(cell.digest, None))
+        return await asyncio.shield(self._running[cell.digest])
+
+    async def _make(self, cell: RenderInput, subject: Subject) -> Binder:
+        world = self._world
+        key = digest_of(cell.digest.encode(), world.engine.version.encode())
+        objects = world.cache.get(key)
+        if objects is None:
+            render_job = job(cell, subject.package, subject.installation, world.objects)
+            objects = await world.engine.render(render_job)
+            world.cache.put(key, objects)
+            metrics.RENDERS.labels("engine").inc()
+        else:
+            metrics.RENDERS.labels("cache").inc()
+        binder = Binder(finish(objects, cell, subject.package), subject.package.values.bind)
+        self._binders[cell.digest] = binder
+        while len(self._binders) > _KEPT_CELLS:
+            self._binders.popitem(last=False)
+        return binder
+
+
+def _binder_of(result: Binder | BaseException) -> Binder:
+    """The binder of a cell, or the error that it ended with."""
+    if isinstance(result, BaseException):
+        raise result
+    return result

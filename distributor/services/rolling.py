@@ -1,0 +1,265 @@
+"""Rolling out: one runner for each instance that has an accepted revision to carry out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from distributor import log
+from distributor.errors import DistributorError
+from distributor.errors.rollout import ClaimHeld
+from distributor.model.changes import TargetReport
+from distributor.model.ledger import InstanceState, Key
+from distributor.model.rollout import (
+    Command,
+    Event,
+    Reconcile,
+    RolloutPhase,
+    RolloutState,
+    Superseded,
+    Tick,
+    WakeAt,
+)
+from distributor.ports import StoredRollout, StoredTarget
+from distributor.rollout import advance_all, encode, resume, wanted
+from distributor.services.claiming import Claims
+from distributor.services.desired import Desired
+from distributor.services.journal import Journal
+from distributor.services.recording import owed_records
+from distributor.services.rendering import Renderer
+from distributor.services.works import health_of, message_of, reconcile_desired, seen
+from distributor.services.world import World
+
+ENDED = frozenset({RolloutPhase.VERIFIED, RolloutPhase.REPLACED, RolloutPhase.HALTED})
+"""Phases in which a rollout asks for nothing by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What every runner shares."""
+
+    world: World
+    claims: Claims
+    renderer: Renderer
+    journal: Journal
+    slots: asyncio.Semaphore
+    wake_at: Callable[[str, datetime, Callable[[], None]], None]
+    notify: Callable[[], None]
+
+
+class Runner:
+    """Carries one accepted verdict out. All events of an instance pass through one queue."""
+
+    def __init__(self, tools: Tools, desired: Desired, state: RolloutState) -> None:
+        self._tools = tools
+        self.desired = desired
+        self.state = state
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._working: dict[str, asyncio.Task[None]] = {}
+        self._log = log.get("rollout").bind(
+            environment=state.environment, instance=state.instance, sequence=state.sequence
+        )
+        self.failure: DistributorError | None = None
+
+    @property
+    def key(self) -> Key:
+        """(environment, instance)."""
+        return (self.state.environment, self.state.instance)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the rollout came to an end of its own."""
+        return self.state.phase in ENDED
+
+    def send(self, event: Event) -> None:
+        """Queue an event."""
+        self._events.put_nowait(event)
+
+    async def run(self) -> None:
+        """Process events until stopped. What was asked before a restart is asked again first."""
+        now = self._tools.world.clock.now()
+        await self._perform(resume(self.state, now))
+        self.send(Tick())
+        while events := await self._next():
+            await self._step(events)
+            self._tools.notify()
+
+    async def _next(self) -> list[Event]:
+        """Everything that is queued, so that a large fleet costs one look, not many; empty at the end."""
+        queued = [await self._events.get()]
+        while not self._events.empty():
+            queued.append(self._events.get_nowait())
+        return [] if None in queued else [event for event in queued if event is not None]
+
+    async def _step(self, events: Iterable[Event]) -> None:
+        now = self._tools.world.clock.now()
+        before = self.state
+        self.state, commands = advance_all(self.state, events, now)
+        if self.state != before:
+            await self._save()
+            await self._tell(before)
+        await self._record()
+        await self._perform(commands)
+
+    async def _save(self) -> None:
+        """Saved before the commands are performed: a crash in between only repeats them."""
+        await self._tools.world.store.save_rollout(
+            StoredRollout(
+                environment=self.state.environment,
+                instance=self.state.instance,
+                sequence=self.state.sequence,
+                state=encode(self.state),
+            )
+        )
+
+    async def _record(self) -> None:
+        """Append to the ledger what it does not say yet; while it cannot be reached, try again later."""
+        instance = self._tools.claims.book.state.instance(*self.key)
+        records = owed_records(
+            self.state, self.desired.verdict, instance, self._tools.world.clock.now()
+        )
+        if not records:
+            return
+        try:
+            await self._tools.claims.record(self.key, records, ended=self.ended)
+        except DistributorError as error:
+            self._log.warning("facts wait", error=str(error))
+            self.failure = error
+            self._later(5.0)
+        else:
+            self.failure = None
+
+    async def _tell(self, before: RolloutState) -> None:
+        tell = self._tools.journal.tell
+        environment, instance = self.key
+        if self.state.open_wave != before.open_wave and self.state.open_wave < len(
+            self.state.waves
+        ):
+            wave = self.state.waves[self.state.open_wave]
+            count = sum(t.wave == self.state.open_wave for t in self.state.targets.values())
+            await tell(
+                "wave", f"wave {wave}: {count} clusters", environment=environment, instance=instance
+            )
+        for name, target in self.state.targets.items():
+            old = before.targets.get(name)
+            if old is not None and old.stage is not target.stage:
+                text = f"{target.stage.value} {target.result or target.message}".strip()
+                await tell("target", text, environment=environment, instance=instance, cluster=name)
+        if self.state.phase is not before.phase:
+            text = f"{self.desired.verdict.revision} {self.state.phase.value} {self.state.reason}".strip()
+            await tell("rollout", text, environment=environment, instance=instance)
+
+    async def _perform(self, commands: tuple[Command, ...]) -> None:
+        for command in commands:
+            match command:
+                case Reconcile(cluster=cluster, at=at):
+                    self._reconcile(cluster, at)
+                case WakeAt(at=at):
+                    name = f"rollout {self.key[0]}/{self.key[1]} {at.isoformat()}"
+                    self._tools.wake_at(name, at, lambda: self.send(Tick()))
+                case _:
+                    pass  # records are derived from the state by `_record`, so that none is lost
+
+    def _reconcile(self, cluster: str, at: datetime) -> None:
+        if cluster in self._working:
+            return
+        task = asyncio.create_task(self._work(cluster, at))
+        self._working[cluster] = task
+
+    async def _work(self, cluster: str, at: datetime) -> None:
+        world = self._tools.world
+        try:
+            delay = (at - world.clock.now()).total_seconds()
+            if delay > 0:
+                await world.clock.sleep(delay)
+            async with self._tools.slots:
+                if not wanted(self.state, cluster):
+                    return
+                await self._tools.claims.ensure(self.key)
+                report = await reconcile_desired(
+                    world, self._tools.renderer, self.desired, self.desired.clusters[cluster]
+                )
+                await world.store.save_targets([target_row(report, self.desired)])
+        except ClaimHeld as error:
+            self._log.warning("claim is held elsewhere", error=str(error))
+            self._later(5.0)
+        except DistributorError as error:
+            self._log.warning("could not work on target", cluster=cluster, error=str(error))
+            self.failure = error
+            self._later(5.0)
+        except Exception:  # noqa: BLE001 - told and tried again: one target never ends a rollout
+            self._log.exception("working on a target crashed", cluster=cluster)
+            self._later(5.0)
+        else:
+            self._working.pop(cluster, None)
+            self.send(seen(report, self.desired.verdict))
+        finally:
+            if self._working.pop(cluster, None) is not None:
+                self.send(Tick())
+
+    def _later(self, seconds: float) -> None:
+        async def wake() -> None:
+            await self._tools.world.clock.sleep(seconds)
+            for command in resume(self.state, self._tools.world.clock.now()):
+                if isinstance(command, Reconcile):
+                    self._reconcile(command.cluster, command.at)
+            self.send(Tick())
+
+        name = "later"
+        if name not in self._working:
+            task = asyncio.create_task(wake())
+            self._working[name] = task
+            task.add_done_callback(lambda _: self._working.pop(name, None))
+
+    async def stop(self, superseded: Superseded | None = None) -> None:
+        """End the runner: at once for a newer revision, after the current step otherwise."""
+        tasks = list(self._working.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if superseded is not None:
+            with contextlib.suppress(DistributorError):
+                await self._step([superseded])
+        self._events.put_nowait(None)
+
+
+def target_row(report: TargetReport, desired: Desired) -> StoredTarget:
+    """What the read model keeps of a report."""
+    revision = desired.verdict.revision
+    detail = {
+        "version": revision.version if revision else "",
+        "verb": desired.verdict.verb.value,
+        "delivered": report.delivered,
+        "objects": {str(h.ref): [h.status.value, h.message] for h in report.health if h.message},
+        "findings": [
+            {"code": f.code, "message": f.message, "where": str(f.where), "remedy": f.remedy}
+            for f in report.findings[:20]
+        ],
+        "changed": {str(o.ref): o.action.value for o in report.outcomes[:50]},
+    }
+    health = health_of(report, desired.verdict)
+    return StoredTarget(
+        environment=report.environment,
+        instance=report.instance,
+        cluster=report.cluster,
+        sequence=report.sequence,
+        actuation=report.actuation.value,
+        health=health.value,
+        message=message_of(report),
+        observed_at=report.observed_at.isoformat(),
+        detail=orjson.dumps(detail).decode(),
+    )
+
+
+def owed(state: InstanceState) -> bool:
+    """Whether the last accepted verdict still has to be carried out."""
+    desired = state.desired
+    if desired is None or not desired.sequence:
+        return False
+    progress = state.progress.get(desired.sequence)
+    return progress is None or (progress.verified_at is None and progress.end is None)

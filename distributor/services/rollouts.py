@@ -1,0 +1,171 @@
+"""Rollouts: which instances are being carried out right now, and keeping the rest as they should be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from distributor import log
+from distributor.errors import DistributorError
+from distributor.model.fleet import Cluster
+from distributor.model.ledger import Key, LedgerState
+from distributor.model.promotion import Verdict
+from distributor.model.rollout import RolloutPhase, RolloutState, Superseded
+from distributor.rollout import decode, start
+from distributor.services.claiming import Claims
+from distributor.services.desired import Desired, read_desired
+from distributor.services.journal import Journal
+from distributor.services.ledger_book import LedgerBook
+from distributor.services.rendering import Renderer
+from distributor.services.rolling import Runner, Tools, owed, target_row
+from distributor.services.works import reconcile_desired
+from distributor.services.world import World
+
+_WAITING = frozenset({RolloutPhase.UNVERIFIED, RolloutPhase.PAUSED})
+_BATCH = 256
+"""Targets of one instance that a resync has under way at most, so that memory stays bounded."""
+WakeAt = Callable[[str, datetime, Callable[[], None]], None]
+
+
+class Rollouts:
+    """All runners of this process, one an instance."""
+
+    def __init__(
+        self, world: World, book: LedgerBook, renderer: Renderer, journal: Journal, wake_at: WakeAt
+    ) -> None:
+        self._world = world
+        self._book = book
+        self._tools = Tools(
+            world=world,
+            claims=Claims(world, book),
+            renderer=renderer,
+            journal=journal,
+            slots=asyncio.Semaphore(world.target_concurrency),
+            wake_at=wake_at,
+            notify=self._notify,
+        )
+        self._runners: dict[Key, Runner] = {}
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
+        self._log = log.get("rollouts")
+
+    def _notify(self) -> None:
+        self._changed.set()
+
+    async def follow(self, state: LedgerState) -> None:
+        """Start what the ledger accepted and nobody carries out yet; end what was superseded."""
+        stored = {(r.environment, r.instance): r for r in await self._world.store.rollouts()}
+        for key, instance in state.instances.items():
+            desired = instance.desired
+            runner = self._runners.get(key)
+            if desired is None or (
+                runner is not None and runner.state.sequence == desired.sequence
+            ):
+                continue
+            if runner is not None:
+                await self._end(key, Superseded(sequence=desired.sequence))
+            if not owed(instance):
+                continue
+            saved = stored.get(key)
+            known = decode(saved.state) if saved and saved.sequence == desired.sequence else None
+            await self._begin(key, desired, known)
+
+    async def _begin(self, key: Key, verdict: Verdict, known: RolloutState | None) -> None:
+        try:
+            desired = read_desired(self._world, self._book, verdict)
+        except DistributorError as error:
+            await self._tools.journal.tell(
+                "rollout", f"cannot start: {error}", environment=key[0], instance=key[1]
+            )
+            return
+        environment = desired.environment
+        state = known or start(
+            environment=verdict.environment,
+            instance=verdict.instance,
+            sequence=verdict.sequence,
+            strategy=environment.rollout,
+            verify=environment.verify,
+            targets=tuple(desired.clusters.values()),
+            now=self._world.clock.now(),
+        )
+        runner = self._runners[key] = Runner(self._tools, desired, state)
+        self._tasks[key] = asyncio.create_task(self._run(key, runner))
+
+    async def _run(self, key: Key, runner: Runner) -> None:
+        try:
+            await runner.run()
+        except Exception:  # noqa: BLE001 - told and started again, whatever it was
+            self._log.exception("a rollout crashed; it starts again at the next look", key=key)
+            if self._runners.get(key) is runner:
+                del self._runners[key]
+        finally:
+            self._notify()
+
+    async def _end(self, key: Key, superseded: Superseded | None = None) -> None:
+        runner, task = self._runners.pop(key), self._tasks.pop(key)
+        await runner.stop(superseded)
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """End all runners after the step they are in."""
+        for key in list(self._runners):
+            await self._end(key)
+
+    def running(self) -> tuple[RolloutState, ...]:
+        """The states of all rollouts that this process carries out or carried out to their end."""
+        return tuple(runner.state for runner in self._runners.values())
+
+    async def settled(self) -> None:
+        """Wait until every rollout ended, or can only go on when something outside changes."""
+        while not all(self._at_rest(r) for r in self._runners.values()):
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), 0.25)
+            except TimeoutError:
+                continue
+
+    def _at_rest(self, runner: Runner) -> bool:
+        recorded = not owed(self._book.state.instance(*runner.key))
+        return (runner.ended and recorded) or runner.state.phase in _WAITING
+
+    async def resync(self, only: Callable[[Verdict, Cluster], bool] | None = None) -> int:
+        """Bring every target that no rollout works on back to what is accepted; how many there were."""
+        count = 0
+        for desired in self._accepted():
+            wanted = [
+                c for c in desired.clusters.values() if only is None or only(desired.verdict, c)
+            ]
+            count += len(wanted)
+            for start_at in range(0, len(wanted), _BATCH):
+                batch = wanted[start_at : start_at + _BATCH]
+                await asyncio.gather(*(self._heal(desired, cluster) for cluster in batch))
+        return count
+
+    def _accepted(self) -> Iterator[Desired]:
+        for key, instance in tuple(self._book.state.instances.items()):
+            runner = self._runners.get(key)
+            if instance.desired is None or (runner is not None and not runner.ended):
+                continue
+            try:
+                yield read_desired(self._world, self._book, instance.desired)
+            except DistributorError as error:
+                self._log.error("what was accepted cannot be read", key=key, error=str(error))
+
+    async def _heal(self, desired: Desired, cluster: Cluster) -> None:
+        async with self._tools.slots:
+            report = await reconcile_desired(self._world, self._tools.renderer, desired, cluster)
+        try:
+            await self._world.store.save_targets([target_row(report, desired)])
+        except DistributorError as error:
+            self._log.warning("what was seen could not be kept", error=str(error))
+        changed = sum(o.error is None for o in report.outcomes)
+        if changed:
+            verdict = desired.verdict
+            await self._tools.journal.tell(
+                "healed",
+                f"{changed} objects brought back",
+                environment=verdict.environment,
+                instance=verdict.instance,
+                cluster=cluster.name,
+            )

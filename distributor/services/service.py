@@ -1,0 +1,144 @@
+"""The service: looks, decides and rolls out, whenever something wakes it. ``serve`` and ``sync`` run it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from datetime import datetime
+
+from distributor import log, metrics
+from distributor.errors import DistributorError
+from distributor.errors.git import RemoteUnreachable
+from distributor.model.fleet import Cluster
+from distributor.model.promotion import Verdict
+from distributor.ports import Timers
+from distributor.services.deciding import Decider
+from distributor.services.gathering import Gatherer
+from distributor.services.journal import Journal
+from distributor.services.ledger_book import LedgerBook
+from distributor.services.looking import Snapshot, look
+from distributor.services.rendering import Renderer
+from distributor.services.rollouts import Rollouts
+from distributor.services.warming import Warmer
+from distributor.services.world import World
+
+
+class Service:
+    """One process' services over one repository. A hint only says *look*; it carries no state."""
+
+    def __init__(self, world: World, timers: Timers) -> None:
+        self.world = world
+        self.book = LedgerBook(world)
+        self.renderer = Renderer(world)
+        self.journal = Journal(world)
+        self.gatherer = Gatherer(world, self.book, self.renderer)
+        self.decider = Decider(world, self.book, self.gatherer, self.journal)
+        self.rollouts = Rollouts(world, self.book, self.renderer, self.journal, timers.at)
+        self.warmer = Warmer(world, self.renderer)
+        self.snapshot: Snapshot | None = None
+        self.trouble: DistributorError | None = None
+        self.offline: DistributorError | None = None
+        self._timers = timers
+        self._wake = asyncio.Event()
+        self._resync_due = True
+        self._resyncing: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._log = log.get("service")
+
+    def hint(self) -> None:
+        """Look soon."""
+        self._wake.set()
+
+    async def look(self, *, fetch: bool = True) -> Snapshot:
+        """Fetch and read, changing nothing. An unreachable remote leaves what was fetched before."""
+        self.offline = None
+        if fetch:
+            try:
+                await self.world.remote.fetch()
+                metrics.LOOKS.labels("done").inc()
+            except RemoteUnreachable as error:
+                metrics.LOOKS.labels("unreachable").inc()
+                self.offline = error
+        self.snapshot = await look(self.world, self.book)
+        return self.snapshot
+
+    async def once(self, *, fetch: bool = True) -> Snapshot:
+        """One pass: look, decide every open tag, start what was accepted."""
+        try:
+            snapshot = await self.look(fetch=fetch)
+            if self.offline is None:
+                await self.decider.decide_all(snapshot)
+            await self.rollouts.follow(self.book.state)
+        except DistributorError as error:
+            self.trouble = error
+            metrics.STOPPED.set(1)
+            raise
+        self.trouble = None
+        metrics.STOPPED.set(0)
+        return snapshot
+
+    async def sync(self, only: Callable[[Verdict, Cluster], bool] | None = None) -> Snapshot:
+        """Reconcile now: decide, roll out until nothing more can be done, then check every target."""
+        snapshot = await self.once()
+        await self.rollouts.settled()
+        await self.rollouts.resync(only)
+        return snapshot
+
+    async def run(self, *, poll: float, resync: float) -> None:
+        """Serve until ``stop``. Trouble stops decisions, is told, and is looked at again later."""
+        self._timers.every("poll", poll, self.hint)
+        self._timers.every("resync", resync, self._want_resync)
+        self.hint()
+        while not self._stopping:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._pass()
+
+    async def _pass(self) -> None:
+        before = str(self.trouble or self.offline or "")
+        try:
+            self.warmer.follow(await self.once())
+        except DistributorError as error:
+            if str(error) != before:
+                await self.journal.tell("stopped", f"decisions stopped: {error}")
+        except Exception as error:  # noqa: BLE001 - told; the next pass starts from Git
+            self._log.exception("a pass crashed; the next one starts from what Git says")
+            await self.journal.tell("crash", f"{type(error).__name__}: {error}")
+        else:
+            if self.offline is not None and str(self.offline) != before:
+                await self.journal.tell("offline", str(self.offline))
+        self._start_resync()
+
+    def _want_resync(self) -> None:
+        self._resync_due = True
+        self.hint()
+
+    def _start_resync(self) -> None:
+        busy = self._resyncing is not None and not self._resyncing.done()
+        if not self._resync_due or busy or self.snapshot is None:
+            return
+        self._resync_due = False
+        self._resyncing = asyncio.create_task(self._resync())
+
+    async def _resync(self) -> None:
+        try:
+            await self.rollouts.resync()
+        except Exception:  # noqa: BLE001 - told; the next one starts anew
+            self._log.exception("a resync crashed; the next one starts anew")
+
+    async def stop(self) -> None:
+        """Stop after the steps under way; what is left goes on after the next start."""
+        self._stopping = True
+        self._timers.stop()
+        self._wake.set()
+        if self._resyncing is not None:
+            self._resyncing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._resyncing
+        await self.warmer.stop()
+        await self.rollouts.stop()
+
+    def now(self) -> datetime:
+        """The time now."""
+        return self.world.clock.now()

@@ -1,0 +1,215 @@
+"""Telling: why an instance is where it is, and how it came there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+import orjson
+
+from distributor.errors import Where
+from distributor.ledger import decode
+from distributor.model.ledger import (
+    Acknowledged,
+    Archived,
+    Claimed,
+    Decided,
+    FleetChanged,
+    HoldSet,
+    Key,
+    Observed,
+    Progressed,
+    Tampered,
+    VetoSet,
+)
+from distributor.model.promotion import Verdict
+from distributor.services.service import Service
+from distributor.services.views import InstanceStage, InstanceView, TargetView, instance_views
+
+_Shown = (
+    Observed
+    | Decided
+    | Progressed
+    | HoldSet
+    | VetoSet
+    | FleetChanged
+    | Tampered
+    | Acknowledged
+    | Archived
+)
+"""The records that are told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One link of the causal chain: what it is about, whether it is fine, and what is known."""
+
+    step: str  # request, gate, render, queue, fetch, apply, health
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One line of a history."""
+
+    at: datetime
+    kind: str
+    text: str
+    by: str = ""
+    sequence: int = 0
+
+
+async def why(
+    service: Service, environment: str, instance: str, cluster: str = ""
+) -> tuple[Link, ...]:
+    """The chain that leads to what is (not) running, first cause first."""
+    views = await instance_views(service, environment, instance)
+    if not views:
+        return (Link(step="request", ok=False, text=f"{environment} has no instance {instance}"),)
+    view = views[0]
+    state = service.book.state.instance(environment, instance)
+    chain = [*_trouble(service), *_requests(view, state.desired)]
+    if state.desired is not None:
+        chain += [_claim(service, (environment, instance))]
+        for target in view.clusters:
+            if cluster in ("", target.cluster):
+                chain += await _target(service, view, target)
+    return tuple(chain)
+
+
+def _trouble(service: Service) -> list[Link]:
+    found: list[Link] = []
+    if service.trouble is not None:
+        found.append(Link(step="fetch", ok=False, text=f"decisions stopped: {service.trouble}"))
+    if service.offline is not None:
+        found.append(Link(step="fetch", ok=False, text=str(service.offline)))
+    return found
+
+
+def _requests(view: InstanceView, desired: Verdict | None) -> list[Link]:
+    chain: list[Link] = []
+    if desired is None:
+        text = "nothing was accepted yet; ask with `distributor promote`"
+        chain.append(Link(step="request", ok=not view.last_refusal, text=text))
+    else:
+        text = f"{desired.ref} by {desired.principal} accepted as sequence {desired.sequence}"
+        chain.append(Link(step="request", ok=True, text=text))
+        for answer in desired.answers:
+            text = f"{answer.number} {answer.gate}: {answer.result.value} {answer.message}".strip()
+            chain.append(Link(step="gate", ok=True, text=text))
+    if view.last_refusal:
+        chain.append(Link(step="gate", ok=False, text=view.last_refusal))
+    for label, text in (("hold", view.held), ("stopped", view.stopped), ("main", view.main_ahead)):
+        if text:
+            chain.append(Link(step="gate", ok=label == "main", text=f"{label}: {text}"))
+    return chain
+
+
+def _claim(service: Service, key: Key) -> Link:
+    claim = service.book.state.instance(*key).claim
+    if claim is None or claim.released:
+        return Link(step="queue", ok=True, text="nobody works on it: there is nothing to do")
+    if claim.holder == service.world.holder:
+        return Link(step="queue", ok=True, text="this service works on it")
+    stale = claim.expires <= service.now()
+    until = f"{claim.holder} has claimed it until {claim.expires.isoformat()}"
+    return Link(step="queue", ok=not stale, text=until + (" (expired)" if stale else ""))
+
+
+async def _target(service: Service, view: InstanceView, target: TargetView) -> list[Link]:
+    rows = await service.world.store.targets(view.environment, view.instance, target.cluster)
+    detail = orjson.loads(rows[0].detail) if rows else {}
+    where = target.cluster
+    applied = target.actuation == "applied"
+    text = f"{where}: {target.actuation} at {target.observed_at or 'no time yet'}"
+    chain = [Link(step="apply", ok=applied, text=text)]
+    for finding in detail.get("findings", ()):
+        step = "render" if finding["code"].startswith("DST3") else "apply"
+        text = f"{where}: {finding['code']} {finding['message']} Remedy: {finding['remedy']}"
+        chain.append(Link(step=step, ok=False, text=text))
+    if detail.get("delivered") and target.health == "Unknown":
+        text = f"{where}: delivered; a directory cannot show health"
+        chain.append(Link(step="health", ok=view.stage is InstanceStage.VERIFIED, text=text))
+        return chain
+    chain.append(
+        Link(step="health", ok=target.health == "Current", text=f"{where}: {target.health}")
+    )
+    for ref, (status, message) in detail.get("objects", {}).items():
+        if status != "Current":
+            chain.append(Link(step="health", ok=False, text=f"{where}: {ref} {status} {message}"))
+    return chain
+
+
+def history(service: Service, environment: str = "", instance: str = "") -> tuple[Told, ...]:
+    """What the ledger says happened, oldest first; claims are left out, being nobody's business."""
+    told: list[Told] = []
+    for key, blob in service.book.files(service.book.state.head).items():
+        if environment not in ("", key[0]) or instance not in ("", key[1]):
+            continue
+        file = f"records/{key[0]}/{key[1]}.jsonl"
+        for number, line in enumerate(service.world.objects.blob(blob).splitlines(), 1):
+            record = decode(line, Where(file=file, line=number))
+            if not isinstance(record, Claimed):
+                told.append(_told(key, record))
+    return tuple(sorted(told, key=lambda t: t.at))
+
+
+def _told(key: Key, record: _Shown) -> Told:  # noqa: PLR0911 - one answer a kind of record
+    place = "/".join(key)
+    match record:
+        case Observed():
+            return Told(at=record.at, kind="observed", text=f"{record.ref} ({record.tag[:12]})")
+        case Decided(verdict=verdict):
+            return _verdict(record.at, verdict)
+        case Progressed():
+            text = f"{place} {record.wave} {_counted(record)} {record.reason}"
+            return Told(
+                at=record.at,
+                kind=record.step.value,
+                text=" ".join(text.split()),
+                sequence=record.sequence,
+            )
+        case HoldSet():
+            kind = "hold" if record.on else "unhold"
+            return Told(
+                at=record.at, kind=kind, text=f"{place} {record.reason}".strip(), by=record.by
+            )
+        case VetoSet():
+            kind = "veto" if record.on else "unveto"
+            text = f"{record.app} {record.version} in {key[0]} {record.reason}".strip()
+            return Told(at=record.at, kind=kind, text=text, by=record.by)
+        case FleetChanged():
+            kind = "joined" if record.joined else "changed"
+            return Told(
+                at=record.at, kind=kind, text=f"{place} {record.cluster}", sequence=record.sequence
+            )
+        case Tampered():
+            text = f"{record.ref}: {record.recorded[:12]} became {record.found[:12] or 'nothing'}"
+            return Told(at=record.at, kind="tampered", text=text)
+        case Acknowledged():
+            return Told(at=record.at, kind="acknowledged", text=record.ref, by=record.by)
+        case Archived():
+            return Told(at=record.at, kind="archived", text=record.ref)
+        case _:
+            assert_never(record)
+
+
+def _verdict(at: datetime, verdict: Verdict) -> Told:
+    reasons = "; ".join(verdict.reasons())
+    text = f"{verdict.ref}" + (f" {verdict.revision}" if verdict.revision else "")
+    return Told(
+        at=at,
+        kind=verdict.outcome.value,
+        text=text + (f": {reasons}" if reasons else ""),
+        by=verdict.principal,
+        sequence=verdict.sequence,
+    )
+
+
+def _counted(record: Progressed) -> str:
+    counts: dict[str, int] = {}
+    for result in record.targets.values():
+        counts[result] = counts.get(result, 0) + 1
+    return ", ".join(f"{count} {result}" for result, count in sorted(counts.items()))

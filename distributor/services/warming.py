@@ -1,0 +1,129 @@
+"""Warming: what main newly offers is rendered when it is merged, so that its promotion finds it done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import TypeGuard
+
+from distributor import log
+from distributor.errors import DistributorError
+from distributor.model.catalog import Catalog
+from distributor.model.refs import ObjectId
+from distributor.placement.instances import installations
+from distributor.placement.placing import place
+from distributor.render import Cells
+from distributor.services.looking import Snapshot
+from distributor.services.rendering import Renderer, Subject
+from distributor.services.world import World
+
+WARMED = "warmed.head"
+"""The store's key for the last head of main whose cells were rendered ahead."""
+MOST = 512
+"""Cells that one merge renders ahead; what is beyond is rendered when it is asked for."""
+
+
+class Warmer:
+    """Renders ahead in the background: one cell at a time, so that a promotion waits for none of them.
+
+    Nothing depends on it. What does not render is left for the request's own gate to tell.
+    """
+
+    def __init__(self, world: World, renderer: Renderer) -> None:
+        self._world = world
+        self._renderer = renderer
+        self._head: ObjectId | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._log = log.get("warmer")
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """Start on a head of main that was not warmed yet, in place of an older one."""
+        if snapshot.main == self._head:
+            return
+        self._head = snapshot.main
+        if self._task is not None:
+            self._task.cancel()
+        self._task = asyncio.create_task(self._warm(snapshot))
+
+    async def settled(self) -> None:
+        """Wait until what is under way is done."""
+        if self._task is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(self._task)
+
+    async def stop(self) -> None:
+        """End what is under way."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _warm(self, snapshot: Snapshot) -> None:
+        try:
+            before = await self._before()
+            done = 0
+            for subject in _news(before, snapshot.catalog):
+                done += await self._subject(subject, MOST - done)
+                if done >= MOST:
+                    break
+            await self._world.store.set(WARMED, snapshot.main)
+        except Exception:  # noqa: BLE001 - told; a cell that is not warm is rendered when it is asked for
+            self._log.exception("rendering ahead ended early")
+            return
+        self._log.debug("rendered ahead", cells=done, main=snapshot.main)
+
+    async def _before(self) -> Catalog | None:
+        """The catalog that was warmed last; ``None`` where that is not known, as in a new state folder."""
+        head = await self._world.store.get(WARMED)
+        if not head:
+            return None
+        try:
+            return self._world.loader.load(self._world.objects.tree_of(ObjectId(head)))
+        except DistributorError:
+            return None  # a rewritten main: its old trees may be gone
+
+    async def _subject(self, subject: Subject, most: int) -> int:
+        """Render each cell of one package in one environment; how many there were."""
+        await asyncio.sleep(0)
+        try:
+            made = Cells(subject.catalog, subject.package, subject.installation, subject.files)
+        except DistributorError:
+            return 0
+        seen: set[str] = set()
+        for target in place(subject.package, subject.installation, subject.files).targets:
+            with contextlib.suppress(DistributorError):
+                cell = made.of(target.cluster)
+                if cell.digest not in seen and len(seen) < most:
+                    seen.add(cell.digest)
+                    await self._renderer.render(subject, {target.name: target.cluster})
+        return len(seen)
+
+
+def _news(before: Catalog | None, now: Catalog) -> Iterator[Subject]:
+    """Each instance with each package version that is new or changed, the newest versions first."""
+    for environment, files in now.environments.items():
+        known = installations(before, environment) if _same(before, now, environment) else {}
+        for installation in installations(now, environment).values():
+            app = installation.app
+            kept = before if known.get(installation.instance) == installation else None
+            versions = now.packages.get(app, {}).values()
+            for package in sorted(versions, key=lambda p: p.version, reverse=True):
+                if kept is None or kept.package(app, str(package.version)) != package:
+                    yield Subject(
+                        catalog=now, package=package, installation=installation, files=files
+                    )
+
+
+def _same(before: Catalog | None, now: Catalog, environment: str) -> TypeGuard[Catalog]:
+    """Whether what an environment and its tiers add to every cell is what it was."""
+    if before is None or before.tiers != now.tiers:
+        return False
+    return _shared(before, environment) == _shared(now, environment)
+
+
+def _shared(catalog: Catalog, name: str) -> object:
+    files = catalog.environments.get(name)
+    if files is None:
+        return None
+    cells = {(c.tier, c.kubernetes) for c in files.clusters.values()}
+    return files.environment.defaults, files.environment.registry, files.overlay, cells

@@ -1,0 +1,114 @@
+"""Works: what each target of a verdict should hold, ready for ``reconcile_target``."""
+
+from __future__ import annotations
+
+from distributor.errors import DistributorError, registry
+from distributor.model.changes import Actuation, TargetReport
+from distributor.model.findings import Finding
+from distributor.model.fleet import Cluster
+from distributor.model.health import HealthStatus, worst
+from distributor.model.manifest import ManifestSet
+from distributor.model.promotion import Verdict
+from distributor.model.refs import ObjectId
+from distributor.model.rollout import TargetSeen
+from distributor.model.tags import Verb
+from distributor.render import applyset_id
+from distributor.services.desired import Desired
+from distributor.services.reconciling import Work, reconcile_target
+from distributor.services.rendering import Renderer, Subject
+from distributor.services.world import World
+
+
+async def reconcile_desired(
+    world: World, renderer: Renderer, desired: Desired, cluster: Cluster
+) -> TargetReport:
+    """Render, bind and reconcile one target of an accepted revision."""
+    verdict = desired.verdict
+    if verdict.verb is Verb.REMOVE:
+        return await reconcile_target(
+            world, work_of(world, desired.subject, cluster, ManifestSet.of(()), verdict)
+        )
+    try:
+        rendered = await renderer.render(desired.subject, {cluster.name: cluster})
+        finding = rendered.failures.get(cluster.name)
+    except DistributorError as error:
+        finding = Finding.from_error(error)
+        return _unrendered(world, desired, cluster, finding)
+    if finding is not None:
+        return _unrendered(world, desired, cluster, finding)
+    manifests = rendered.manifests[cluster.name]
+    return await reconcile_target(
+        world, work_of(world, desired.subject, cluster, manifests, verdict)
+    )
+
+
+def work_of(
+    world: World,
+    subject: Subject,
+    cluster: Cluster,
+    manifests: ManifestSet,
+    verdict: Verdict | None = None,
+) -> Work:
+    """The work of one target; without a verdict it is only good to plan with."""
+    head = world.objects.resolve(world.ledger_ref)
+    return Work(
+        environment=subject.files.environment.name,
+        instance=subject.installation.instance,
+        cluster=cluster,
+        sequence=verdict.sequence if verdict else 0,
+        ledger_commit=head or ObjectId(""),
+        revision=str(verdict.revision or "") if verdict else "",
+        desired=manifests,
+        owner=applyset_id(subject.installation.instance),
+        prune=subject.package.delivery.prune,
+        depends_on=subject.package.delivery.depends_on,
+        removing=verdict is not None and verdict.verb is Verb.REMOVE,
+    )
+
+
+def _unrendered(world: World, desired: Desired, cluster: Cluster, finding: Finding) -> TargetReport:
+    verdict = desired.verdict
+    return TargetReport(
+        environment=verdict.environment,
+        instance=verdict.instance,
+        cluster=cluster.name,
+        sequence=verdict.sequence,
+        actuation=Actuation.FAILED,
+        findings=(finding,),
+        observed_at=world.clock.now(),
+    )
+
+
+def health_of(report: TargetReport, verdict: Verdict) -> HealthStatus:
+    """The health of a target on the axes of a rollout: an empty target that should be is Current."""
+    if verdict.verb is Verb.REMOVE and report.actuation is Actuation.APPLIED:
+        return HealthStatus.CURRENT
+    return worst(h.status for h in report.health)
+
+
+def seen(report: TargetReport, verdict: Verdict) -> TargetSeen:
+    """What a report tells the rollout."""
+    codes = registry()
+    retryable = any(f.code in codes and codes[f.code].retryable for f in report.findings)
+    return TargetSeen(
+        cluster=report.cluster,
+        sequence=report.sequence,
+        actuation=report.actuation,
+        health=health_of(report, verdict),
+        delivered=report.delivered and verdict.verb is not Verb.REMOVE,
+        retryable=retryable or any(o.retryable for o in report.outcomes),
+        message=message_of(report),
+    )
+
+
+def message_of(report: TargetReport) -> str:
+    """One line for people: the first finding, else the worst object, else nothing."""
+    if report.findings:
+        more = f" (and {len(report.findings) - 1} more)" if len(report.findings) > 1 else ""
+        return f"{report.findings[0]}{more}"
+    bad = [h for h in report.health if h.status is not HealthStatus.CURRENT]
+    if not bad:
+        return ""
+    status = worst(h.status for h in bad)
+    first = next(h for h in bad if h.status is status)
+    return f"{first.ref}: {first.message or first.status.value}"

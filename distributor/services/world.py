@@ -1,0 +1,52 @@
+"""The world: all the ports that services speak to, and the few numbers they need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from distributor.catalog.loading import Loader
+from distributor.ports import (
+    Clock,
+    Connections,
+    GitObjects,
+    Remote,
+    RenderCache,
+    RenderEngine,
+    SchemaSource,
+    Signer,
+    Store,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Composed by ``app``; ``signer`` is ``None`` for a process that only looks.
+
+    ``holder`` names this process' place in claims; ``claim_seconds`` is how long one lasts.
+    """
+
+    objects: GitObjects
+    remote: Remote
+    loader: Loader
+    engine: RenderEngine
+    cache: RenderCache
+    schemas: SchemaSource
+    connections: Connections
+    store: Store
+    clock: Clock
+    signer: Signer | None
+    holder: str = ""
+    main: str = "main"
+    ledger: str = "ledger"
+    claim_seconds: float = 60.0
+    target_concurrency: int = 16
+
+    @property
+    def main_ref(self) -> str:
+        """Where main's head was last seen."""
+        return f"refs/observed/heads/{self.main}"
+
+    @property
+    def ledger_ref(self) -> str:
+        """Where the ledger's head was last seen."""
+        return f"refs/observed/heads/{self.ledger}"

@@ -1,0 +1,180 @@
+"""A cluster in memory: keeps what a target keeps, and fails when told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from distributor.errors import DistributorError
+from distributor.errors.cluster import (
+    Fenced,
+    ForeignObject,
+    InventoryBroken,
+    NotOwned,
+    UnknownConnection,
+)
+from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome
+from distributor.model.findings import Finding
+from distributor.model.fleet import Cluster
+from distributor.model.manifest import Manifest
+from distributor.model.refs import ObjectRef
+from distributor.render.applyset import PART_OF, applyset_id
+
+
+@dataclass(slots=True, kw_only=True)
+class MemoryCluster:
+    """The state of one cluster, shared by all connections to it, and its faults.
+
+    ``fail`` is called with the name of each step before it is done, and may raise. ``refuse`` maps
+    objects to the error that applying or deleting them gives. ``calls`` lists the steps in order.
+    """
+
+    name: str
+    objects: dict[ObjectRef, LiveObject] = field(default_factory=dict)
+    inventories: dict[str, Inventory] = field(default_factory=dict)
+    refuse: dict[ObjectRef, DistributorError] = field(default_factory=dict)
+    fail: Callable[[str], None] = lambda _step: None
+    calls: list[str] = field(default_factory=list)
+    writes: int = 0
+
+    def step(self, name: str) -> None:
+        """Note a step; raises what ``fail`` raises."""
+        self.calls.append(name)
+        self.fail(name)
+
+    def number(self) -> int:
+        """The next number for uids and tokens."""
+        self.writes += 1
+        return self.writes
+
+
+class MemoryTarget:
+    """Implements ``TargetConnection`` on a ``MemoryCluster``."""
+
+    def __init__(
+        self, cluster: MemoryCluster, *, delivered_only: bool = False, ordered: bool = True
+    ) -> None:
+        self.cluster = cluster
+        self._delivered_only = delivered_only
+        self._ordered = ordered
+
+    @property
+    def delivered_only(self) -> bool:
+        """As it was made."""
+        return self._delivered_only
+
+    @property
+    def ordered(self) -> bool:
+        """As it was made."""
+        return self._ordered
+
+    async def read_inventory(self, environment: str, instance: str) -> Inventory | None:
+        """The inventory, if it is this environment's."""
+        self.cluster.step(f"read_inventory {instance}")
+        return self._stored(environment, instance)
+
+    async def write_inventory(self, inventory: Inventory) -> Inventory:
+        """Keep it, guarded by token and sequence number."""
+        self.cluster.step(f"write_inventory {inventory.instance}")
+        there = self._stored(inventory.environment, inventory.instance)
+        if (there.token if there else "") != inventory.token:
+            raise Fenced("It was written since it was read.")
+        self._fence(there, inventory)
+        kept = replace(inventory, token=str(self.cluster.number()))
+        self.cluster.inventories[inventory.instance] = kept
+        return kept
+
+    async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
+        """The objects that exist."""
+        self.cluster.step("read_live")
+        objects = self.cluster.objects
+        return {entry.ref: objects[entry.ref] for entry in entries if entry.ref in objects}
+
+    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
+        """Keep the objects, each with an outcome."""
+        self.cluster.step(f"apply {inventory.instance}")
+        there = self._stored(inventory.environment, inventory.instance)
+        if there is None:
+            raise InventoryBroken("It is gone.")
+        self._fence(there, inventory)
+        return tuple(self._apply(manifest) for manifest in group)
+
+    async def delete(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> tuple[Outcome, ...]:
+        """Drop the objects that carry the instance's ApplySet label."""
+        self.cluster.step(f"delete {inventory.instance}")
+        self._fence(self._stored(inventory.environment, inventory.instance), inventory)
+        return tuple(self._delete(entry, inventory.instance) for entry in entries)
+
+    async def aclose(self) -> None:
+        """Nothing is kept open."""
+
+    def _stored(self, environment: str, instance: str) -> Inventory | None:
+        there = self.cluster.inventories.get(instance)
+        if there is not None and there.environment != environment:
+            raise ForeignObject(f"The inventory of {instance} belongs to {there.environment}.")
+        return there
+
+    def _fence(self, there: Inventory | None, inventory: Inventory) -> None:
+        if there is not None and there.sequence > inventory.sequence:
+            raise Fenced(f"It is at {there.sequence}, above {inventory.sequence}.")
+
+    def _apply(self, manifest: Manifest) -> Outcome:
+        before = self.cluster.objects.get(manifest.ref)
+        if (error := self.cluster.refuse.get(manifest.ref)) is not None:
+            return failed(manifest.ref, error)
+        uid = before.uid if before else f"uid-{self.cluster.number()}"
+        data = manifest.data()
+        self.cluster.objects[manifest.ref] = LiveObject(
+            ref=manifest.ref,
+            api_version=manifest.api_version,
+            uid=uid,
+            applied=manifest.digest,
+            owner=owner_of(data),
+            data=data,
+        )
+        action = Action.CONFIGURED if before else Action.CREATED
+        if before and before.applied == manifest.digest and before.data == data:
+            action = Action.UNCHANGED
+        return Outcome(ref=manifest.ref, action=action, uid=uid)
+
+    def _delete(self, entry: InventoryEntry, instance: str) -> Outcome:
+        if (error := self.cluster.refuse.get(entry.ref)) is not None:
+            return failed(entry.ref, error)
+        there = self.cluster.objects.get(entry.ref)
+        if there is not None and there.owner != applyset_id(instance):
+            return failed(entry.ref, NotOwned(f"{entry.ref} has the owner {there.owner!r}."))
+        self.cluster.objects.pop(entry.ref, None)
+        return Outcome(ref=entry.ref, action=Action.PRUNED)
+
+
+class MemoryConnections:
+    """Implements ``Connections``: clusters by name; one that was never added is unknown."""
+
+    def __init__(self, clusters: Mapping[str, MemoryCluster], **options: bool) -> None:
+        self.clusters = dict(clusters)
+        self._options = options
+
+    async def open(self, cluster: Cluster) -> MemoryTarget:
+        """A connection to the cluster of that name."""
+        if cluster.name not in self.clusters:
+            raise UnknownConnection(f"{cluster.name} is not in the fake.")
+        return MemoryTarget(self.clusters[cluster.name], **self._options)
+
+    async def aclose(self) -> None:
+        """Nothing is kept open."""
+
+
+def failed(ref: ObjectRef, error: DistributorError) -> Outcome:
+    """The outcome of an object that an error stopped."""
+    return Outcome(
+        ref=ref, action=Action.SKIPPED, error=Finding.from_error(error), retryable=error.retryable
+    )
+
+
+def owner_of(data: Mapping[str, Any]) -> str:
+    """The ApplySet label of an object, empty where it has none."""
+    labels = data.get("metadata", {}).get("labels") or {}
+    return str(labels.get(PART_OF, ""))

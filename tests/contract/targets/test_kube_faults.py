@@ -1,0 +1,527 @@
+"""Push targets against servers that misbehave: every fault is a coded error, retryable where it may pass."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import socket
+import stat
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from aiohttp import web
+
+from distributor.adapters.kube import KubeConnections, KubeSettings, KubeTarget, Limits
+from distributor.adapters.kube.login import environment_proxy
+from distributor.adapters.kube.target import KubeCluster
+from distributor.errors import DistributorError
+from distributor.errors.cluster import (
+    BrokenAnswer,
+    ClusterUnreachable,
+    Fenced,
+    ForeignObject,
+    InventoryBroken,
+    ServerFault,
+    Unauthorised,
+    UnknownConnection,
+    Unsupported,
+)
+from distributor.errors.service import BadSetting
+from distributor.model.changes import Action, Inventory
+from distributor.model.fleet import Cluster, Mode
+from tests.contract.targets.fake_api import FakeApi, kubeconfig, ok, raw_server, serve, status
+from tests.contract.targets.objects import (
+    CLUSTER,
+    ENVIRONMENT,
+    INSTANCE,
+    NAMESPACE,
+    config_map,
+    entry,
+    inventory,
+    namespace,
+)
+
+QUICK = Limits(throttled=0.3, confirm=0.05, establish=0.1)
+HASTY = replace(QUICK, connect=0.5, total=0.5)
+FIRST, SECOND, SECRET = "first", "second", "hunter2"
+PUSHED = Cluster(
+    name=CLUSTER, environment=ENVIRONMENT, tier="edge", mode=Mode.PUSH, connection="c1"
+)
+MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+
+
+def read(path: Path) -> str:
+    return path.read_text()
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+class Stand:
+    """A target on the server in memory."""
+
+    def __init__(self, api: FakeApi, cluster: KubeCluster, path: Path, url: str) -> None:
+        self.api, self.cluster, self.path, self.url = api, cluster, path, url
+        self.target = KubeTarget(CLUSTER, cluster)
+
+    async def installed(self, *names: str) -> Inventory:
+        maps = [config_map(name) for name in names]
+        kept = await self.target.write_inventory(inventory(namespace(), *maps))
+        await self.target.apply(kept, [namespace()])
+        await self.target.apply(kept, maps)
+        self.api.requests.clear()
+        return kept
+
+
+@pytest.fixture
+async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
+    api = FakeApi()
+    async with serve(api) as url:
+        path = kubeconfig(tmp_path / "config", url, token=FIRST)
+        cluster = KubeCluster.of(KubeSettings(kubeconfig=path), QUICK)
+        yield Stand(api, cluster, path, url)
+        await cluster.transport.aclose()
+
+
+async def against(url: str, folder: Path) -> DistributorError:
+    """What reading an inventory from that server raises."""
+    path = kubeconfig(folder / "config", url)
+    cluster = KubeCluster.of(KubeSettings(kubeconfig=path), HASTY)
+    try:
+        with pytest.raises(DistributorError) as caught:
+            await KubeTarget(CLUSTER, cluster).read_inventory(ENVIRONMENT, INSTANCE)
+        return caught.value
+    finally:
+        await cluster.transport.aclose()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+RAW = {
+    "nothing": (b"", BrokenAnswer),
+    "half an answer": (HEAD + b'Content-Length: 900\r\n\r\n{"kind": "Se', BrokenAnswer),
+    "half a chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\nff\r\n{", BrokenAnswer),
+    "not HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", BrokenAnswer),
+    "not JSON": (HEAD + b"Content-Length: 6\r\n\r\n<html>", BrokenAnswer),
+    "a JSON list": (ok([1]), BrokenAnswer),
+    "truncated JSON": (HEAD + b'Content-Length: 5\r\n\r\n{"a":', BrokenAnswer),
+    "too much": (HEAD + b"Content-Length: 999999999999\r\n\r\n", BrokenAnswer),
+    "silence": (None, ClusterUnreachable),
+    "a proxy's 502": (b"HTTP/1.1 502 Bad\r\nContent-Length: 3\r\n\r\nbad", ServerFault),
+    "a proxy's 404": (b"HTTP/1.1 400 Bad\r\nContent-Length: 3\r\n\r\nbad", BrokenAnswer),
+    "a redirect": (
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+        BrokenAnswer,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RAW)
+async def test_a_broken_server_is_a_retryable_error(name: str, tmp_path: Path) -> None:
+    answer, expected = RAW[name]
+    async with raw_server(answer) as url:
+        error = await against(url, tmp_path)
+    assert type(error) is expected
+    assert error.retryable
+
+
+async def test_a_refused_connection_is_unreachable(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        error = await against(f"http://127.0.0.1:{taken.getsockname()[1]}", tmp_path)
+    assert isinstance(error, ClusterUnreachable)
+
+
+async def test_a_name_that_does_not_resolve_is_unreachable(tmp_path: Path) -> None:
+    assert isinstance(await against("http://no.such.host.invalid", tmp_path), ClusterUnreachable)
+
+
+async def test_tls_with_a_server_that_has_none_is_unreachable(tmp_path: Path) -> None:
+    async with raw_server(b"HTTP/1.1 400 Bad\r\n\r\n") as url:
+        error = await against(url.replace("http", "https"), tmp_path)
+    assert error.retryable
+
+
+async def test_throttling_is_waited_for(stand: Stand) -> None:
+    kept = await stand.installed("a")
+    left = 2
+
+    async def fault(request: web.Request) -> web.Response | None:
+        nonlocal left
+        left -= 1
+        answer = status(429, "TooManyRequests")
+        answer.headers["Retry-After"] = "0"
+        return answer if left >= 0 and request.method == "PATCH" else None
+
+    stand.api.fault = fault
+    cluster = KubeCluster.of(KubeSettings(kubeconfig=stand.path), Limits(throttled=5))
+    (outcome,) = await KubeTarget(CLUSTER, cluster).apply(kept, [config_map("a", "2")])
+    assert outcome.error is None
+    await cluster.transport.aclose()
+
+
+@pytest.mark.parametrize(("code", "expected"), [(429, "DST403"), (500, "DST404"), (503, "DST404")])
+async def test_a_fault_stays_with_its_object(stand: Stand, code: int, expected: str) -> None:
+    kept = await stand.installed("a", "b")
+
+    async def fault(request: web.Request) -> web.Response | None:
+        answer = status(code, "Fault")
+        answer.headers["Retry-After"] = "60"
+        return answer if request.path == f"{MAPS}/a" else None
+
+    stand.api.fault = fault
+    new = [config_map("a", "2"), config_map("b", "2")]
+    bad, good = await stand.target.apply(kept, new)
+    assert bad.error
+    assert (bad.error.code, bad.retryable, bad.action) == (expected, True, Action.SKIPPED)
+    assert good.error is None
+    bad, good = await stand.target.delete(kept, [entry(m) for m in new])
+    assert bad.error
+    assert (bad.error.code, bad.retryable) == (expected, True)
+    assert (good.action, good.error) == (Action.PRUNED, None)
+    stand.api.fault = None
+    assert set(await stand.target.read_live([entry(m) for m in new])) == {new[0].ref}
+
+
+@pytest.mark.parametrize(("drops", "code"), [(1, ""), (2, "DST405")])
+async def test_a_connection_that_died_is_tried_once_more(
+    stand: Stand, drops: int, code: str
+) -> None:
+    kept = await stand.installed("a")
+    left = drops
+
+    async def fault(request: web.Request) -> None:
+        nonlocal left
+        if request.method == "PATCH" and left:
+            left -= 1
+            assert request.transport
+            request.transport.abort()
+
+    stand.api.fault = fault
+    (outcome,) = await stand.target.apply(kept, [config_map("a", "2")])
+    assert (outcome.error.code if outcome.error else "") == code
+    assert outcome.retryable == bool(code)
+
+
+async def test_reading_is_all_or_nothing(stand: Stand) -> None:
+    await stand.installed("a", "b")
+
+    async def fault(request: web.Request) -> web.Response | None:
+        return status(500, "Fault") if request.path == f"{MAPS}/a" else None
+
+    stand.api.fault = fault
+    with pytest.raises(ServerFault):
+        await stand.target.read_live([entry(config_map("a")), entry(config_map("b"))])
+
+
+async def test_a_hanging_server_stops_the_whole_group_at_once(stand: Stand) -> None:
+    many = [f"m{n}" for n in range(40)]
+    kept = await stand.installed(*many)
+
+    async def fault(request: web.Request) -> None:
+        if request.method == "PATCH":
+            await asyncio.sleep(3)
+
+    stand.api.fault = fault
+    cluster = KubeCluster.of(KubeSettings(kubeconfig=stand.path), HASTY)
+    with pytest.raises(ClusterUnreachable):
+        await KubeTarget(CLUSTER, cluster).apply(kept, [config_map(name, "2") for name in many])
+    sent = [method for method, _ in stand.api.requests].count("PATCH")
+    assert sent <= HASTY.concurrency  # the others were never tried
+    await cluster.transport.aclose()
+
+
+async def test_no_more_requests_run_at_once_than_allowed(stand: Stand) -> None:
+    many = [f"m{n}" for n in range(40)]
+    kept = await stand.installed(*many)
+
+    async def fault(_: web.Request) -> None:
+        await asyncio.sleep(0.005)
+
+    stand.api.fault, stand.api.most_running = fault, 0
+    await stand.target.apply(kept, [config_map(name, "2") for name in many])
+    assert stand.api.most_running == QUICK.concurrency
+
+
+async def test_many_objects_are_read_by_pages(stand: Stand) -> None:
+    many = [f"m{n}" for n in range(20)]
+    await stand.installed(*many)
+    target = KubeTarget(CLUSTER, replace(stand.cluster, limits=replace(QUICK, page=7)))
+    live = await target.read_live([entry(config_map(name)) for name in many])
+    assert len(live) == 20
+    assert [path for _, path in stand.api.requests] == [MAPS] * 3
+
+
+async def test_discovery_is_asked_once(stand: Stand) -> None:
+    kept = await stand.installed("a")
+    await stand.target.apply(kept, [config_map("a", "2")])
+    await stand.target.read_live([entry(config_map("a"))])
+    assert not [path for _, path in stand.api.requests if path in {"/api", "/apis"}]
+
+
+async def test_an_old_server_is_told_apart(stand: Stand) -> None:
+    async def fault(request: web.Request) -> web.Response | None:
+        return web.json_response({"kind": "APIVersions"}) if request.path == "/api" else None
+
+    stand.api.fault = fault
+    with pytest.raises(BrokenAnswer, match=r"1\.27"):
+        await stand.target.apply(inventory(), [config_map("a")])
+
+
+async def test_a_kind_that_cannot_be_looked_up_is_not_pruned(stand: Stand) -> None:
+    kept = await stand.installed("a")
+    stand.api.kinds[""] = [k for k in stand.api.kinds[""] if k[0] != "ConfigMap"]
+    stand.api.stale = True
+    cluster = KubeCluster.of(KubeSettings(kubeconfig=stand.path), QUICK)
+    (outcome,) = await KubeTarget(CLUSTER, cluster).delete(kept, [entry(config_map("a"))])
+    assert outcome.error
+    assert (outcome.error.code, outcome.retryable) == ("DST411", True)
+    await cluster.transport.aclose()
+
+
+async def test_a_terminating_namespace_is_waited_for(stand: Stand) -> None:
+    kept = await stand.installed("a")
+
+    async def fault(request: web.Request) -> web.Response | None:
+        cause = {"reason": "NamespaceTerminating", "message": "it is being terminated"}
+        return status(403, "Forbidden", causes=[cause]) if request.method == "PATCH" else None
+
+    stand.api.fault = fault
+    (outcome,) = await stand.target.apply(kept, [config_map("a", "2")])
+    assert outcome.error
+    assert (outcome.error.code, outcome.retryable) == ("DST419", True)
+
+
+async def test_an_object_made_anew_while_we_delete_is_left(stand: Stand) -> None:
+    kept = await stand.installed("a")
+
+    async def fault(request: web.Request) -> None:
+        if request.method == "DELETE":
+            stand.api.objects[request.path]["metadata"]["uid"] = "somebody-elses"
+
+    stand.api.fault = fault
+    (outcome,) = await stand.target.delete(kept, [entry(config_map("a"))])
+    assert outcome.error
+    assert outcome.retryable
+    assert f"{MAPS}/a" in stand.api.objects
+
+
+async def test_a_pending_deletion_is_not_sent_twice(stand: Stand) -> None:
+    kept = await stand.installed("a")
+    stand.api.finalizing.add("a")
+    for _ in range(2):
+        (outcome,) = await stand.target.delete(kept, [entry(config_map("a"))])
+        assert outcome.error
+        assert outcome.error.code == "DST419"
+        assert "example.com/hold" in outcome.error.message
+    assert [method for method, _ in stand.api.requests].count("DELETE") == 1
+
+
+# -- inventories ----------------------------------------------------------------------------------
+
+SECRETS = "/api/v1/namespaces/distributor-system/secrets"
+PARENT = f"{SECRETS}/dst-{INSTANCE}"
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"inventory.json": None},
+        {"inventory.json": "%%%"},
+        {"inventory.json": b64(b"[]")},
+        {"inventory.json": b64(b"{")},
+        {"entries.json.zz": None},
+        {"entries.json.zz": b64(b"x")},
+        {"shards.json": b64(b"{}")},
+        {"shards.json": b64(b'["dst-shop-gone"]')},
+    ],
+)
+async def test_a_broken_inventory_is_an_error(stand: Stand, change: dict) -> None:
+    await stand.installed("a")
+    data = stand.api.objects[PARENT]["data"]
+    data |= change
+    stand.api.objects[PARENT]["data"] = {k: v for k, v in data.items() if v is not None}
+    with pytest.raises(InventoryBroken):
+        await stand.target.read_inventory(ENVIRONMENT, INSTANCE)
+
+
+async def test_a_secret_of_another_tooling_is_no_inventory(stand: Stand) -> None:
+    await stand.installed("a")
+    stand.api.objects[PARENT]["metadata"]["annotations"] = {
+        "applyset.kubernetes.io/tooling": "kubectl/v1.33"
+    }
+    with pytest.raises(InventoryBroken, match="distributor/v1"):
+        await stand.target.read_inventory(ENVIRONMENT, INSTANCE)
+
+
+async def test_another_clusters_inventory_is_refused(stand: Stand) -> None:
+    await stand.installed("a")
+    with pytest.raises(ForeignObject, match=f"{ENVIRONMENT}/{INSTANCE}/{CLUSTER}"):
+        await KubeTarget("c2", stand.cluster).read_inventory(ENVIRONMENT, INSTANCE)
+
+
+async def test_a_write_whose_answer_is_lost_fences_its_repetition(stand: Stand) -> None:
+    kept = await stand.installed("a")
+
+    async def fault(request: web.Request) -> web.Response | None:
+        if request.method != "PUT":
+            return None
+        stand.api._store(request.path, await request.json(), new=False)
+        return web.Response(body=b"{", status=200)
+
+    stand.api.fault = fault
+    with pytest.raises(BrokenAnswer):
+        await stand.target.write_inventory(kept)
+    stand.api.fault = None
+    with pytest.raises(Fenced):
+        await stand.target.write_inventory(kept)
+    read = await stand.target.read_inventory(ENVIRONMENT, INSTANCE)
+    assert read
+    assert await stand.target.write_inventory(read)
+
+
+async def test_killed_between_shards_and_parent(stand: Stand) -> None:
+    small = KubeTarget(CLUSTER, stand.cluster, shard_bytes=300)
+    first = await small.write_inventory(inventory(*(config_map(f"m{n}") for n in range(50))))
+
+    async def fault(request: web.Request) -> web.Response | None:
+        return status(500, "Killed") if request.method == "PUT" else None
+
+    stand.api.fault = fault
+    more = inventory(*(config_map(f"n{n}") for n in range(60)), token=first.token)
+    with pytest.raises(ServerFault):
+        await small.write_inventory(more)
+    stand.api.fault = None
+    assert await small.read_inventory(ENVIRONMENT, INSTANCE) == first
+    last = await small.write_inventory(inventory(config_map("z"), token=first.token))
+    assert await small.read_inventory(ENVIRONMENT, INSTANCE) == last
+    assert [p for p in stand.api.objects if p.startswith(SECRETS)] == [PARENT]
+
+
+# -- credentials and settings ---------------------------------------------------------------------
+
+
+async def test_expired_credentials_are_read_again(stand: Stand) -> None:
+    await stand.installed("a")
+    stand.api.tokens = {f"Bearer {SECOND}"}
+    with pytest.raises(Unauthorised):
+        await stand.target.read_inventory(ENVIRONMENT, INSTANCE)
+    kubeconfig(stand.path, stand.url, token=SECOND)
+    assert await stand.target.read_inventory(ENVIRONMENT, INSTANCE)
+
+
+async def test_an_exec_plugin_is_asked(stand: Stand, tmp_path: Path) -> None:
+    plugin = tmp_path / "plugin"
+    answer = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": "from-plugin"},
+    }
+    plugin.write_text(f"#!{sys.executable}\nprint({json.dumps(json.dumps(answer))})\n")
+    plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
+    how = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin)}
+    kubeconfig(stand.path, stand.url, exec={**how, "interactiveMode": "Never"})
+    stand.api.tokens = {"Bearer from-plugin"}
+    assert await stand.target.read_inventory(ENVIRONMENT, INSTANCE) is None
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "[]", "{", "a: b", "clusters: 3\nusers: [{name: x, user: {token: hunter2}}]"]
+)
+async def test_a_broken_kubeconfig_is_named_without_its_content(
+    text: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "config"
+    if text is not None:
+        path.write_text(text)
+    connections = KubeConnections({"c1": {"kubeconfig": str(path)}})
+    target = await connections.open(PUSHED)
+    with pytest.raises(UnknownConnection, match="config") as caught:
+        await target.read_inventory(ENVIRONMENT, INSTANCE)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    await connections.aclose()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"server": None},
+        {"server": "example"},
+        {"server": "ftp://example"},
+        {"server": "http://[::bad"},
+        {"server": "https://example", "certificate-authority": "absent.crt"},
+        {"server": "https://example", "certificate-authority-data": "aHVudGVyMg=="},
+        {"server": "https://example", "certificate-authority-data": "%%%"},
+    ],
+)
+async def test_a_kubeconfig_that_leads_nowhere_is_refused(change: dict, tmp_path: Path) -> None:
+    path = kubeconfig(tmp_path / "config", "http://127.0.0.1:1")
+    config = yaml.safe_load(read(path))
+    config["clusters"][0]["cluster"] = {k: v for k, v in change.items() if v is not None}
+    write(path, yaml.safe_dump(config))
+    connections = KubeConnections({"c1": {"kubeconfig": str(path)}})
+    target = await connections.open(PUSHED)
+    with pytest.raises(UnknownConnection, match="no usable kubeconfig") as caught:
+        await target.read_inventory(ENVIRONMENT, INSTANCE)
+    assert "hunter2" not in str(caught.value)
+    await connections.aclose()
+
+
+async def test_an_unknown_context_is_named(tmp_path: Path) -> None:
+    path = kubeconfig(tmp_path / "config", "http://127.0.0.1:1", token=SECRET)
+    connections = KubeConnections({"c1": {"kubeconfig": str(path), "context": "other"}})
+    target = await connections.open(PUSHED)
+    with pytest.raises(UnknownConnection, match="'other'") as caught:
+        await target.read_inventory(ENVIRONMENT, INSTANCE)
+    assert "hunter2" not in str(caught.value)
+    await connections.aclose()
+
+
+@pytest.mark.parametrize(
+    "entry_",
+    [{}, {"kubeconfig": ""}, {"kubeconfig": 1}, {"kubeconfig": "x", "context": 1},
+     {"kubeconfig": "x", "contxt": "y"}],
+)  # fmt: skip
+def test_a_bad_setting_is_refused_at_once(entry_: dict) -> None:
+    with pytest.raises(BadSetting, match=r"connections\.c1"):
+        KubeConnections({"c1": entry_})
+
+
+async def test_an_unknown_connection_and_another_mode_are_refused() -> None:
+    connections = KubeConnections({})
+    with pytest.raises(UnknownConnection, match="c1"):
+        await connections.open(PUSHED)
+    with pytest.raises(Unsupported):
+        await connections.open(
+            Cluster(name="x", environment="sit", tier="edge", mode=Mode.DIRECTORY)
+        )
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("https://api.example:6443", "http://proxy.example:3128"),
+        ("http://api.example", ""),
+        ("https://inner.example", ""),
+        ("https://127.0.0.1:6443", ""),
+        ("https://127.9.9.9", ""),
+        ("https://[::1]:6443", ""),
+        ("https://localhost:6443", ""),
+    ],
+)
+def test_the_environments_proxy(host: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "inner.example")
+    assert environment_proxy(host) == expected

@@ -1,0 +1,287 @@
+"""The remote, against real repositories: what moves, vanishes, hangs or is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from distributor.adapters.git import GitRemote, PygitObjects
+from distributor.errors.git import GitFailed, PushRejected, RemoteUnreachable
+from distributor.model.refs import ObjectId
+
+MAIN = "refs/heads/main"
+LEDGER = "refs/heads/ledger"
+OBSERVED = "refs/observed/"
+
+
+async def test_fetch_mirrors_heads_and_tags(remote, mirror, shared):
+    shared("tag", "-a", "-m", "asks", "promote/sit/shop/1.4.1", "main")
+    shared("branch", "ledger", "main")
+    shared("branch", "feature", "main")
+    await remote.fetch()
+    main = shared.oid("main")
+    assert mirror.refs(OBSERVED) == {
+        OBSERVED + "heads/main": main,
+        OBSERVED + "heads/ledger": main,
+        OBSERVED + "tags/promote/sit/shop/1.4.1": shared.oid("refs/tags/promote/sit/shop/1.4.1"),
+    }
+    assert (
+        mirror.object_type(
+            mirror.refs(OBSERVED + "tags/")[OBSERVED + "tags/promote/sit/shop/1.4.1"]
+        )
+        == "tag"
+    )
+
+
+async def test_a_ledger_that_is_not_there_yet_fails_nothing(remote, mirror, shared, commit):
+    await remote.fetch()
+    assert mirror.resolve(OBSERVED + "heads/ledger") is None
+    assert mirror.resolve(OBSERVED + "heads/main") == shared.oid("main")
+    oid = commit("ledger", "genesis", orphan=True)
+    await remote.fetch()
+    assert mirror.resolve(OBSERVED + "heads/ledger") == oid
+
+
+async def test_a_ledger_that_vanished_is_seen(remote, mirror, shared):
+    shared("branch", "ledger", "main")
+    await remote.fetch()
+    shared("branch", "-D", "ledger")
+    await remote.fetch()
+    assert mirror.resolve(OBSERVED + "heads/ledger") is None
+
+
+async def test_a_moved_tag_and_a_rewritten_branch_are_seen(remote, mirror, shared, commit):
+    shared("tag", "-a", "-m", "one", "t", "main")
+    await remote.fetch()
+    before = mirror.resolve(OBSERVED + "tags/t")
+    head = mirror.resolve(OBSERVED + "heads/main")
+    commit("main", "rewritten", orphan=True)
+    shared("tag", "-f", "-a", "-m", "two", "t", "main")
+    await remote.fetch()
+    after = mirror.resolve(OBSERVED + "tags/t")
+    assert after == shared.oid("refs/tags/t") != before
+    assert mirror.resolve(OBSERVED + "heads/main") == shared.oid("main") != head
+    assert mirror.object_type(before) == "tag", "what was observed before is still here"
+    assert not mirror.is_ancestor(head, shared.oid("main"))
+
+
+async def test_a_deleted_tag_is_seen(remote, mirror, shared):
+    shared("tag", "-a", "-m", "one", "t", "main")
+    await remote.fetch()
+    shared("tag", "-d", "t")
+    await remote.fetch()
+    assert mirror.refs(OBSERVED + "tags/") == {}
+
+
+async def test_an_emptied_repository_is_seen(remote, mirror, shared):
+    await remote.fetch()
+    shared("update-ref", "-d", MAIN)
+    await remote.fetch()
+    assert mirror.refs(OBSERVED) == {}
+
+
+async def test_a_remote_that_is_not_there(mirror, tmp_path):
+    remote = GitRemote(mirror.path, str(tmp_path / "nothing.git"), heads=("main",), timeout=30)
+    with pytest.raises(RemoteUnreachable, match="DST601"):
+        await remote.fetch()
+
+
+async def test_a_remote_that_went_away_forgets_nothing(remote, mirror, shared):
+    await remote.fetch()
+    before = mirror.refs(OBSERVED)
+    shared.folder.rename(shared.folder.with_name("away.git"))
+    with pytest.raises(RemoteUnreachable):
+        await remote.fetch()
+    assert mirror.refs(OBSERVED) == before
+
+
+async def test_a_port_where_nobody_listens(mirror):
+    async with listening() as port:
+        pass
+    remote = GitRemote(mirror.path, f"git://127.0.0.1:{port}/x.git", heads=("main",), timeout=30)
+    with pytest.raises(RemoteUnreachable):
+        await remote.fetch()
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[int]:
+    """A server on loopback that takes connections and never says a word."""
+    open_ones: set[asyncio.StreamWriter] = set()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_ones.add(writer)
+        while await reader.read(4096):
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in open_ones:
+            writer.close()
+        await asyncio.sleep(0)
+
+
+async def test_a_remote_that_hangs_is_given_up(mirror):
+    async with listening() as port:
+        url = f"git://127.0.0.1:{port}/x.git"
+        remote = GitRemote(mirror.path, url, heads=("main",), timeout=0.5)
+        started = time.monotonic()
+        with pytest.raises(RemoteUnreachable, match="no answer from git://127"):
+            await remote.fetch()
+        assert time.monotonic() - started < 10
+
+
+def running_below(folder: Path) -> list[str]:
+    """Processes whose command line names a folder (Linux; elsewhere there is nothing to see)."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue  # it ended meanwhile
+        if str(folder) in line:
+            found.append(line)
+    return found
+
+
+async def test_given_up_means_that_no_process_stays(mirror):
+    async with listening() as port:
+        remote = GitRemote(mirror.path, f"git://127.0.0.1:{port}/x", heads=("main",), timeout=0.3)
+        with pytest.raises(RemoteUnreachable):
+            await remote.fetch()
+        remote = GitRemote(mirror.path, f"git://127.0.0.1:{port}/x", heads=("main",), timeout=60)
+        call = asyncio.create_task(remote.fetch())
+        await asyncio.sleep(0.3)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert running_below(mirror.path) == []
+
+
+async def test_a_password_in_the_url_is_never_shown(mirror):
+    async with listening() as port:
+        pass
+    for scheme in ("git", "http"):
+        url = f"{scheme}://ada:hunter2@127.0.0.1:{port}/x.git"
+        remote = GitRemote(mirror.path, url, heads=("main",), timeout=30)
+        with pytest.raises((RemoteUnreachable, GitFailed)) as caught:
+            await remote.fetch()
+        assert "hunter2" not in str(caught.value)
+
+
+@pytest.fixture
+def ready(mirror: PygitObjects, shared) -> tuple[ObjectId, ObjectId]:
+    """Main's commit as everyone knows it, and a new one above it in the mirror alone."""
+    main = shared.oid("main")
+    tree = mirror.write_tree(None, {"a": ("blob", mirror.write_blob(b"a"))})
+    raw = f"tree {tree}\nparent {main}\nauthor A <a@a> 1 +0000\ncommitter A <a@a> 1 +0000\n\nx\n"
+    return main, ObjectId(str(mirror._repo.write(1, raw.encode())))
+
+
+async def test_push_moves_a_branch_and_makes_another(remote, shared, ready):
+    main, new = ready
+    await remote.fetch()
+    await remote.push({MAIN: new, LEDGER: new}, expect={MAIN: main, LEDGER: None})
+    assert shared.oid("main") == shared.oid("ledger") == new
+
+
+async def test_a_push_that_expects_something_else_is_refused(remote, shared, ready, commit):
+    main, new = ready
+    await remote.fetch()
+    newer = commit("main", "someone was quicker")
+    with pytest.raises(PushRejected, match="DST602"):
+        await remote.push({MAIN: new}, expect={MAIN: main})
+    assert shared.oid("main") == newer
+
+
+async def test_a_branch_that_should_not_exist_but_does(remote, shared, ready):
+    _, new = ready
+    await remote.fetch()
+    shared("branch", "ledger", "main")
+    with pytest.raises(PushRejected):
+        await remote.push({LEDGER: new}, expect={LEDGER: None})
+    assert shared.oid("ledger") == shared.oid("main")
+
+
+async def test_a_push_is_all_or_nothing(remote, shared, ready):
+    main, new = ready
+    await remote.fetch()
+    shared("branch", "ledger", "main")
+    with pytest.raises(PushRejected):
+        await remote.push({MAIN: new, LEDGER: new}, expect={MAIN: main, LEDGER: None})
+    assert shared.oid("main") == shared.oid("ledger") == main
+
+
+async def test_of_many_that_push_from_the_same_head_one_wins(shared, tmp_path):
+    main = shared.oid("main")
+    contenders = []
+    for number in range(4):
+        mirror = PygitObjects.create(tmp_path / f"m{number}.git")
+        remote = GitRemote(mirror.path, str(shared.folder), heads=("main",), timeout=60)
+        await remote.fetch()
+        blob = mirror.write_blob(str(number).encode())
+        tree = mirror.write_tree(None, {"a": ("blob", blob)})
+        raw = (
+            f"tree {tree}\nparent {main}\nauthor A <a@a> 1 +0000\ncommitter A <a@a> 1 +0000\n\nx\n"
+        )
+        contenders.append((remote, ObjectId(str(mirror._repo.write(1, raw.encode())))))
+    results = await asyncio.gather(
+        *(remote.push({MAIN: oid}, expect={MAIN: main}) for remote, oid in contenders),
+        return_exceptions=True,
+    )
+    won = [oid for (_, oid), result in zip(contenders, results, strict=True) if result is None]
+    assert won == [shared.oid("main")]
+    assert all(isinstance(r, PushRejected) for r in results if r is not None)
+
+
+async def test_a_hook_that_refuses_is_a_rejection_with_its_words(remote, shared, ready):
+    main, new = ready
+    await remote.fetch()
+    hook = shared.folder / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho 'protected branch' >&2\nexit 1\n", "utf-8")
+    hook.chmod(0o755)
+    with pytest.raises(PushRejected, match="protected branch"):
+        await remote.push({MAIN: new}, expect={MAIN: main})
+    assert shared.oid("main") == main
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+async def test_a_repository_that_may_not_be_written(remote, shared, ready):
+    main, new = ready
+    await remote.fetch()
+    objects = shared.folder / "objects"
+    objects.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        with pytest.raises((PushRejected, RemoteUnreachable, GitFailed)):
+            await remote.push({MAIN: new}, expect={MAIN: main})
+    finally:
+        objects.chmod(stat.S_IRWXU)
+
+
+async def test_a_name_that_git_refuses_is_a_coded_error(remote, ready):
+    _, new = ready
+    with pytest.raises(GitFailed, match="DST609"):
+        await remote.push({"refs/heads/a..b": new}, expect={})
+
+
+async def test_the_callers_repository_variables_do_not_leak_in(
+    remote, mirror, shared, monkeypatch, tmp_path
+):
+    other = PygitObjects.create(tmp_path / "other.git")
+    monkeypatch.setenv("GIT_DIR", str(other.path))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+    await remote.fetch()
+    assert mirror.resolve(OBSERVED + "heads/main") == shared.oid("main")
+    assert other.refs("refs/") == {}
