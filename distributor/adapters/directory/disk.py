@@ -52,7 +52,11 @@ class Disk:
         """Raise where the folder is not there: a disk that is not mounted must not look empty."""
         with _coded(folder):
             if not folder.is_dir():
-                raise TargetNotWritable(f"{folder}: there is no such folder.")
+                raise TargetNotWritable(
+                    f"{folder}: there is no such folder.",
+                    remedy="Create it, or correct directory_root: it is never made here, because a "
+                    "missing folder may be a disk that is not mounted.",
+                )
 
     def make_folder(self, folder: Path) -> None:
         """Make one folder in a parent that exists."""

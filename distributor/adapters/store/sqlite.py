@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,7 +49,7 @@ class SqlStore:
         engine = sa.create_engine(url, connect_args={"check_same_thread": False}, **pool)
         sa.event.listen(engine, "connect", _pragmas)
         try:
-            with engine.begin() as connection:
+            with _MIGRATING, engine.begin() as connection:
                 _migrate(connection)
         except BaseException:
             engine.dispose()
@@ -220,6 +221,10 @@ def _pragmas(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAP
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+_MIGRATING = threading.Lock()
+"""Alembic's context is one for the process."""
 
 
 def _migrate(connection: sa.Connection) -> None:

@@ -32,8 +32,10 @@ class _Loader(yaml.CSafeLoader):
     """The safe loader with the scalars of Kubernetes, and without duplicate keys."""
 
     def construct_mapping(
-        self, node: yaml.MappingNode, *args: Any, **options: Any
-    ) -> dict[Any, Any]:  # noqa: ANN401 - the loader's own options
+        self,
+        node: yaml.MappingNode,
+        deep: bool = False,  # noqa: FBT001, FBT002 - the loader's own signature
+    ) -> dict[Any, Any]:
         """Refuse a key that stands twice: parsers disagree on which wins."""
         seen: set[str] = set()
         for key, _ in node.value:
@@ -41,7 +43,7 @@ class _Loader(yaml.CSafeLoader):
                 if key.value in seen:
                     raise _Twice(None, None, f"`{key.value}` stands here again", key.start_mark)
                 seen.add(key.value)
-        found = super().construct_mapping(node, *args, **options)
+        found = super().construct_mapping(node, deep=deep)
         return {_key(k): v for k, v in found.items()}
 
 

@@ -77,7 +77,7 @@ def test_strings_stay_strings_for_gos_parser(tmp_path: Path) -> None:
     path.write_bytes(dump(made))
     (tmp_path / "none").write_text("apiVersion: v1\nkind: Config\n")
     command = [kubectl, "label", "--local", "-f", str(path), "a=b", "-o", "json"]
-    run = subprocess.run(  # noqa: S603 - a program of the test's own environment
+    run = subprocess.run(
         [*command, "--kubeconfig", str(tmp_path / "none")],
         capture_output=True,
         timeout=60,

@@ -86,7 +86,7 @@ DiskRenderCache(Path(sys.argv[1])).put("a", [b"x" * 1000])
 def test_a_writer_that_dies_before_the_rename_leaves_no_entry(tmp_path):
     DiskRenderCache(tmp_path).put("kept", OBJECTS)
     command = [sys.executable, "-c", CRASHING_WRITER, str(tmp_path)]
-    done = subprocess.run(command, check=False)  # noqa: S603 - this interpreter, our own text
+    done = subprocess.run(command, check=False)
     assert done.returncode == 9
     cache = DiskRenderCache(tmp_path, COLD)
     assert cache.get("a") is None

@@ -1,0 +1,55 @@
+"""Commands that audit: does everything add up, and making the read model anew."""
+
+from __future__ import annotations
+
+import typer
+
+from distributor.cli.context import run, settings
+from distributor.cli.output import DONE, FINDINGS, Form, Output, emit, say
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command()(fsck)
+    app.command()(rebuild)
+
+
+def fsck(output: Output = Form.TABLE) -> None:
+    """Fold tags and ledger again, check every signature and pinned tree, and report every difference."""
+    from distributor.app import open_service
+    from distributor.services.auditing import fsck as check
+
+    found = settings()
+
+    async def work() -> int:
+        async with open_service(found, writing=False) as service:
+            findings = await check(service)
+            if output is Form.TABLE:
+                for finding in findings:
+                    typer.echo(f"{finding}\n  remedy: {finding.remedy}")
+                say(
+                    f"{len(findings)} findings; {len(service.book.state.instances)} ledger files read"
+                )
+            else:
+                emit(findings, output)
+            return FINDINGS if any(f.severity.value == "error" for f in findings) else DONE
+
+    raise typer.Exit(run(work))
+
+
+def rebuild(output: Output = Form.TABLE) -> None:
+    """Make the read model anew from the ledger and what the targets say."""
+    from distributor.app import open_service
+    from distributor.services.auditing import rebuild as make
+
+    found = settings()
+
+    async def work() -> int:
+        async with open_service(found, writing=True) as service:
+            count = await make(service)
+            emit({"targets": count}, output) if output is not Form.TABLE else say(
+                f"{count} targets read"
+            )
+            return DONE
+
+    raise typer.Exit(run(work))

@@ -1,0 +1,168 @@
+"""``distributor cluster``: adding one to an environment, and the list of what there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from distributor.cli.context import run, settings
+from distributor.cli.output import DONE, Form, Output, emit, fail, say, table
+
+if TYPE_CHECKING:
+    from distributor.model.catalog import Catalog
+    from distributor.ports import StoredTarget
+    from distributor.services.service import Service
+    from distributor.settings import Settings
+
+cluster = typer.Typer(help="Clusters: add one, list them.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.add_typer(cluster, name="cluster")
+
+
+@cluster.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Name, such as uat-edge-1.")],
+    environment: Annotated[str, typer.Option("--env", help="Environment, such as uat.")],
+    tier: Annotated[str, typer.Option("--tier", help="Tier, such as edge.")],
+    mode: Annotated[str, typer.Option(help="push or directory.")],
+    flavour: Annotated[str, typer.Option(help="Of a directory: k3s, k0s or plain.")] = "k3s",
+    connection: Annotated[str, typer.Option(help="Reference; ENV/NAME if empty.")] = "",
+    kubernetes: Annotated[str, typer.Option(help="Minor version, such as 1.33.")] = "1.33",
+    region: Annotated[str, typer.Option(help="Region.")] = "",
+    domain: Annotated[str, typer.Option(help="Domain of its hosts.")] = "",
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Of a push cluster: the kubeconfig to reach it with.")
+    ] = None,
+    context: Annotated[str, typer.Option(help="Of a push cluster: the context in it.")] = "",
+    output: Output = Form.TABLE,
+) -> None:
+    """Write the cluster's file; print the setting to add and, for push, the rights it needs there."""
+    from distributor.cli.access import access, setting
+    from distributor.cli.manifests import as_yaml
+    from distributor.cli.repositories import add_files, cluster_files
+    from distributor.errors.service import BadArgument
+
+    if mode not in ("push", "directory"):
+        raise BadArgument(f"(--mode {mode!r}: push or directory)")
+    if mode == "directory" and (kubeconfig or context):
+        raise BadArgument("(--kubeconfig and --context are for push clusters)")
+    files = cluster_files(
+        name, environment, tier, mode=mode, flavour=flavour, connection=connection,
+        kubernetes=kubernetes, region=region, domain=domain,
+    )  # fmt: skip
+    written = [str(path) for path in add_files(next(iter(files)), files)]
+    say(f"wrote {', '.join(written)}")
+    reference = connection or f"{environment}/{name}"
+    rights = access() if mode == "push" else []
+    toml = setting(reference, kubeconfig, context) if mode == "push" else ""
+    if output is not Form.TABLE:
+        emit({"written": written, "connection": reference, "setting": toml, "rbac": rights}, output)
+        return
+    if mode == "push":
+        say(f"add to distributor.toml where the service runs:\n\n{toml}")
+        say("apply on the cluster: the account that the kubeconfig should use")
+        typer.echo(as_yaml(rights), nl=False)
+    else:
+        say(f"objects will be written below the setting directory_root, in {reference}")
+
+
+@cluster.command("list")
+def list_(
+    environment: Annotated[str, typer.Option("--env", help="Only of this environment.")] = "",
+    output: Output = Form.TABLE,
+) -> None:
+    """Every cluster that main declares, what is placed on it, and when it was last seen."""
+    raise typer.Exit(run(lambda: _list(settings(), environment, output)))
+
+
+async def _list(found: Settings, environment: str, output: Form) -> int:
+    from distributor.app import open_service
+    from distributor.errors.service import NotFound
+
+    async with open_service(found, writing=False) as service:
+        catalog = await _main(service)
+        seen = await service.world.store.targets(environment)
+    if environment and environment not in catalog.environments:
+        raise NotFound(
+            f"(environment {environment!r}; there are: {', '.join(catalog.environments)})"
+        )
+    rows = _rows(catalog, environment, seen)
+    if output is not Form.TABLE:
+        emit(rows, output)
+        return DONE
+    names = ("environment", "cluster", "tier", "mode", "flavour", "kubernetes", "region")
+    cells = [
+        (*(r[n] for n in names), ", ".join(r["instances"]), _reach(r), r["observed"][:19] or "-")
+        for r in rows
+    ]
+    table((*names, "instances", "reachable", "observed"), cells)
+    return DONE
+
+
+async def _main(service: Service) -> Catalog:
+    """The catalog of main; what was fetched last where the remote does not answer. No ledger needed."""
+    from distributor.errors.git import MainMissing, RemoteUnreachable
+
+    world = service.world
+    try:
+        await world.remote.fetch()
+    except RemoteUnreachable as error:
+        fail(error)
+        say("  this is what was fetched last")
+    main = world.objects.resolve(world.main_ref)
+    if main is None:
+        raise MainMissing(f"({world.main})")
+    return world.loader.load(world.objects.tree_of(main))
+
+
+def _rows(
+    catalog: Catalog, environment: str, seen: tuple[StoredTarget, ...]
+) -> list[dict[str, Any]]:
+    order = catalog.pipeline.names if catalog.pipeline else ()
+    names = sorted(
+        catalog.environments, key=lambda n: (n not in order, n not in order or order.index(n), n)
+    )
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        if environment not in ("", name):
+            continue
+        placed = _placed(catalog, name)
+        for each in catalog.environments[name].clusters.values():
+            mine = [t for t in seen if (t.environment, t.cluster) == (name, each.name)]
+            rows.append(
+                {
+                    "environment": name,
+                    "cluster": each.name,
+                    "tier": each.tier,
+                    "mode": each.mode.value,
+                    "flavour": each.flavour.value if each.mode.value == "directory" else "",
+                    "kubernetes": each.kubernetes,
+                    "region": each.region,
+                    "instances": placed.get(each.name, []),
+                    "reachable": all(t.actuation != "unreachable" for t in mine) if mine else None,
+                    "observed": min((t.observed_at for t in mine if t.observed_at), default=""),
+                }
+            )
+    return rows
+
+
+def _placed(catalog: Catalog, environment: str) -> dict[str, list[str]]:
+    """The instances that some version of their app places on each cluster."""
+    from distributor.placement import installations, place
+
+    files = catalog.environments[environment]
+    found: dict[str, set[str]] = {}
+    for instance, installation in installations(catalog, environment).items():
+        for package in catalog.packages.get(installation.app, {}).values():
+            for target in place(package, installation, files).targets:
+                found.setdefault(target.name, set()).add(instance)
+    return {name: sorted(instances) for name, instances in found.items()}
+
+
+def _reach(row: dict[str, Any]) -> str:
+    return {True: "yes", False: "no", None: "-"}[row["reachable"]]

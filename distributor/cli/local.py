@@ -1,0 +1,158 @@
+"""A catalog repository as it lies on disk: found, read, and rendered without any service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distributor.adapters.engine import EnginePool, EngineSettings
+from distributor.adapters.workspace import PARTS, read_work_tree
+from distributor.catalog.loading import Loader
+from distributor.cli.context import OPTIONS
+from distributor.errors import Where
+from distributor.errors.catalog import NotACatalog, UnknownReference
+from distributor.model.catalog import Catalog, EnvironmentFiles
+from distributor.model.findings import Invalid, errors
+from distributor.model.fleet import Cluster, Installation
+from distributor.model.manifest import ManifestSet
+from distributor.model.package import Package
+from distributor.model.refs import Digest, ObjectRef
+from distributor.model.rendering import RenderInput
+from distributor.model.trees import TreeReader
+from distributor.ports import RenderEngine
+from distributor.render import (
+    Binder,
+    Origin,
+    Variables,
+    explain,
+    finish,
+    job,
+    prefixes,
+    render_input,
+)
+from distributor.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Local:
+    """A repository on disk, read once."""
+
+    root: Path
+    reader: TreeReader
+    catalog: Catalog
+
+    def refuse(self, *folders: str) -> None:
+        """Raise ``Invalid`` where a file in one of the folders has findings."""
+        found = [f for folder in folders for f in errors(self.catalog.findings_under(folder))]
+        if found:
+            raise Invalid(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What is rendered: a package as an instance on a cluster."""
+
+    package: Package
+    installation: Installation
+    files: EnvironmentFiles
+    cluster: Cluster
+    notes: tuple[str, ...] = ()
+
+
+def catalog_root(folder: Path) -> Path:
+    """The nearest folder, this one or one above, that holds a catalog; raises ``NotACatalog``."""
+    start = folder.resolve()
+    for place in (start, *start.parents):
+        if (place / "catalog").is_dir() or (place / "environments").is_dir():
+            return place
+    raise NotACatalog(where=Where(file=str(folder)))
+
+
+def here() -> Path:
+    """The folder to start from: what ``--repository`` names if that is a folder, else where one stands."""
+    named = Path(str(OPTIONS.flags.get("repository", "")) or ".")
+    return named if named.is_dir() else Path()
+
+
+def open_catalog(root: Path, more: Mapping[str, bytes] | None = None) -> Local:
+    """Read the catalog below a folder, as if it were committed; ``more`` are files to be added."""
+    tree = read_work_tree(root, only=PARTS, more=more)
+    return Local(root=root.resolve(), reader=tree, catalog=Loader(tree).load(tree.root))
+
+
+def package_at(local: Local, folder: Path) -> Package:
+    """The package whose folder this is; raises ``Invalid`` with its findings, or ``NotACatalog``."""
+    inside = folder.resolve().relative_to(local.root).as_posix()
+    _, app, version = inside.split("/")
+    found = local.catalog.package(app, version)
+    if found is None:
+        local.refuse(inside, f"catalog/{app}")
+        raise UnknownReference(f"{inside} is not part of the catalog.", where=Where(file=inside))
+    return found
+
+
+@asynccontextmanager
+async def engine(settings: Settings, workers: int = 1) -> AsyncIterator[EnginePool]:
+    """The render engine, stopped at the end."""
+    pool = EnginePool(EngineSettings(workers=workers, deadline=settings.render_timeout))
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
+
+
+class LocalRenderer:
+    """Renders each cell once, straight from the files."""
+
+    def __init__(self, local: Local, engine: RenderEngine) -> None:
+        self._local = local
+        self._engine = engine
+        self._cells: dict[Digest, asyncio.Task[Binder]] = {}
+
+    async def bound(self, choice: Choice) -> ManifestSet:
+        """The objects of an instance on a cluster; raises what the render rooms and the engine raise."""
+        cell = self._cell(choice)
+        task = self._cells.get(cell.digest)
+        if task is None:
+            task = self._cells[cell.digest] = asyncio.ensure_future(self._binder(cell, choice))
+        return (await task).bind(_variables(choice))
+
+    async def explain(self, choice: Choice, ref: ObjectRef, path: str) -> Origin:
+        """Which layer set a field."""
+        cell = self._cell(choice)
+        wanted = job(cell, choice.package, choice.installation, self._local.reader)
+        steps = [
+            (layer, step, finish(await self._engine.render(step), cell, choice.package))
+            for layer, step in prefixes(cell, wanted)
+        ]
+        bound = Binder(steps[-1][2], choice.package.values.bind).bind(_variables(choice))
+        return explain(steps, bound, _known(ref, bound), path)
+
+    def _cell(self, choice: Choice) -> RenderInput:
+        return render_input(
+            self._local.catalog, choice.package, choice.installation, choice.files, choice.cluster
+        )
+
+    async def _binder(self, cell: RenderInput, choice: Choice) -> Binder:
+        wanted = job(cell, choice.package, choice.installation, self._local.reader)
+        objects = await self._engine.render(wanted)
+        return Binder(finish(objects, cell, choice.package), choice.package.values.bind)
+
+
+def _variables(choice: Choice) -> Mapping[str, Any]:
+    made = Variables(choice.package, choice.installation, choice.files.environment)
+    return made.of(choice.cluster)
+
+
+def _known(ref: ObjectRef, manifests: Iterable[Any]) -> ObjectRef:
+    """The object meant; a reference without a group may name an object of any group."""
+    same = [
+        m.ref
+        for m in manifests
+        if (m.ref.kind, m.ref.namespace, m.ref.name) == (ref.kind, ref.namespace, ref.name)
+    ]
+    return same[0] if len(same) == 1 and not ref.group else ref

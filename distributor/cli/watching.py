@@ -1,0 +1,253 @@
+"""Commands that look: status, why, history; and sync, which reconciles now without a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from distributor.cli.context import interactive, run, settings
+from distributor.cli.output import DONE, FINDINGS, REACH, Form, Output, age, emit, fail, say, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from distributor.model.fleet import Cluster
+    from distributor.model.promotion import Verdict
+    from distributor.services.service import Service
+    from distributor.services.views import InstanceView
+
+Environment = Annotated[str, typer.Argument(help="Environment; all if empty.")]
+Instance = Annotated[str, typer.Argument(help="Instance; all if empty.")]
+Cluster_ = Annotated[str, typer.Argument(help="Cluster; all if empty.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    for command in (sync, status, why, history):
+        app.command()(command)
+
+
+def status(
+    environment: Environment = "", instance: Instance = "", cluster: Cluster_ = "",
+    output: Output = Form.TABLE,
+) -> None:  # fmt: skip
+    """What runs where: version, clusters in step, health, and since when."""
+    from distributor.app import open_service
+    from distributor.services.views import in_step, instance_views
+
+    found = settings()
+
+    async def work() -> int:
+        async with open_service(found, writing=False) as service:
+            await service.look()
+            warn(service)
+            views = await instance_views(service, environment, instance, cluster)
+            if output is not Form.TABLE:
+                emit(views, output)
+            elif instance:
+                show_targets(views, cluster)
+            else:
+                show_status(service, views)
+            return DONE if in_step(v for v in views if v.targets) else FINDINGS
+
+    raise typer.Exit(run(work))
+
+
+def warn(service: Service) -> None:
+    """Say what makes this answer older than it should be."""
+    if service.offline is not None:
+        fail(service.offline)
+        say("  this is what was fetched last")
+
+
+def show_status(service: Service, views: Sequence[InstanceView]) -> None:
+    """The status table."""
+    rows = [
+        (
+            view.environment,
+            view.instance,
+            view.version or "-",
+            view.stage.value,
+            f"{view.in_step}/{view.targets}",
+            health_text(view),
+            age(view.since, service.now()),
+            notes(view),
+        )
+        for view in views
+    ]
+    table(("environment", "app", "version", "stage", "in step", "health", "age", "notes"), rows)
+
+
+def health_text(view: InstanceView) -> str:
+    """Health in a word; a directory's is unknown by nature, and said to be delivered."""
+    delivered = view.clusters and all(t.health == "Unknown" and t.in_step for t in view.clusters)
+    if not view.targets or not view.version:
+        return "-"
+    return "Unknown (delivered)" if delivered else view.health
+
+
+def notes(view: InstanceView) -> str:
+    """What else there is to know of an instance, in a line."""
+    found = []
+    if view.stopped:
+        found.append(f"stopped: {view.stopped}")
+    if view.held:
+        found.append(f"held {view.held}")
+    if view.main_ahead:
+        found.append("main is ahead")
+    if view.left_behind:
+        found.append(f"left behind on {', '.join(view.left_behind)}")
+    if view.last_refusal:
+        found.append(view.last_refusal)
+    return "; ".join(found)
+
+
+def show_targets(views: Sequence[InstanceView], cluster: str) -> None:
+    """The targets of instances, one a line."""
+    rows = [
+        (
+            view.environment,
+            view.instance,
+            target.cluster,
+            "yes" if target.in_step else "no",
+            target.actuation,
+            target.health,
+            target.observed_at[:19],
+            target.message,
+        )
+        for view in views
+        for target in view.clusters
+        if cluster in ("", target.cluster)
+    ]
+    table(
+        ("environment", "app", "cluster", "in step", "actuation", "health", "observed", "message"),
+        rows,
+    )
+    for view in views:
+        if view.main_ahead:
+            say(f"main is ahead in {view.environment}: {view.main_ahead}")
+
+
+def why(
+    environment: Annotated[str, typer.Argument(help="Environment.")],
+    instance: Annotated[str, typer.Argument(help="Instance.")],
+    cluster: Cluster_ = "",
+    output: Output = Form.TABLE,
+) -> None:
+    """One causal chain: gate, render, queue, fetch, apply, health, with the last error and what to do."""
+    from distributor.app import open_service
+    from distributor.services.telling import why as tell
+
+    found = settings()
+
+    async def work() -> int:
+        async with open_service(found, writing=False) as service:
+            await service.look()
+            chain = await tell(service, environment, instance, cluster)
+            if output is not Form.TABLE:
+                emit(chain, output)
+            else:
+                for link in chain:
+                    typer.echo(f"{'ok ' if link.ok else '-> '} {link.step:<8} {link.text}")
+            return DONE if all(link.ok for link in chain) else FINDINGS
+
+    raise typer.Exit(run(work))
+
+
+def history(
+    environment: Environment = "", instance: Instance = "", output: Output = Form.TABLE
+) -> None:
+    """What was asked, decided and done, from the ledger."""
+    from distributor.app import open_service
+    from distributor.services.telling import history as tell
+
+    found = settings()
+
+    async def work() -> int:
+        async with open_service(found, writing=False) as service:
+            await service.look()
+            warn(service)
+            told = tell(service, environment, instance)
+            if output is not Form.TABLE:
+                emit(told, output)
+            else:
+                rows = [
+                    (t.at.isoformat()[:19], str(t.sequence or ""), t.kind, t.text, t.by)
+                    for t in told
+                ]
+                table(("at", "sequence", "what", "about", "by"), rows)
+            return DONE
+
+    raise typer.Exit(run(work))
+
+
+def sync(
+    once: Annotated[bool, typer.Option("--once", help="One pass, then exit (the default).")] = True,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until interrupted.")] = False,
+    environment: Annotated[
+        str, typer.Option("--env", help="Only targets of this environment.")
+    ] = "",
+    cluster: Annotated[str, typer.Option("--cluster", help="Only targets on this cluster.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing: say what would.")
+    ] = False,
+    output: Output = Form.TABLE,
+) -> None:
+    """Reconcile now, without a server: decide open requests, roll out, bring targets back in step."""
+    found = settings()
+
+    def only(verdict: Verdict, target: Cluster) -> bool:
+        return environment in ("", verdict.environment) and cluster in ("", target.name)
+
+    from distributor.app import open_service
+    from distributor.services.views import in_step, instance_views
+
+    async def work() -> int:
+        async with open_service(found, writing=not dry_run) as service:
+            if dry_run:
+                return await _dry(service, only, output)
+            followed = say if interactive() else None
+            await _followed(service, only, followed is not None)
+            if watch or not once:
+                await service.run(poll=found.poll, resync=found.resync)
+            if service.offline is not None:
+                fail(service.offline)
+                return REACH
+            views = await instance_views(service, environment, "", cluster)
+            running = [v for v in views if v.targets]
+            emit(running, output) if output is not Form.TABLE else show_status(service, running)
+            return DONE if in_step(running) else FINDINGS
+
+    raise typer.Exit(run(work))
+
+
+async def _followed(service: Service, only: object, talk: bool) -> None:
+    """Sync, telling events as they come where a person watches."""
+    import asyncio
+
+    last = await service.world.store.last_event()
+
+    async def tell() -> None:
+        async for event in service.journal.follow(last):
+            place = "/".join(p for p in (event.environment, event.instance, event.cluster) if p)
+            say(f"{event.kind:<8} {place} {event.message}")
+
+    talking = asyncio.create_task(tell()) if talk else None
+    try:
+        await service.sync(only)  # type: ignore[arg-type]  # a predicate over types imported lazily
+    finally:
+        if talking is not None:
+            talking.cancel()
+
+
+async def _dry(service: Service, only: object, output: Form) -> int:
+    from distributor.services.dry import dry_run
+
+    plans = await dry_run(service, only)  # type: ignore[arg-type]  # a predicate over types imported lazily
+    if output is not Form.TABLE:
+        emit(plans, output)
+    else:
+        for plan in plans:
+            typer.echo(plan.text)
+    return FINDINGS if any(not plan.empty for plan in plans) else DONE

@@ -1,0 +1,78 @@
+"""Clusters added and listed, and plans: against a repository with a ledger, without a server."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+import yaml
+
+
+def test_a_push_cluster(program, repository):
+    add = ["cluster", "add", "uat-new", "--env", "uat", "--tier", "edge", "--mode", "push"]
+    done = program(*add, "--kubeconfig", "kube", "--context", "admin")
+    assert (repository / "environments/uat/clusters/uat-new.yaml").is_file()
+    kinds = [o["kind"] for o in yaml.safe_load_all(done.out)]
+    assert kinds[0] == "Namespace"
+    assert "ClusterRole" in kinds
+    table = done.err[done.err.index("[connections") :].partition("\n\n")[0]
+    assert tomllib.loads(table)["connections"]["uat/uat-new"] == {
+        "kubeconfig": str(repository / "kube"), "context": "admin",
+    }  # fmt: skip
+    assert program(*add, code=1).err.startswith("DST118")
+
+
+def test_a_directory_cluster(program, repository):
+    add = ["cluster", "add", "uat-dir", "--env", "uat", "--tier", "slim", "--mode", "directory"]
+    assert program(*add, "--context", "x", code=2).err.startswith("DST716")
+    assert program(*add[:-1], "branch", code=2).err.startswith("DST716")
+    said = program(*add, "--flavour", "k0s", "-o", "json").json()
+    assert (said["connection"], said["rbac"], said["setting"]) == ("uat/uat-dir", [], "")
+    text = (repository / "environments/uat/clusters/uat-dir.yaml").read_text()
+    assert yaml.safe_load(text)["spec"]["delivery"]["flavour"] == "k0s"
+
+
+@pytest.mark.usefixtures("repository")
+def test_the_list_needs_no_ledger(program):
+    rows = program("cluster", "list", "-o", "json").json()
+    assert len(rows) > 15
+    order = list(dict.fromkeys(row["environment"] for row in rows))
+    assert order[:3] == ["sit", "uat", "pre"]
+    hamburg = next(r for r in rows if r["cluster"] == "prd-slim-hamburg")
+    assert "shop" in hamburg["instances"]
+    assert (hamburg["reachable"], hamburg["observed"]) == (None, "")
+    only = program("cluster", "list", "--env", "sit").out
+    assert "prd-slim-hamburg" not in only
+    assert "sit-central-1" in only
+    assert program("cluster", "list", "--env", "nope", code=2).err.startswith("DST707")
+
+
+def test_a_plan(program, repository, git):
+    assert program("plan", "sit", "shop", "1.4.2", code=2).err.startswith("DST603")
+    program("init", "--ledger")
+    for cluster in ("sit-central-1", "sit-slim-1"):
+        (repository / "clusters/sit" / cluster).mkdir(parents=True)
+    made = program("plan", "sit", "shop", "1.4.2", "-o", "json").json()
+    assert made["accepted"] is True
+    assert made["rendered"].startswith("sha256:")
+    assert made["cells"] == 2
+    assert {g["result"] for g in made["gates"]} == {"pass"}
+    assert [t["cluster"] for t in made["targets"]] == ["sit-central-1", "sit-slim-1"]
+    assert all(t["counts"]["created"] > 10 and t["findings"] == [] for t in made["targets"])
+    assert "sit-edge-1" in made["leftOut"]
+    text = program("plan", "sit", "shop", "1.4.2", "--cluster", "sit-slim-1").out
+    assert made["rendered"] in text
+    assert "sit-central-1" not in text
+    assert git(repository, "for-each-ref", "refs/tags") == ""
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_plan_that_a_gate_would_deny(program):
+    program("init", "--ledger")
+    done = program("plan", "uat", "shop", "1.4.2", code=1)
+    assert "would not be accepted" in done.out
+    made = program("plan", "uat", "shop", "1.4.2", "-o", "json", code=1).json()
+    failed = {g["gate"] for g in made["gates"] if g["result"] == "fail"}
+    assert {"signature", "predecessors"} <= failed
+    assert made["accepted"] is False
+    assert program("plan", "sit", "shop", "9.9.9", code=1).err.startswith("DST212")

@@ -1,0 +1,155 @@
+"""digest, schema, explain, settings, health, diff, and what they say to bad input."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from distributor.adapters.git import PygitObjects
+from distributor.catalog.digests import find, package_digest
+
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+"""
+
+
+def test_digest_is_of_what_is_committed(program, repository, git):
+    objects = PygitObjects(repository)
+    root = objects.tree_of(objects.resolve("HEAD"))
+    wanted = package_digest(objects, find(objects, root, "catalog/shop/1.4.2").id)
+    clean = program("digest", "catalog/shop/1.4.2")
+    assert (clean.out, clean.err) == (f"{wanted}\n", "")
+    assert program("digest", cwd=repository / "catalog/shop/1.4.2").out == clean.out
+    (repository / "catalog/shop/1.4.2/base/more.yaml").write_text("x")
+    edited = program("digest", "catalog/shop/1.4.2", "-o", "json")
+    assert edited.json()["digest"] == wanted
+    assert edited.json()["source"] == "HEAD"
+    assert "differ" in edited.err
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "x")
+    assert program("digest", "catalog/shop/1.4.2").out != clean.out
+
+
+def test_digest_of_what_nobody_committed(program):
+    (program.cwd / "p").mkdir()
+    (program.cwd / "p/x").write_text("1")
+    done = program("digest", "p")
+    assert done.out.startswith("sha256:")
+    assert "nothing of this is committed" in done.err
+    (program.cwd / "p/link").symlink_to("x")
+    assert "DST109" in program("digest", "p", code=1).err
+    assert program("digest", "nope", code=2).err.startswith("DST707")
+
+
+def test_schemas(program):
+    listed = program("schema", "-o", "json").json()
+    assert [row["kind"] for row in listed][:2] == ["App", "Package"]
+    found = json.loads(program("schema", "Package").out)
+    assert found["$schema"].endswith("2020-12/schema")
+    assert yaml.safe_load(program("schema", "package", "-o", "yaml").out) == found
+    assert program("schema", "Nope", code=2).err.startswith("DST707")
+
+
+def test_explain(program):
+    assert program("explain", "DST301").out.startswith("DST301  The package does not render.")
+    assert program("explain", "dst301", "-o", "json").json()["retryable"] is False
+    codes = [row["code"] for row in program("explain", "-o", "json").json()]
+    assert codes == sorted(codes)
+    assert len(codes) > 80
+    assert program("explain", "DST999", code=2).err.startswith("DST711")
+
+
+def test_settings_with_their_origin_and_without_secrets(program):
+    (program.cwd / "distributor.toml").write_text("webhook_secret = 'hunter2'\npoll = 5\n")
+    done = program("--log-level", "debug", "settings", "-o", "json")
+    rows = {row["name"]: row for row in done.json()}
+    assert rows["poll"]["value"] == 5
+    assert rows["poll"]["origin"].endswith("distributor.toml")
+    assert rows["log_level"]["origin"] == "flag"
+    assert rows["main"]["origin"] == "default"
+    assert rows["webhook_secret"]["value"] == "(hidden)"
+    assert "hunter2" not in done.out + program("settings").out
+    (program.cwd / "distributor.toml").write_text("pol = 5\n")
+    wrong = program("settings", code=2)
+    assert wrong.err.startswith("DST701 ")
+    assert "pol" in wrong.err
+
+
+def test_health(program):
+    live = yaml.safe_load(DEPLOYMENT)
+    live["metadata"]["generation"] = 2
+    live["status"] = {"observedGeneration": 1}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "n"}}
+    gone = config | {"metadata": {"name": "g", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    (program.cwd / "l.json").write_text(
+        json.dumps({"apiVersion": "v1", "kind": "List", "items": [live, config]})
+    )
+    (program.cwd / "d").mkdir()
+    (program.cwd / "d/g.yaml").write_text(yaml.safe_dump(gone))
+    rows = program("health", "l.json", "d", "-o", "json").json()
+    assert [(r["kind"], r["name"], r["status"]) for r in rows] == [
+        ("Deployment", "web", "InProgress"), ("ConfigMap", "c", "Current"), ("ConfigMap", "g", "Terminating"),
+    ]  # fmt: skip
+    assert set(rows[0]) == {"apiVersion", "kind", "namespace", "name", "status", "message"}
+    assert "latest observed generation is 1" in program("health", "l.json").out
+
+
+def test_diff(program):
+    wanted, live = program.cwd / "wanted.yaml", program.cwd / "live.yaml"
+    wanted.write_text(DEPLOYMENT)
+    live.write_text(DEPLOYMENT)
+    ask = ["diff", "--desired", wanted, "--live", live]
+    same = program(*ask)
+    assert (same.out, program(*ask, "-o", "json").json()) == ("", [])
+    live.write_text(DEPLOYMENT.replace("replicas: 2", "replicas: 3"))
+    rows = program(*ask, "-o", "json", code=1).json()
+    assert [(r["object"], r["drift"], r["field"], r["desired"], r["live"]) for r in rows] == [
+        ("apps/Deployment/shop/web", "changed", "spec.replicas", 2, 3)
+    ]
+    assert "spec.replicas" in program(*ask, code=1).out
+    live.write_text("")
+    assert program(*ask, "-o", "json", code=1).json()[0]["drift"] == "missing"
+
+
+def test_diff_of_a_kustomization(program):
+    (program.cwd / "k").mkdir()
+    (program.cwd / "k/kustomization.yaml").write_text("resources: [d.yaml]\nnamePrefix: p-\n")
+    (program.cwd / "k/d.yaml").write_text(DEPLOYMENT)
+    (program.cwd / "live.yaml").write_text(DEPLOYMENT.replace("name: web,", "name: p-web,", 1))
+    assert program("diff", "--desired", "k", "--live", "live.yaml").out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "exit_code"),
+    [
+        (["health", "nope"], "DST707", 2),
+        (["health"], "Usage", 2),
+        (["health", "bad.yaml"], "DST101", 1),
+        (["health", "big.yaml"], "DST112", 1),
+        (["health", "text.yaml"], "DST308", 1),
+        (["diff", "--desired", "nope", "--live", "bad.yaml"], "DST707", 2),
+        (["diff", "--desired", "text.yaml", "--live", "text.yaml"], "DST308", 1),
+        (["diff", "--desired", "bad.yaml"], "Usage", 2),
+        (["plan", "sit", "shop"], "DST610", 2),
+        (["cluster", "list"], "DST610", 2),
+        (["nonsense"], "Usage", 2),
+    ],
+)
+def test_bad_input(quick, program, arguments, code, exit_code):
+    (program.cwd / "bad.yaml").write_text("a: 1\nb: [\n")
+    (program.cwd / "text.yaml").write_text("just text\n")
+    with (program.cwd / "big.yaml").open("wb") as file:
+        file.truncate(50 << 20)
+    done = quick(*arguments, code=exit_code)
+    assert done.err.startswith(code), done.err
+    assert done.out == ""

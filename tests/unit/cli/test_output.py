@@ -1,0 +1,108 @@
+"""Output: data as people and programs read it, exit codes, and a start that loads nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+
+import pytest
+import yaml
+
+from distributor.cli.access import VERBS, access, setting
+from distributor.cli.output import Form, age, emit, fail, plain, table
+from distributor.errors import Where
+from distributor.errors.catalog import UnknownField
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+HEAVY = (
+    "pygit2",
+    "sqlalchemy",
+    "kubernetes",
+    "aiohttp",
+    "fastapi",
+    "cryptography",
+    "jsonschema_rs",
+    "yaml",
+)
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@dataclass(frozen=True)
+class Thing:
+    name: str
+    when: datetime
+    colours: frozenset[Colour]
+    raw: bytes = b"x"
+
+
+def test_values_become_plain():
+    thing = Thing("a", NOW, frozenset({Colour.RED}))
+    assert plain({"t": (thing,)}) == {
+        "t": [{"name": "a", "when": "2026-01-02T03:04:05+00:00", "colours": ["red"], "raw": "x"}]
+    }
+
+
+@pytest.mark.parametrize(("form", "read"), [(Form.JSON, json.loads), (Form.YAML, yaml.safe_load)])
+def test_data_goes_to_stdout(capsys, form, read):
+    emit([{"a": None, "ü": 1}], form)
+    out, err = capsys.readouterr()
+    assert read(out) == [{"a": None, "ü": 1}]
+    assert err == ""
+
+
+def test_a_piped_table_is_never_cut(capsys):
+    table(("a", "b"), [("x" * 300, "[bold]y[/bold]")])
+    out = capsys.readouterr().out
+    assert "x" * 300 in out
+    assert "[bold]y[/bold]" in out
+
+
+def test_an_error_says_where_and_what_to_do(capsys):
+    fail(UnknownField("`a`", where=Where(file="f.yaml", line=3)))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("DST102 f.yaml:3: ")
+    assert "remedy: " in err
+
+
+@pytest.mark.parametrize(
+    ("ago", "expected"),
+    [(0, "0s"), (59, "59s"), (61, "1m1s"), (3_660, "1h1m"), (90_000, "1d1h"), (-5, "0s")],
+)
+def test_age(ago, expected):
+    assert age(NOW - timedelta(seconds=ago), NOW) == expected
+    assert age(None, NOW) == "-"
+
+
+def test_the_program_starts_without_anything_heavy():
+    code = f"import sys, distributor.cli.main\nprint([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_account_of_a_push_cluster_cannot_give_itself_more():
+    objects = access()
+    rules = [rule for o in objects for rule in o.get("rules", [])]
+    assert [o["kind"] for o in objects] == [
+        "Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding",
+    ]  # fmt: skip
+    assert not any("*" in (*r["apiGroups"], *r["resources"], *r["verbs"]) for r in rules)
+    assert not {"escalate", "bind", "impersonate"} & {v for r in rules for v in r["verbs"]}
+    assert set(VERBS) == {"get", "list", "create", "patch", "delete"}
+
+
+def test_a_setting_is_toml(tmp_path):
+    text = setting("uat/a", tmp_path / 'k"c', "ctx")
+    assert tomllib.loads(text) == {
+        "connections": {"uat/a": {"kubeconfig": str(tmp_path / 'k"c'), "context": "ctx"}}
+    }
