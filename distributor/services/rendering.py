@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from distributor import metrics
 from distributor.errors import DistributorError
@@ -99,8 +100,14 @@ class Renderer:
         if cell.digest not in self._running:
             task = asyncio.ensure_future(self._make(cell, subject))
             self._running[cell.digest] = task
-            task.add_done_callback(lambda _: self._running.pop(cell.digest, None))
+            task.add_done_callback(partial(self._made, cell.digest))
         return await asyncio.shield(self._running[cell.digest])
+
+    def _made(self, digest: Digest, task: asyncio.Task[Binder]) -> None:
+        """Its failure is whoever's that waits; when all of them gave up, it is nobody's."""
+        self._running.pop(digest, None)
+        if not task.cancelled():
+            task.exception()
 
     async def _make(self, cell: RenderInput, subject: Subject) -> Binder:
         world = self._world

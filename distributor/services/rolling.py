@@ -12,7 +12,6 @@ import orjson
 
 from distributor import log
 from distributor.errors import DistributorError
-from distributor.errors.rollout import ClaimHeld
 from distributor.model.changes import TargetReport
 from distributor.model.ledger import InstanceState, Key
 from distributor.model.rollout import (
@@ -22,6 +21,8 @@ from distributor.model.rollout import (
     RolloutPhase,
     RolloutState,
     Superseded,
+    TargetSeen,
+    TargetStage,
     Tick,
     WakeAt,
 )
@@ -61,6 +62,7 @@ class Runner:
         self.state = state
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._working: dict[str, asyncio.Task[None]] = {}
+        self._active: set[str] = set()  # of those at work, the ones that do not sleep first
         self._log = log.get("rollout").bind(
             environment=state.environment, instance=state.instance, sequence=state.sequence
         )
@@ -75,6 +77,21 @@ class Runner:
     def ended(self) -> bool:
         """Whether the rollout came to an end of its own."""
         return self.state.phase in ENDED
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is under way that does not wait for a time."""
+        return bool(self._active) or not self._events.empty()
+
+    def nudge(self) -> None:
+        """Ask every target that owes the revision now, however long it was to wait."""
+        now = self._tools.world.clock.now()
+        for name, target in self.state.targets.items():
+            if target.stage is TargetStage.OWED and name not in self._active:
+                waiting = self._working.pop(name, None)
+                if waiting is not None:
+                    waiting.cancel()
+                self._reconcile(name, now)
 
     def send(self, event: Event) -> None:
         """Queue an event."""
@@ -137,6 +154,11 @@ class Runner:
     async def _tell(self, before: RolloutState) -> None:
         tell = self._tools.journal.tell
         environment, instance = self.key
+        for name, target in self.state.targets.items():
+            old = before.targets.get(name)
+            if old is not None and old.stage is not target.stage:
+                text = f"{target.stage.value} {target.result or target.message}".strip()
+                await tell("target", text, environment=environment, instance=instance, cluster=name)
         if self.state.open_wave != before.open_wave and self.state.open_wave < len(
             self.state.waves
         ):
@@ -145,11 +167,6 @@ class Runner:
             await tell(
                 "wave", f"wave {wave}: {count} clusters", environment=environment, instance=instance
             )
-        for name, target in self.state.targets.items():
-            old = before.targets.get(name)
-            if old is not None and old.stage is not target.stage:
-                text = f"{target.stage.value} {target.result or target.message}".strip()
-                await tell("target", text, environment=environment, instance=instance, cluster=name)
         if self.state.phase is not before.phase:
             text = f"{self.desired.verdict.revision} {self.state.phase.value} {self.state.reason}".strip()
             await tell("rollout", text, environment=environment, instance=instance)
@@ -168,26 +185,19 @@ class Runner:
     def _reconcile(self, cluster: str, at: datetime) -> None:
         if cluster in self._working:
             return
-        task = asyncio.create_task(self._work(cluster, at))
-        self._working[cluster] = task
+        delay = (at - self._tools.world.clock.now()).total_seconds()
+        if delay <= 0:
+            self._active.add(cluster)
+        self._working[cluster] = asyncio.create_task(self._work(cluster, delay))
 
-    async def _work(self, cluster: str, at: datetime) -> None:
-        world = self._tools.world
+    async def _work(self, cluster: str, delay: float) -> None:
+        """Reconcile one target and tell the machine; whatever happens, the machine hears of it."""
+        heard: Event = Tick()
         try:
-            delay = (at - world.clock.now()).total_seconds()
             if delay > 0:
-                await world.clock.sleep(delay)
-            async with self._tools.slots:
-                if not wanted(self.state, cluster):
-                    return
-                await self._tools.claims.ensure(self.key)
-                report = await reconcile_desired(
-                    world, self._tools.renderer, self.desired, self.desired.clusters[cluster]
-                )
-                await world.store.save_targets([target_row(report, self.desired)])
-        except ClaimHeld as error:
-            self._log.warning("claim is held elsewhere", error=str(error))
-            self._later(5.0)
+                await self._tools.world.clock.sleep(delay)
+                self._active.add(cluster)
+            heard = await self._reconciled(cluster) or heard
         except DistributorError as error:
             self._log.warning("could not work on target", cluster=cluster, error=str(error))
             self.failure = error
@@ -195,12 +205,23 @@ class Runner:
         except Exception:  # noqa: BLE001 - told and tried again: one target never ends a rollout
             self._log.exception("working on a target crashed", cluster=cluster)
             self._later(5.0)
-        else:
-            self._working.pop(cluster, None)
-            self.send(seen(report, self.desired.verdict))
         finally:
-            if self._working.pop(cluster, None) is not None:
-                self.send(Tick())
+            if self._working.get(cluster) is asyncio.current_task():
+                del self._working[cluster]
+                self._active.discard(cluster)
+                self.send(heard)
+
+    async def _reconciled(self, cluster: str) -> TargetSeen | None:
+        world = self._tools.world
+        async with self._tools.slots:
+            if not wanted(self.state, cluster):
+                return None
+            await self._tools.claims.ensure(self.key)
+            report = await reconcile_desired(
+                world, self._tools.renderer, self.desired, self.desired.clusters[cluster]
+            )
+            await world.store.save_targets([target_row(report, self.desired)])
+        return seen(report, self.desired.verdict)
 
     def _later(self, seconds: float) -> None:
         async def wake() -> None:

@@ -127,7 +127,13 @@ class Rollouts:
 
     def _at_rest(self, runner: Runner) -> bool:
         recorded = not owed(self._book.state.instance(*runner.key))
-        return (runner.ended and recorded) or runner.state.phase in _WAITING
+        waits = runner.state.phase in _WAITING and not runner.busy
+        return (runner.ended and recorded) or waits
+
+    def nudge(self) -> None:
+        """Ask every target that owes its revision now."""
+        for runner in self._runners.values():
+            runner.nudge()
 
     async def resync(self, only: Callable[[Verdict, Cluster], bool] | None = None) -> int:
         """Bring every target that no rollout works on back to what is accepted; how many there were."""

@@ -81,6 +81,7 @@ class Service:
     async def sync(self, only: Callable[[Verdict, Cluster], bool] | None = None) -> Snapshot:
         """Reconcile now: decide, roll out until nothing more can be done, then check every target."""
         snapshot = await self.once()
+        self.rollouts.nudge()
         await self.rollouts.settled()
         await self.rollouts.resync(only)
         return snapshot

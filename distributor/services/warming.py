@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
-from typing import TypeGuard
 
 from distributor import log
 from distributor.errors import DistributorError
@@ -33,6 +32,7 @@ class Warmer:
     def __init__(self, world: World, renderer: Renderer) -> None:
         self._world = world
         self._renderer = renderer
+        self.done: ObjectId | None = None  # the last head of main that is warm
         self._head: ObjectId | None = None
         self._task: asyncio.Task[None] | None = None
         self._log = log.get("warmer")
@@ -46,12 +46,6 @@ class Warmer:
             self._task.cancel()
         self._task = asyncio.create_task(self._warm(snapshot))
 
-    async def settled(self) -> None:
-        """Wait until what is under way is done."""
-        if self._task is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(self._task)
-
     async def stop(self) -> None:
         """End what is under way."""
         if self._task is not None:
@@ -62,18 +56,22 @@ class Warmer:
         try:
             before = await self._before()
             done = 0
-            for subject in _news(before, snapshot.catalog):
+            for subject in _news(before, snapshot.catalog) if before else ():
                 done += await self._subject(subject, MOST - done)
                 if done >= MOST:
                     break
             await self._world.store.set(WARMED, snapshot.main)
+            self.done = snapshot.main
         except Exception:  # noqa: BLE001 - told; a cell that is not warm is rendered when it is asked for
             self._log.exception("rendering ahead ended early")
             return
         self._log.debug("rendered ahead", cells=done, main=snapshot.main)
 
     async def _before(self) -> Catalog | None:
-        """The catalog that was warmed last; ``None`` where that is not known, as in a new state folder."""
+        """The catalog that was warmed last; ``None`` where that is not known, as in a new state folder.
+
+        Then nothing counts as news: no fleet is rendered because a service was started.
+        """
         head = await self._world.store.get(WARMED)
         if not head:
             return None
@@ -99,26 +97,22 @@ class Warmer:
         return len(seen)
 
 
-def _news(before: Catalog | None, now: Catalog) -> Iterator[Subject]:
+def _news(before: Catalog, now: Catalog) -> Iterator[Subject]:
     """Each instance with each package version that is new or changed, the newest versions first."""
     for environment, files in now.environments.items():
-        known = installations(before, environment) if _same(before, now, environment) else {}
+        same = before.tiers == now.tiers and _shared(before, environment) == _shared(
+            now, environment
+        )
+        known = installations(before, environment) if same else {}
         for installation in installations(now, environment).values():
             app = installation.app
-            kept = before if known.get(installation.instance) == installation else None
+            kept = known.get(installation.instance) == installation
             versions = now.packages.get(app, {}).values()
             for package in sorted(versions, key=lambda p: p.version, reverse=True):
-                if kept is None or kept.package(app, str(package.version)) != package:
+                if not kept or before.package(app, str(package.version)) != package:
                     yield Subject(
                         catalog=now, package=package, installation=installation, files=files
                     )
-
-
-def _same(before: Catalog | None, now: Catalog, environment: str) -> TypeGuard[Catalog]:
-    """Whether what an environment and its tiers add to every cell is what it was."""
-    if before is None or before.tiers != now.tiers:
-        return False
-    return _shared(before, environment) == _shared(now, environment)
 
 
 def _shared(catalog: Catalog, name: str) -> object:

@@ -56,7 +56,7 @@ class Guard:
             return {"error": f"{name} runs already"}
         try:
             with open(request["log"], "ab") as log:  # noqa: PTH123 -- no pathlib: start-up time
-                child = subprocess.Popen(  # noqa: S603 -- the caller is the test itself
+                child = subprocess.Popen(
                     request["argv"],
                     env=request["env"],
                     stdin=subprocess.DEVNULL,

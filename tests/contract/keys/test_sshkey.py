@@ -36,7 +36,7 @@ def key(tmp_path: Path) -> SshKey:
 
 def _openssh(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     assert SSH_KEYGEN is not None
-    return subprocess.run(  # noqa: S603 - fixed program, arguments of this test
+    return subprocess.run(
         [SSH_KEYGEN, *arguments], input=stdin, capture_output=True, check=False, timeout=30
     )
 

@@ -97,7 +97,7 @@ def test_two_that_start_at_once_build_once(home: Home):
     root = Path(__file__).resolve().parents[3]
 
     both = [
-        subprocess.Popen(  # noqa: S603 -- the code above
+        subprocess.Popen(
             [sys.executable, "-c", code], cwd=root, env=env, stdout=subprocess.PIPE, text=True
         )
         for _ in range(2)

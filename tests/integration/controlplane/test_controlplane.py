@@ -336,9 +336,7 @@ def test_nothing_survives_a_killed_test_process(tmp_path: Path):
         "signal.pause()\n"
     )
     command = [sys.executable, "-c", code]
-    with subprocess.Popen(  # noqa: S603 -- the code above
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         pids = [int(word) for word in process.stdout.readline().split()]
         assert len(pids) == 3

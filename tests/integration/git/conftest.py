@@ -31,8 +31,8 @@ class Git:
     folder: Path
 
     def __call__(self, *arguments: str, check: bool = True, stdin: bytes | None = None) -> str:
-        result = subprocess.run(  # noqa: S603 - git on a repository of the test's own
-            ["git", *arguments],  # noqa: S607 - the git that is installed
+        result = subprocess.run(
+            ["git", *arguments],
             cwd=self.folder,
             env={
                 **{k: v for k, v in os.environ.items() if not k.startswith("GIT_")},
