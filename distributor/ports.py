@@ -47,7 +47,7 @@ class GitObjects(TreeReader, Protocol):
         ...
 
     def refs(self, prefix: str) -> Mapping[str, ObjectId]:
-        """All refs under a prefix such as ``refs/observed/tags/``; bytes that are not UTF-8 as ``\\xf6``."""
+        r"""All refs under a prefix such as ``refs/observed/tags/``; bytes not in UTF-8 as ``\xf6``."""
         ...
 
     def object_type(self, oid: ObjectId) -> str:
