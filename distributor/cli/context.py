@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from distributor import log
 from distributor.errors.git import NotARepository
 from distributor.settings import Loaded, Settings, load
 
@@ -43,6 +42,8 @@ def settings(*, quiet: bool = True, **flags: Any) -> Settings:  # noqa: ANN401 -
     result = found.settings
     if not result.repository:
         result = replace(result, repository=origin(Path.cwd()))
+    from distributor import log
+
     asked = found.origins["log_level"] != "default"
     log.configure(result.log_level if asked or not quiet else "error", result.log_format)
     return result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import metadata
 from typing import Annotated, Any
 
 import typer
@@ -42,6 +41,8 @@ for module in (scaffold, offline, planning, requests, watching, clusters, audit,
 
 def _version(value: bool) -> None:
     if value:
+        from importlib import metadata
+
         typer.echo(f"distributor {metadata.version('distributor')}")
         raise typer.Exit(DONE)
 

@@ -21,6 +21,8 @@ WARMED = "warmed.head"
 """The store's key for the last head of main whose cells were rendered ahead."""
 MOST = 512
 """Cells that one merge renders ahead; what is beyond is rendered when it is asked for."""
+PAUSE = 0.25
+"""Seconds after a merge was seen: what was asked for with it goes first."""
 
 
 class Warmer:
@@ -54,6 +56,7 @@ class Warmer:
 
     async def _warm(self, snapshot: Snapshot) -> None:
         try:
+            await self._world.clock.sleep(PAUSE)
             before = await self._before()
             done = 0
             for subject in _news(before, snapshot.catalog) if before else ():

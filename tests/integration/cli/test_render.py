@@ -56,7 +56,7 @@ def test_all_or_nothing(program, repository):
     assert f"catalog/shop/1.4.2/package.yaml:{line}" in done.err
     assert "Did you mean `renderer`?" in done.err
     assert sorted(p.name for p in repository.parent.iterdir()) == ["repository"]
-    assert program("render", "catalog/shop/1.4.2", "--env", "sit").code == 0
+    assert program("render", "catalog/shop/1.4.1", "--env", "sit").code == 0
     alone = program("render", "catalog/shop/1.4.2", code=1)
     assert "DST102" in alone.err
 
