@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -18,7 +19,8 @@ DONE, FINDINGS, USAGE, REACH = 0, 1, 2, 3
 
 
 _WIDE = 4000
-"""Columns of a table that is not for a terminal: no cell is cut or wrapped."""
+"""Columns of a table: no cell is cut, a terminal that is narrower wraps the line itself."""
+_TRAILING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$")
 
 
 class Form(StrEnum):
@@ -65,24 +67,20 @@ def emit(data: Any, form: Form) -> None:  # noqa: ANN401 - any value that `plain
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
-    """Print rows under headings: coloured at a terminal, plain and never cut when piped."""
+    """Print rows under headings: coloured at a terminal, plain when piped, never cut."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    terminal = sys.stdout.isatty()
     drawn = Table(title=title or None, box=None, pad_edge=False, title_justify="left")
     for name in columns:
-        drawn.add_column(name.upper(), overflow="fold", no_wrap=not terminal)
+        drawn.add_column(name.upper(), no_wrap=True)
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
-    if terminal:
-        Console(highlight=False).print(drawn)
-        return
     console = Console(width=_WIDE, highlight=False)
     with console.capture() as captured:
         console.print(drawn, soft_wrap=True)
-    lines = (line.rstrip() for line in captured.get().splitlines())
+    lines = (_TRAILING.sub(r"\1", line) for line in captured.get().splitlines())
     sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 

@@ -62,7 +62,7 @@ def warn(service: Service) -> None:
 
 
 def show_status(service: Service, views: Sequence[InstanceView]) -> None:
-    """The status table."""
+    """The status table, and below it what else there is to know."""
     rows = [
         (
             view.environment,
@@ -70,21 +70,22 @@ def show_status(service: Service, views: Sequence[InstanceView]) -> None:
             view.version or "-",
             view.stage.value,
             f"{view.in_step}/{view.targets}",
-            health_text(view),
+            view.health if view.targets and view.version else "-",
             age(view.since, service.now()),
-            notes(view),
         )
         for view in views
     ]
-    table(("environment", "app", "version", "stage", "in step", "health", "age", "notes"), rows)
+    table(("environment", "app", "version", "stage", "in step", "health", "age"), rows)
+    for view in views:
+        if noted := notes(view):
+            typer.echo(f"{view.environment}/{view.instance}: {noted}")
+    if any(folders(view) for view in views):
+        say("Unknown: a folder cannot show health; what was written there counts as delivered")
 
 
-def health_text(view: InstanceView) -> str:
-    """Health in a word; a directory's is unknown by nature, and said to be delivered."""
-    delivered = view.clusters and all(t.health == "Unknown" and t.in_step for t in view.clusters)
-    if not view.targets or not view.version:
-        return "-"
-    return "Unknown (delivered)" if delivered else view.health
+def folders(view: InstanceView) -> bool:
+    """Whether an instance is in step on targets that cannot show health."""
+    return any(t.in_step and t.health == "Unknown" for t in view.clusters)
 
 
 def notes(view: InstanceView) -> str:

@@ -86,6 +86,7 @@ class GateFacts:
     - ``instance_exists``: the environment has the instance (for ``remove``: it runs).
     - ``revision``: what the tagged commit holds for the request (in a rollback: the revision gone back
       to); ``None`` where the commit has no such version of the app.
+    - ``content``: what is wrong with the files that would have given the instance or the revision.
     - ``prev``: the tag of the request accepted before, or ``none``.
     - ``elsewhere``: the other environments that order or parity may ask about.
     - ``verified_here``: a rollback's revision was verified by this instance.
@@ -103,6 +104,7 @@ class GateFacts:
     reachable: bool | None = None
     instance_exists: bool | None = None
     revision: Revision | None = None
+    content: tuple[Finding, ...] = ()
     prev: str = ""
     veto: VetoSet | None = None
     holds: tuple[HoldSet, ...] = ()

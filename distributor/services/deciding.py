@@ -68,14 +68,13 @@ class Decider:
         await self._alarms(snapshot)
         for name, oid in self._open(snapshot):
             for _ in range(8):
+                if self._known(self._book.state, name, oid):
+                    break  # by another service, while this pass went on
                 try:
                     decided += await self.decide(snapshot, name, oid)
                     break
                 except PushRejected:
                     snapshot = await look(self._world, self._book)
-                    if self._known(snapshot.ledger, name, oid):
-                        break
-            snapshot = replace(snapshot, ledger=self._book.state)
         if snapshot.rewound is None:
             await main_seen(self._world, snapshot.main)
         return decided
@@ -138,7 +137,7 @@ class Decider:
 
     async def decide(self, snapshot: Snapshot, name: str, oid: ObjectId) -> int:
         """Decide one tag and record the verdict; 0 where it is pending for the reasons it was before."""
-        epoch = self._book.epoch
+        epoch, snapshot = self._book.epoch, replace(snapshot, ledger=self._book.state)
         tag = self._gatherer.observe(name, oid)
         case, answers = await self._ask(snapshot, tag)
         verdict = self._verdict(snapshot, case, answers)

@@ -19,7 +19,7 @@ from distributor.ledger import (
     verified_in,
 )
 from distributor.model.catalog import Catalog, EnvironmentFiles
-from distributor.model.findings import Finding
+from distributor.model.findings import Finding, errors
 from distributor.model.fleet import ALL, Cluster, Installation
 from distributor.model.manifest import ManifestSet
 from distributor.model.package import Package
@@ -36,6 +36,9 @@ from distributor.services.ledger_book import LedgerBook
 from distributor.services.looking import Snapshot
 from distributor.services.rendering import Renderer, Subject
 from distributor.services.world import World
+
+_MOST_FINDINGS = 20
+"""As many as one verdict records of what is wrong with a version's files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,12 +156,16 @@ class Gatherer:
         installation = installations(catalog, name.environment).get(name.instance)
         facts = replace(case.facts, instance_exists=installation is not None)
         if files is None or installation is None:
-            return replace(case, facts=facts)
+            folder = f"environments/{name.environment}"
+            paths = (f"{folder}/environment.yaml", f"{folder}/apps/{name.instance}.yaml")
+            return replace(case, facts=replace(facts, content=_wrong(catalog, *paths)))
         package = catalog.package(installation.app, name.version)
         veto = standing_veto(snapshot.ledger, name.environment, installation.app, name.version)
         facts = replace(facts, app=installation.app, veto=veto)
         if package is None:
-            return replace(case, facts=facts)
+            folder = f"catalog/{installation.app}"
+            content = _wrong(catalog, f"{folder}/app.yaml", f"{folder}/{name.version}")
+            return replace(case, facts=replace(facts, content=content))
         files, fleet = self._fleet(snapshot, case.verdict_before, files, root)
         targets = place(package, installation, files).targets
         facts = replace(
@@ -353,6 +360,12 @@ class Gatherer:
             minor = case.clusters[name].kubernetes
             found.update(dict.fromkeys(self._world.schemas.check(objects, minor, known)))
         return tuple(found)
+
+
+def _wrong(catalog: Catalog, *paths: str) -> tuple[Finding, ...]:
+    """The first errors of some files and folders: why the catalog holds nothing of them."""
+    found = (f for path in paths for f in errors(catalog.findings_under(path)))
+    return tuple(found)[:_MOST_FINDINGS]
 
 
 def _pruned(

@@ -8,13 +8,19 @@ from dataclasses import dataclass, field
 
 from distributor import metrics
 from distributor.errors import Where
-from distributor.errors.git import LedgerBroken, LedgerRewound, NoLedger, PushRejected
+from distributor.errors.git import (
+    LedgerBroken,
+    LedgerForged,
+    LedgerRewound,
+    NoLedger,
+    PushRejected,
+)
 from distributor.ledger import decode, decode_genesis, encode, fold, fold_stream
 from distributor.model.ledger import Genesis, InstanceState, Key, LedgerState, Record
 from distributor.model.refs import ObjectId
 from distributor.model.trees import EntryKind
 from distributor.ports import NewCommit, TreeChange
-from distributor.services.ledger_check import verify_commit
+from distributor.services.ledger_check import check_founder, verify_commit
 from distributor.services.world import World
 
 HEAD = "ledger.head"
@@ -40,6 +46,7 @@ class LedgerBook:
         self._state: LedgerState | None = None
         self._folded: dict[ObjectId, InstanceState] = {}  # by blob of the JSONL file
         self._verified: ObjectId | None = None
+        self._founded: Genesis | None = None  # as it was when commits were first checked
         self.epoch = 0  # grows whenever somebody else moved the ledger
 
     @property
@@ -72,20 +79,27 @@ class LedgerBook:
             return self._state
         if last and not world.objects.is_ancestor(ObjectId(last), head):
             raise LedgerRewound(f"(head {head}, last seen {last})")
-        genesis = self._check(head)
+        genesis = self._check(head, remembered=bool(last))
         self._state = self._fold(head, genesis)
         self.epoch += 1
         if last != head:
             await world.store.set(HEAD, head)
         return self._state
 
-    def _check(self, head: ObjectId) -> Genesis:
-        """Every commit since the last one checked is signed by the key that the genesis names."""
+    def _check(self, head: ObjectId, *, remembered: bool) -> Genesis:
+        """Every commit since the last one checked is signed by the key that the genesis names.
+
+        The genesis record never changes; where no head is remembered, main's policy must know its key.
+        """
         genesis = self._genesis(head)
+        if self._founded is not None and genesis != self._founded:
+            raise LedgerForged(f"(commit {head} has another genesis record)")
+        if self._founded is None and not remembered:
+            check_founder(self._world, genesis)
         objects = self._world.objects
         for commit in objects.history(head, self._verified):
             verify_commit(objects.raw(commit), (genesis.key,), commit)
-        self._verified = head
+        self._verified, self._founded = head, genesis
         return genesis
 
     def _genesis(self, head: ObjectId) -> Genesis:

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 
 from distributor.errors.git import LedgerForged
 from distributor.model.findings import Finding
+from distributor.model.ledger import Genesis
 from distributor.model.refs import ObjectId
+from distributor.policy.roles import is_service
 from distributor.policy.signatures import signing_key
+from distributor.services.world import World
 
 _HEADER = b"gpgsig "
 
@@ -22,6 +25,24 @@ def verify_commit(raw: bytes, keys: Iterable[str], commit: ObjectId) -> None:
         raise LedgerForged(f"(commit {commit}: {key.message})")
     if _blob(key) not in {_blob(known) for known in keys}:
         raise LedgerForged(f"(commit {commit} is signed by {key[:60]})")
+
+
+def check_founder(world: World, genesis: Genesis) -> None:
+    """Raise ``LedgerForged`` unless main's policy, now or as the genesis names it, lets its key decide.
+
+    This is what a service without memory has against a ledger that somebody else founded.
+    """
+    objects, head = world.objects, world.objects.resolve(world.main_ref)
+    if head is None:
+        return  # without a main nothing is decided anyway
+    commits = [head, genesis.main] if objects.is_ancestor(genesis.main, head) else [head]
+    for commit in commits:
+        policies = world.loader.policies(objects.tree_of(commit))
+        for entry in policies.signers:
+            same = _blob(entry.key) == _blob(genesis.key) or entry.key == _blob(genesis.key)
+            if same and any(is_service(policies.roles, who) for who in entry.principals):
+                return
+    raise LedgerForged(f"(main's policies let {genesis.key[:40]}... decide nothing)")
 
 
 def split_signature(raw: bytes) -> tuple[bytes, bytes]:

@@ -31,8 +31,9 @@ class Warmer:
     Nothing depends on it. What does not render is left for the request's own gate to tell.
     """
 
-    def __init__(self, world: World, renderer: Renderer) -> None:
+    def __init__(self, world: World, renderer: Renderer, *, most: int = MOST) -> None:
         self._world = world
+        self._most = most
         self._renderer = renderer
         self.done: ObjectId | None = None  # the last head of main that is warm
         self._head: ObjectId | None = None
@@ -60,8 +61,8 @@ class Warmer:
             before = await self._before()
             done = 0
             for subject in _news(before, snapshot.catalog) if before else ():
-                done += await self._subject(subject, MOST - done)
-                if done >= MOST:
+                done += await self._subject(subject, self._most - done)
+                if done >= self._most:
                     break
             await self._world.store.set(WARMED, snapshot.main)
             self.done = snapshot.main

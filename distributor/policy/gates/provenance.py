@@ -27,6 +27,8 @@ def evaluate(
     facts: GateFacts, _view: PolicyView, _params: Mapping[str, Any], _now: datetime
 ) -> GateAnswer:
     """Fails where the tagged commit does not hold what the tag says, or another request came first."""
+    if facts.reachable is False and facts.instance_exists is None:
+        return _SAY.refuses(NotOnMain, f"({facts.asked.tag.target})")  # nothing more was looked at
     if facts.reachable is None or facts.instance_exists is None or not facts.prev:
         return _SAY.lacks("reachability, the instance, or the request accepted before")
     findings: list[Finding] = []
@@ -35,7 +37,7 @@ def evaluate(
     if not facts.instance_exists:
         name = facts.name
         findings.append(Finding.of(NoSuchInstance, f"({name.instance} in {name.environment})"))
-    findings += _content(facts)
+    findings += (*_content(facts), *facts.content)
     if facts.asked.trailers.prev != facts.prev:
         text = f"It names {facts.asked.trailers.prev}, the last one is {facts.prev}."
         findings.append(Finding.of(StaleRequest, text))
