@@ -13,6 +13,7 @@ MAX_STEPS = 64
 _STEP = re.compile(r"([^\[\]]*)((?:\[[0-9]+\])*)")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _LARGEST = 1 << 63
+_LONGEST = len(str(-_LARGEST))
 
 
 def set_values(texts: Iterable[str], base: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -90,7 +91,7 @@ def _typed(text: str) -> str | int | bool | None:
     words: dict[str, bool | None] = {"true": True, "false": False, "null": None}
     if text in words:
         return words[text]
-    if _INTEGER.fullmatch(text) and len(text) < 20 and -_LARGEST <= int(text) < _LARGEST:  # noqa: PLR2004 - 64 bits
+    if _INTEGER.fullmatch(text) and len(text) <= _LONGEST and -_LARGEST <= int(text) < _LARGEST:
         return int(text)
     return _plain(text)
 
