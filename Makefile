@@ -59,7 +59,8 @@ golden: install ## Rewrite the expected files of tests/golden; look at the diffe
 .PHONY: bench
 bench: install ## Measure, and write JSON to BENCH_RESULTS
 	@mkdir -p "$(BENCH_RESULTS)"
-	@DISTRIBUTOR_BENCH_RESULTS="$(BENCH_RESULTS)" $(PY) -m pytest -m benchmark -s --timeout=1800 $(PYTEST_ARGS)
+	@DISTRIBUTOR_BENCH_RESULTS="$(BENCH_RESULTS)" $(PY) -m pytest tests/benchmarks -m benchmark -s --timeout=1800 $(PYTEST_ARGS)
+	@$(PY) -m tests.benchmarks.report --results "$(BENCH_RESULTS)" || true
 
 .PHONY: soak
 soak: install ## Run the long loops in full

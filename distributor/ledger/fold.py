@@ -8,7 +8,7 @@ alone: no clock, and no order in which tags arrived.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -103,7 +103,7 @@ class _Builder:
             case VetoSet():
                 self._veto(record)
             case FleetChanged():
-                self.fleet.append(record)
+                self._fleet_changed(record)
             case Tampered():
                 if not any((t.ref, t.found) == (record.ref, record.found) for t in self.tampered):
                     self.tampered.append(record)
@@ -113,6 +113,14 @@ class _Builder:
                 self.archived.add(record.ref)
             case _:
                 assert_never(record)
+
+    def _fleet_changed(self, record: FleetChanged) -> None:
+        """A cluster that joined is a target of the accepted revision from then on."""
+        self.fleet.append(record)
+        last = self.accepted[-1] if self.accepted else None
+        if record.joined and last is not None and last.sequence == record.sequence:
+            targets = tuple(sorted({*last.targets, record.cluster}))
+            self.accepted[-1] = replace(last, targets=targets)
 
     def _decided(self, verdict: Verdict, at: datetime) -> None:
         before = self.last_verdicts.get(verdict.ref)

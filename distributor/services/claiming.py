@@ -38,7 +38,7 @@ class Claims:
         """
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:
-            now = self._world.clock.now()
+            now = self.book.now()
             state = self.book.state.instance(*key)
             claim = state.claim
             mine = claim is not None and claim.holder == self._world.holder and not claim.released
@@ -76,7 +76,7 @@ class Claims:
             and claim.holder == self._world.holder
             and not claim.released
         ):
-            now = self._world.clock.now()
+            now = self.book.now()
             release = Claimed(
                 at=now, holder=claim.holder, number=claim.number, expires=now, released=True
             )

@@ -110,7 +110,7 @@ class Decider:
 
     async def _alarms(self, snapshot: Snapshot) -> None:
         """Tags that moved or vanished, and a main that was rewritten, are recorded once."""
-        now = self._world.clock.now()
+        now = self._book.now()
         found: list[tuple[Key, Record]] = []
         for key, state in snapshot.ledger.instances.items():
             standing = {(t.ref, t.found) for t in state.tampered}
@@ -159,7 +159,7 @@ class Decider:
         self, snapshot: Snapshot, tag: ObservedTag
     ) -> tuple[Case, tuple[GateAnswer, ...]]:
         """Ask the gates; a crash is an error answer, which never passes and is asked again."""
-        now = self._world.clock.now()
+        now = self._book.now()
         case = self._gatherer.bare(tag)
         try:
             case = self._gatherer.case(snapshot, tag)
@@ -217,7 +217,7 @@ class Decider:
     def _records(
         self, snapshot: Snapshot, case: Case, verdict: Verdict
     ) -> list[tuple[Key, Record]]:
-        now, key = self._world.clock.now(), (verdict.environment, verdict.instance)
+        now, key = self._book.now(), (verdict.environment, verdict.instance)
         here = self._book.state.instance(*key)
         records: list[Record] = []
         if verdict.ref not in here.observed:
@@ -233,7 +233,7 @@ class Decider:
 
     def _effects(self, snapshot: Snapshot, case: Case, verdict: Verdict) -> list[Record]:
         """What an accepted request changes beside desired state."""
-        now, by, ref = self._world.clock.now(), verdict.principal, verdict.ref
+        now, by, ref = self._book.now(), verdict.principal, verdict.ref
         reason = verdict.reason
         match verdict.verb:
             case Verb.HOLD | Verb.UNHOLD:

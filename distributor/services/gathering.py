@@ -87,7 +87,7 @@ class Gatherer:
             ref=ref,
             request=request,
             policies=self.policies(snapshot, environment),
-            first_observed=here.observed_at.get(ref) or self._world.clock.now(),
+            first_observed=here.observed_at.get(ref) or self._book.now(),
             stopped=stopped(state, environment, instance),
             reachable=self._world.objects.is_ancestor(request.tag.target, snapshot.main),
             prev=prev_of(state, environment, instance),
@@ -185,24 +185,25 @@ class Gatherer:
     ) -> tuple[EnvironmentFiles, dict[str, TreeChange]]:
         """The clusters of a request: its commit's, and those accepted since that main still has.
 
-        An older commit, or a rollback, never drops a cluster that joined later.
+        An older commit, or a rollback, neither drops a cluster that joined later nor turns its facts back.
         """
         environment = files.environment.name
         fleet = self._cluster_files(root, files)
         main = snapshot.catalog.environments.get(environment)
         if before is None or before.verb is Verb.REMOVE or main is None:
             return files, fleet
-        later = read_desired(self._world, self._book, before)
-        added = {
+        later = read_desired(self._world, self._book, before).clusters
+        newest = root == self._world.objects.tree_of(snapshot.main)
+        taken = {
             name: cluster
-            for name, cluster in later.clusters.items()
-            if name in main.clusters and name not in files.clusters
+            for name, cluster in later.items()
+            if name in main.clusters and not (newest and name in files.clusters)
         }
         pin = self._book.pinned(environment, before.instance, before.sequence)
-        for name in added if pin else ():
+        for name in taken if pin else ():
             path = f"environments/{environment}/clusters/{name}.yaml"
             fleet[path] = at_path(self._world, pin, path) if pin else None
-        return replace(files, clusters={**files.clusters, **added}), fleet
+        return replace(files, clusters={**files.clusters, **taken}), fleet
 
     def _cluster_files(self, root: ObjectId, files: EnvironmentFiles) -> dict[str, TreeChange]:
         folder = f"environments/{files.environment.name}/clusters"

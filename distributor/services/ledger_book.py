@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from distributor import metrics
 from distributor.errors import Where
@@ -55,6 +56,12 @@ class LedgerBook:
         if self._state is None:
             raise NoLedger
         return self._state
+
+    def now(self) -> datetime:
+        """The time that records get: the clock's, but never before what the ledger says already."""
+        now = self._world.clock.now()
+        last = self._state.last_at if self._state is not None else None
+        return max(now, last) if last is not None else now
 
     async def read(self) -> LedgerState:
         """Read the head that was last fetched.
@@ -157,8 +164,7 @@ class LedgerBook:
     async def _append(self, entry: Entry) -> LedgerState:
         world, old = self._world, self.state
         tree, added = self._extended(old, entry)
-        at = max(world.clock.now(), old.last_at or old.genesis.at)
-        commit = NewCommit(tree=tree, parents=(old.head,), message=entry.message, at=at)
+        commit = NewCommit(tree=tree, parents=(old.head,), message=entry.message, at=self.now())
         head = world.objects.write_commit(commit, world.signer)
         branch = f"refs/heads/{world.ledger}"
         await world.remote.push({branch: head}, expect={branch: old.head})

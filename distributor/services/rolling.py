@@ -138,7 +138,7 @@ class Runner:
         """Append to the ledger what it does not say yet; while it cannot be reached, try again later."""
         instance = self._tools.claims.book.state.instance(*self.key)
         records = owed_records(
-            self.state, self.desired.verdict, instance, self._tools.world.clock.now()
+            self.state, self.desired.verdict, instance, self._tools.claims.book.now()
         )
         if not records:
             return

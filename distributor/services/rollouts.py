@@ -159,7 +159,11 @@ class Rollouts:
                 self._log.error("what was accepted cannot be read", key=key, error=str(error))
 
     async def _heal(self, desired: Desired, cluster: Cluster) -> None:
+        verdict = desired.verdict
         async with self._tools.slots:
+            now = self._book.state.instance(verdict.environment, verdict.instance).desired
+            if now is None or now.sequence != verdict.sequence:
+                return  # superseded while this resync was under way
             report = await reconcile_desired(self._world, self._tools.renderer, desired, cluster)
         try:
             await self._world.store.save_targets([target_row(report, desired)])
@@ -167,7 +171,6 @@ class Rollouts:
             self._log.warning("what was seen could not be kept", error=str(error))
         changed = sum(o.error is None for o in report.outcomes)
         if changed:
-            verdict = desired.verdict
             await self._tools.journal.tell(
                 "healed",
                 f"{changed} objects brought back",

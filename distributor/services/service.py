@@ -15,6 +15,7 @@ from distributor.model.promotion import Verdict
 from distributor.ports import Timers
 from distributor.services.deciding import Decider
 from distributor.services.gathering import Gatherer
+from distributor.services.joining import Joiner
 from distributor.services.journal import Journal
 from distributor.services.ledger_book import LedgerBook
 from distributor.services.looking import Snapshot, look
@@ -34,6 +35,7 @@ class Service:
         self.journal = Journal(world)
         self.gatherer = Gatherer(world, self.book, self.renderer)
         self.decider = Decider(world, self.book, self.gatherer, self.journal)
+        self.joiner = Joiner(world, self.book, self.renderer, self.journal)
         self.rollouts = Rollouts(world, self.book, self.renderer, self.journal, timers.at)
         self.warmer = Warmer(world, self.renderer)
         self.snapshot: Snapshot | None = None
@@ -69,6 +71,7 @@ class Service:
             snapshot = await self.look(fetch=fetch)
             if self.offline is None:
                 await self.decider.decide_all(snapshot)
+                self._resync_due |= bool(await self.joiner.join_all(snapshot))
             await self.rollouts.follow(self.book.state)
         except DistributorError as error:
             self.trouble = error

@@ -1,0 +1,160 @@
+"""Joining: clusters that main adds or changes later get what is accepted, recorded in the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from distributor import log
+from distributor.errors import DistributorError
+from distributor.ledger import stopped
+from distributor.model.findings import Finding, errors
+from distributor.model.fleet import Cluster
+from distributor.model.ledger import FleetChanged, InstanceState, Key
+from distributor.model.tags import Verb
+from distributor.placement.placing import place
+from distributor.services.desired import Desired, at_path, read_desired
+from distributor.services.journal import Journal
+from distributor.services.ledger_book import Entry, LedgerBook
+from distributor.services.looking import Snapshot
+from distributor.services.rendering import Renderer
+from distributor.services.rolling import owed
+from distributor.services.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Newcomer:
+    """A cluster whose file main added or changed, and the file's bytes by object id."""
+
+    cluster: Cluster
+    joined: bool
+    path: str
+
+
+class Joiner:
+    """Takes newcomers in after the gates that look at a cluster's own values: renders and schemas.
+
+    What runs there is the pinned revision; only the cluster's own file is taken from main.
+    """
+
+    def __init__(
+        self, world: World, book: LedgerBook, renderer: Renderer, journal: Journal
+    ) -> None:
+        self._world = world
+        self._book = book
+        self._renderer = renderer
+        self._journal = journal
+        self._done: tuple[str, str] | None = None  # main and ledger that hold no newcomer any more
+        self._refused: set[tuple[Key, str]] = set()  # told once for each file
+        self._log = log.get("joining")
+
+    async def join_all(self, snapshot: Snapshot) -> int:
+        """Take in every newcomer of every instance whose rollout is over; how many there were.
+
+        What could not be taken in is looked at again when main or the ledger moves.
+        """
+        count = 0
+        if self._done == (snapshot.main, self._book.state.head):
+            return count
+        for key, state in tuple(self._book.state.instances.items()):
+            desired = state.desired
+            if desired is None or desired.verb is Verb.REMOVE or owed(state):
+                continue
+            if key[0] not in snapshot.catalog.environments or stopped(self._book.state, *key):
+                continue
+            try:
+                count += await self._join(snapshot, key, state)
+            except DistributorError as error:
+                self._log.warning("newcomers wait", key=key, error=str(error))
+        self._done = (snapshot.main, self._book.state.head)
+        return count
+
+    async def _join(self, snapshot: Snapshot, key: Key, state: InstanceState) -> int:
+        if state.desired is None:
+            return 0
+        desired = read_desired(self._world, self._book, state.desired)
+        newcomers = self._newcomers(snapshot, desired)
+        fine = [n for n in newcomers if await self._fits(desired, key, n)]
+        if not fine:
+            return 0
+        now, root = self._world.clock.now(), self._world.objects.tree_of(snapshot.main)
+        folder = f"pins/{key[0]}/{key[1]}/{desired.verdict.sequence}"
+        records = [
+            FleetChanged(
+                at=now,
+                joined=n.joined,
+                cluster=n.cluster.name,
+                file=n.cluster.file_digest,
+                sequence=desired.verdict.sequence,
+            )
+            for n in fine
+        ]
+        pins = {f"{folder}/{n.path}": at_path(self._world, root, n.path) for n in fine}
+        names = ", ".join(n.cluster.name for n in fine)
+        entry = Entry(
+            records=[(key, record) for record in records],
+            message=f"fleet of {key[0]}/{key[1]}: {names}",
+            pins=pins,
+        )
+        await self._book.append(entry, epoch=self._book.epoch)
+        for n in fine:
+            text = "joined" if n.joined else "has new facts"
+            await self._journal.tell(
+                "fleet", text, environment=key[0], instance=key[1], cluster=n.cluster.name
+            )
+        return len(fine)
+
+    def _newcomers(self, snapshot: Snapshot, desired: Desired) -> list[_Newcomer]:
+        """Clusters that would be targets by main's files, and are not, or not with these facts."""
+        environment = desired.verdict.environment
+        files = snapshot.catalog.environments[environment]
+        installation = desired.subject.installation
+        room = installation.count == 0 or len(desired.clusters) < installation.count
+        fresh = {
+            name: cluster
+            for name, cluster in files.clusters.items()
+            if (name in desired.clusters or room)
+            and (
+                name not in desired.clusters
+                or desired.clusters[name].file_digest != cluster.file_digest
+            )
+        }
+        if not fresh:
+            return []
+        candidates = replace(desired.subject.files, clusters=fresh)
+        placed = place(
+            desired.subject.package,
+            replace(installation, count=0),
+            candidates,
+            present=frozenset(desired.clusters),
+        )
+        found = [
+            _Newcomer(
+                cluster=target.cluster,
+                joined=target.name not in desired.clusters,
+                path=f"environments/{environment}/clusters/{target.name}.yaml",
+            )
+            for target in placed.targets
+        ]
+        rest = max(0, installation.count - len(desired.clusters))
+        joining = [n for n in found if n.joined]
+        return [n for n in found if not n.joined] + (
+            joining[:rest] if installation.count else joining
+        )
+
+    async def _fits(self, desired: Desired, key: Key, newcomer: _Newcomer) -> bool:
+        """Gates 8 and 9 for the cluster's own values; a refusal is told once for each file."""
+        cluster = newcomer.cluster
+        rendered = await self._renderer.render(desired.subject, {cluster.name: cluster})
+        found: tuple[Finding, ...] = tuple(rendered.failures.values())
+        if not found:
+            known = frozenset(desired.subject.package.fits.requires_apis)
+            manifests = rendered.manifests[cluster.name]
+            found = errors(self._world.schemas.check(manifests, cluster.kubernetes, known))
+        mark = (key, cluster.file_digest)
+        if found and mark not in self._refused:
+            self._refused.add(mark)
+            text = f"cannot join: {found[0]}"
+            await self._journal.tell(
+                "fleet", text, environment=key[0], instance=key[1], cluster=cluster.name
+            )
+        return not found
