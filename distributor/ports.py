@@ -117,6 +117,10 @@ class Remote(Protocol):
         """Push refs atomically, each only if the remote has it at ``expect``; raises ``PushRejected``."""
         ...
 
+    async def tidy(self) -> None:
+        """Pack the local mirror where that is due; nothing that a ref reaches is ever dropped."""
+        ...
+
 
 class Signer(Protocol):
     """Signs in OpenSSH form."""

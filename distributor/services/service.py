@@ -128,6 +128,7 @@ class Service:
     async def _resync(self) -> None:
         try:
             await self.rollouts.resync()
+            await self.world.remote.tidy()
         except Exception:  # noqa: BLE001 - told; the next one starts anew
             self._log.exception("a resync crashed; the next one starts anew")
 

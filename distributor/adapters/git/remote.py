@@ -29,6 +29,8 @@ _UNREACHABLE = (
 _REJECTED = ("[rejected]", "[remote rejected]", "stale info", "failed to push some refs")
 
 _TRIES = 5
+_TIDYING = 1800.0
+"""Seconds that packing the mirror may take."""
 
 
 class GitRemote:
@@ -91,7 +93,14 @@ class GitRemote:
             *specs,
         )
 
-    async def _git(self, *arguments: str) -> str:
+    async def tidy(self) -> None:
+        """``git gc --auto``: fetches leave packs behind, and what is written here lies loose."""
+        async with self._lock:
+            await self._git(
+                "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet", seconds=_TIDYING
+            )
+
+    async def _git(self, *arguments: str, seconds: float = 0) -> str:
         process = await asyncio.create_subprocess_exec(
             "git", "-C", str(self._repository), *arguments,
             stdin=asyncio.subprocess.DEVNULL,
@@ -101,7 +110,7 @@ class GitRemote:
             start_new_session=True,
         )  # fmt: skip
         try:
-            out, err = await asyncio.wait_for(process.communicate(), self._timeout)
+            out, err = await asyncio.wait_for(process.communicate(), seconds or self._timeout)
         except TimeoutError:
             raise RemoteUnreachable(
                 f"(no answer from {_shown(self._url)} in {self._timeout:g} s)"

@@ -285,3 +285,21 @@ async def test_the_callers_repository_variables_do_not_leak_in(
     await remote.fetch()
     assert mirror.resolve(OBSERVED + "heads/main") == shared.oid("main")
     assert other.refs("refs/") == {}
+
+
+async def test_tidying_packs_the_mirror_under_an_open_reader(remote, mirror, shared):
+    await remote.fetch()
+    tip = mirror.resolve(f"{OBSERVED}heads/main")
+    written = [mirror.write_blob(b"kept by a tree %d" % n) for n in range(300)]
+    tree = mirror.write_tree(
+        None, {f"folder/{n}": ("blob", blob) for n, blob in enumerate(written)}
+    )
+    assert mirror.set_ref(f"{OBSERVED}tree", tree, None)
+    loose = mirror.path / "objects"
+    for n in range(9000):  # past Git's own mark, so that there is something to do
+        mirror.write_blob(b"loose %d" % n)
+    await remote.tidy()
+    assert list((loose / "pack").glob("*.pack"))
+    assert mirror.blob(written[7]) == b"kept by a tree 7"
+    assert mirror.tree_of(tip)
+    assert mirror.resolve(f"{OBSERVED}heads/main") == tip
