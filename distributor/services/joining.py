@@ -76,7 +76,7 @@ class Joiner:
         fine = [n for n in newcomers if await self._fits(desired, key, n)]
         if not fine:
             return 0
-        now, root = self._world.clock.now(), self._world.objects.tree_of(snapshot.main)
+        now, root = self._book.now(), self._world.objects.tree_of(snapshot.main)
         folder = f"pins/{key[0]}/{key[1]}/{desired.verdict.sequence}"
         records = [
             FleetChanged(

@@ -11,7 +11,7 @@ from distributor.errors import DistributorError
 from distributor.model.fleet import Cluster
 from distributor.model.ledger import Key, LedgerState
 from distributor.model.promotion import Verdict
-from distributor.model.rollout import RolloutPhase, RolloutState, Superseded
+from distributor.model.rollout import RolloutPhase, RolloutState, Superseded, TargetStage
 from distributor.rollout import decode, start
 from distributor.services.claiming import Claims
 from distributor.services.desired import Desired, read_desired
@@ -127,8 +127,8 @@ class Rollouts:
 
     def _at_rest(self, runner: Runner) -> bool:
         recorded = not owed(self._book.state.instance(*runner.key))
-        waits = runner.state.phase in _WAITING and not runner.busy
-        return (runner.ended and recorded) or waits
+        waits = runner.state.phase in _WAITING or _stuck(runner.state)
+        return (runner.ended and recorded) or (waits and not runner.busy)
 
     def nudge(self) -> None:
         """Ask every target that owes its revision now."""
@@ -178,3 +178,9 @@ class Rollouts:
                 instance=verdict.instance,
                 cluster=cluster.name,
             )
+
+
+def _stuck(state: RolloutState) -> bool:
+    """Whether a wave waits for nothing but targets that failed within the budget: they may never heal."""
+    stages = {target.stage for target in state.targets.values()}
+    return TargetStage.FAILED in stages and TargetStage.RUNNING not in stages

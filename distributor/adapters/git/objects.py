@@ -10,6 +10,7 @@ import pygit2
 from pygit2.enums import FileMode, ObjectType, SortMode
 
 from distributor.errors.git import NotARepository, ObjectMissing
+from distributor.errors.service import StateNotWritable
 from distributor.model.refs import ObjectId
 from distributor.model.trees import EntryKind, TreeEntry
 from distributor.ports import NewCommit, Signer, TreeChange
@@ -42,10 +43,13 @@ class PygitObjects:
 
     @classmethod
     def create(cls, path: Path) -> PygitObjects:
-        """Open a bare repository, made first if it is not there."""
+        """Open a bare repository, made first if it is not there; raises ``StateNotWritable``."""
         if not (path / "HEAD").exists():
-            path.mkdir(parents=True, exist_ok=True)
-            pygit2.init_repository(str(path), bare=True, initial_head="main")
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+                pygit2.init_repository(str(path), bare=True, initial_head="main")
+            except (OSError, pygit2.GitError) as error:
+                raise StateNotWritable(f"({path}: {error})") from error
         return cls(path)
 
     @property
