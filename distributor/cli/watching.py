@@ -93,6 +93,8 @@ def notes(view: InstanceView) -> str:
     found = []
     if view.stopped:
         found.append(f"stopped: {view.stopped}")
+    elif view.alarms:
+        found.append(f"alarm: {', '.join(view.alarms)}")
     if view.held:
         found.append(f"held {view.held}")
     if view.main_ahead:

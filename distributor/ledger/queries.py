@@ -133,11 +133,15 @@ def standing_holds(state: LedgerState, environment: str, instance: str) -> tuple
 
 
 def stopped(state: LedgerState, environment: str, instance: str) -> str:
-    """Why decisions for an instance have stopped until an ``ack``; empty where they have not."""
+    """Why decisions for an instance have stopped until an ``ack``; empty where they have not.
+
+    A tag that was moved stops them; one that is gone is only an alarm.
+    """
     for scope in _scopes(state, environment, instance):
         for alarm in scope.tampered:
-            found = f"points to {alarm.found}" if alarm.found else "is gone"
-            return f"{alarm.ref} {found}; the ledger knows it as {alarm.recorded}"
+            if alarm.found:
+                known = f"the ledger knows it as {alarm.recorded}"
+                return f"{alarm.ref} points to {alarm.found}; {known}"
     return ""
 
 

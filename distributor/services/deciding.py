@@ -29,7 +29,7 @@ from distributor.model.tags import ObservedTag, Request, Verb
 from distributor.policy import authorise, judge, needed, outcome, principal
 from distributor.ports import TreeChange
 from distributor.services.claiming import new_claim
-from distributor.services.desired import pin_paths
+from distributor.services.desired import pin_paths, policy_pin
 from distributor.services.gathering import Case, Gatherer
 from distributor.services.journal import Journal
 from distributor.services.ledger_book import Entry, LedgerBook
@@ -273,7 +273,8 @@ class Decider:
         wanted = {f"environments/{verdict.environment}/clusters/{n}.yaml" for n in verdict.targets}
         fleet = {path: change for path, change in case.fleet.items() if path in wanted}
         paths = pin_paths(self._world, case.root, case.subject, fleet)
-        return {folder: ("tree", self._world.objects.write_tree(None, paths))}
+        pin: TreeChange = ("tree", self._world.objects.write_tree(None, paths))
+        return {folder: pin, **policy_pin(self._world, verdict.policy_commit)}
 
     async def _announce(self, name: str, verdict: Verdict) -> None:
         reasons = "; ".join(verdict.reasons())

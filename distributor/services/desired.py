@@ -81,6 +81,20 @@ def pin_paths(
     return {path: change for path, change in found.items() if change is not None}
 
 
+def policy_pin(world: World, commit: ObjectId) -> dict[str, TreeChange]:
+    """What keeps the policy of a commit, by path in the ledger: a verdict is judged by it later."""
+    root = world.objects.tree_of(commit)
+    found = {part: at_path(world, root, part) for part in ("policies", "environments")}
+    return {f"policies/{commit}/{part}": change for part, change in found.items() if change}
+
+
+def policy_root(world: World, commit: ObjectId) -> ObjectId:
+    """The root tree to read a commit's policy from: what the ledger keeps, else the commit itself."""
+    head = world.objects.resolve(world.ledger_ref)
+    kept = at_path(world, world.objects.tree_of(head), f"policies/{commit}") if head else None
+    return kept[1] if kept is not None else world.objects.tree_of(commit)
+
+
 def tier_names(world: World, root: ObjectId) -> tuple[str, ...]:
     """The tiers that a root tree has."""
     change = at_path(world, root, "environments/tiers")

@@ -12,6 +12,7 @@ from distributor.model.refs import ObjectId
 from distributor.policy.roles import is_service
 from distributor.policy.signatures import verify_bytes
 from distributor.ports import NewCommit, Signer
+from distributor.services.desired import policy_pin
 from distributor.services.ledger_book import HEAD
 from distributor.services.looking import TAGS
 from distributor.services.world import World
@@ -42,7 +43,8 @@ async def found_ledger(world: World) -> ObjectId:
     now = world.clock.now()
     genesis = Genesis(at=now, main=main, key=world.signer.public_key, tags=tags)
     blob = world.objects.write_blob(encode_genesis(genesis))
-    tree = world.objects.write_tree(None, {"genesis.json": ("blob", blob)})
+    kept = policy_pin(world, main)
+    tree = world.objects.write_tree(None, {"genesis.json": ("blob", blob), **kept})
     commit = NewCommit(tree=tree, parents=(), message="genesis", at=now)
     head = world.objects.write_commit(commit, world.signer)
     branch = f"refs/heads/{world.ledger}"

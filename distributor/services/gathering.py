@@ -31,7 +31,7 @@ from distributor.placement.placing import place
 from distributor.policy import EnvironmentFact, GateFacts, PolicyView, Reach, Source
 from distributor.ports import TreeChange
 from distributor.render import rendered_digest
-from distributor.services.desired import at_path, read_desired, tier_names
+from distributor.services.desired import at_path, policy_root, read_desired, tier_names
 from distributor.services.ledger_book import LedgerBook
 from distributor.services.looking import Snapshot
 from distributor.services.rendering import Renderer, Subject
@@ -109,7 +109,7 @@ class Gatherer:
         return (self._view(snapshot.main, Source.MAIN), *accepted)
 
     def _view(self, commit: ObjectId, source: Source) -> PolicyView:
-        root = self._world.objects.tree_of(commit)
+        root = policy_root(self._world, commit)
         catalog = self._world.loader.load(root)
         return PolicyView(
             source=source,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from distributor.errors.git import MainMissing
 from distributor.model.catalog import Catalog
+from distributor.model.fleet import ALL
 from distributor.model.ledger import LedgerState
 from distributor.model.policy import PolicySet
 from distributor.model.refs import ObjectId
@@ -41,7 +42,7 @@ async def look(world: World, book: LedgerBook) -> Snapshot:
         raise MainMissing(f"({world.main})")
     ledger = await book.read()
     root = world.objects.tree_of(main)
-    seen = ObjectId(await world.store.get(MAIN_HEAD) or "")
+    seen = ObjectId(await world.store.get(MAIN_HEAD) or last_main(ledger, world.main))
     rewound = seen if seen and not world.objects.is_ancestor(seen, main) else None
     tags = world.objects.refs(TAGS)
     return Snapshot(
@@ -52,6 +53,20 @@ async def look(world: World, book: LedgerBook) -> Snapshot:
         tags={ref.removeprefix(TAGS): oid for ref, oid in tags.items()},
         rewound=rewound,
     )
+
+
+def last_main(ledger: LedgerState, main: str) -> ObjectId:
+    """The last head of main that the ledger knows: of its newest verdict, or acknowledged after it."""
+    seen = (ledger.genesis.at, ledger.genesis.main)
+    for state in ledger.instances.values():
+        desired = state.desired
+        at = state.accepted_at.get(desired.sequence) if desired else None
+        if desired is not None and at is not None and desired.policy_commit:
+            seen = max(seen, (at, desired.policy_commit))
+    everything, ref = ledger.instance(ALL, ALL), f"refs/heads/{main}"
+    if ref in everything.observed and everything.observed_at[ref] > seen[0]:
+        return everything.observed[ref]
+    return seen[1]
 
 
 async def main_seen(world: World, main: ObjectId) -> None:

@@ -39,6 +39,8 @@ from distributor.services.world import World
 ENDED = frozenset({RolloutPhase.VERIFIED, RolloutPhase.REPLACED, RolloutPhase.HALTED})
 """Phases in which a rollout asks for nothing by itself."""
 
+_NUDGED = frozenset({TargetStage.OWED, TargetStage.FAILED})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
@@ -84,10 +86,10 @@ class Runner:
         return bool(self._active) or not self._events.empty()
 
     def nudge(self) -> None:
-        """Ask every target that owes the revision now, however long it was to wait."""
+        """Ask every target that owes the revision or failed now, however long it was to wait."""
         now = self._tools.world.clock.now()
         for name, target in self.state.targets.items():
-            if target.stage is TargetStage.OWED and name not in self._active:
+            if target.stage in _NUDGED and name not in self._active:
                 waiting = self._working.pop(name, None)
                 if waiting is not None:
                     waiting.cancel()

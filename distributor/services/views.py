@@ -67,6 +67,7 @@ class InstanceView:
     observed_at: str
     held: str = ""
     stopped: str = ""
+    alarms: tuple[str, ...] = ()  # tags of accepted or refused requests that moved or are gone
     main_ahead: str = ""
     left_behind: tuple[str, ...] = ()  # clusters that ran it before and are no targets any more
     last_refusal: str = ""
@@ -138,6 +139,7 @@ def _view(
         observed_at=min((t.observed_at for t in clusters if t.observed_at), default=""),
         held="; ".join(f"by {h.by}: {h.reason or h.ref}" for h in holds),
         stopped=stopped(service.book.state, *key),
+        alarms=tuple(f"{t.ref} {'moved' if t.found else 'is gone'}" for t in state.tampered),
         main_ahead=_main_ahead(service, snapshot, key, revision, desired),
         left_behind=_left_behind(state),
         last_refusal=_last_refusal(state, desired),

@@ -255,8 +255,12 @@ async def test_main_rewritten_stops_decisions_until_an_ack_of_all(running):
         assert seen.stage is InstanceStage.VERIFIED
 
 
-async def test_main_rewritten_while_nobody_looked_is_still_seen(running):
+@pytest.mark.parametrize("remembers", [True, False])
+async def test_main_rewritten_while_nobody_looked_is_still_seen(running, remembers):
     play, _ = running
+    if not remembers:
+        for file in play.place.state.glob("distributor.sqlite*"):
+            file.unlink()
     evil, good = forger(play), forger(play).head()
     files = {"environments/sit/apps/shop.yaml": None, "catalog/shop/app.yaml": b"kind: App\n"}
     rewritten = evil.commit(evil.commit("", {"README.md": b"x\n"}), files)

@@ -316,6 +316,9 @@ async def test_a_deleted_tag_raises_an_alarm_and_changes_nothing_that_runs(play)
         records = service.book.state.instance("sit", "shop").records
         await service.sync()
         assert service.book.state.instance("sit", "shop").records == records
+        await play.promote(service, "1.4.2", "sit")
+        (seen,) = await instance_views(service, "sit", "shop")
+        assert (seen.version, seen.alarms) == ("1.4.2", ("promote/sit/shop/1.4.1 is gone",))
 
 
 async def test_a_commit_cannot_let_itself_through(play):

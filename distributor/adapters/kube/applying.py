@@ -14,6 +14,7 @@ from distributor.adapters.kube.messages import (
     NOT_FOUND,
     Answer,
     Request,
+    autoscaled,
     missing_namespace,
 )
 from distributor.adapters.kube.outcomes import failed
@@ -24,7 +25,7 @@ from distributor.errors import DistributorError
 from distributor.errors.cluster import ApiRefused, ClusterUnreachable, MissingKind
 from distributor.model.changes import Action, Outcome
 from distributor.model.manifest import Manifest
-from distributor.model.refs import GroupKind
+from distributor.model.refs import GroupKind, ObjectRef
 
 _DEFINITION = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
@@ -75,7 +76,10 @@ class Applier:
             raise MissingKind(f"{manifest.api_version} {manifest.ref.kind}.")
         if resource.namespaced and not manifest.ref.namespace:
             raise ApiRefused(f"{manifest.ref} has no namespace.")
-        answer = await self._transport.send(_request(resource, manifest))
+        answer = await self._transport.send(_request(resource, apply_body(manifest), manifest.ref))
+        if autoscaled(answer):
+            body = apply_body(manifest, autoscaled=True)
+            answer = await self._transport.send(_request(resource, body, manifest.ref))
         if answer.status == NOT_FOUND:
             raise _absent(answer, manifest)
         metadata = answer.object(str(manifest.ref)).get("metadata") or {}
@@ -101,12 +105,12 @@ def _missing(served: Served, group: Sequence[Manifest]) -> set[GroupKind]:
     }
 
 
-def _request(resource: Resource, manifest: Manifest) -> Request:
+def _request(resource: Resource, body: bytes, ref: ObjectRef) -> Request:
     return Request(
         method="PATCH",
-        path=resource.of(manifest.ref),
+        path=resource.of(ref),
         query={"fieldManager": FIELD_MANAGER, "force": "false"},
-        body=apply_body(manifest),
+        body=body,
         content_type=APPLY,
         accept=METADATA_ONLY,
     )

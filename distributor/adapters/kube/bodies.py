@@ -18,12 +18,15 @@ APPLIED = "distributor.dev/applied"
 FIELD_MANAGER = "distributor"
 
 
-def apply_body(manifest: Manifest) -> bytes:
+def apply_body(manifest: Manifest, *, autoscaled: bool = False) -> bytes:
     """The object with its ``applied`` annotation, and a Secret's ``stringData`` as ``data``.
 
-    A Secret applied with ``stringData`` would keep a key that was removed from it for ever.
+    A Secret applied with ``stringData`` would keep a key that was removed from it for ever. Where an
+    autoscaler owns the number of replicas, it is left out: the live number then stays as it is.
     """
     data = manifest.data()
+    if autoscaled:
+        data["spec"].pop("replicas", None)
     metadata = data["metadata"]
     metadata["annotations"] = {**(metadata.get("annotations") or {}), APPLIED: manifest.digest}
     if (manifest.ref.group, manifest.ref.kind) == ("", "Secret"):

@@ -29,6 +29,8 @@ UNAUTHORISED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410
 INVALID, TOO_MANY, FAULT = 422, 429, 500
 CREATED = 201
 _SHOWN = 300
+_AUTOSCALER = 'conflict with "kube-controller-manager" with subresource "scale"'
+"""How a conflict names a HorizontalPodAutoscaler: it alone writes ``scale`` in the controllers' name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,15 @@ def causes(status: Mapping[str, Any]) -> list[dict[str, Any]]:
     details = status.get("details")
     found = details.get("causes") if isinstance(details, Mapping) else None
     return [c for c in found if isinstance(c, dict)] if isinstance(found, list) else []
+
+
+def autoscaled(answer: Answer) -> bool:
+    """Whether an apply was refused for nothing but the number of replicas that an autoscaler has set."""
+    found = causes(_json(answer.body) or {}) if answer.status == CONFLICT else []
+    return bool(found) and all(
+        c.get("field") == ".spec.replicas" and str(c.get("message", "")).startswith(_AUTOSCALER)
+        for c in found
+    )
 
 
 def missing_namespace(answer: Answer) -> str:
