@@ -263,8 +263,8 @@ async def test_main_rewritten_while_nobody_looked_is_still_seen(running, remembe
             file.unlink()
     evil, good = forger(play), forger(play).head()
     files = {"environments/sit/apps/shop.yaml": None, "catalog/shop/app.yaml": b"kind: App\n"}
-    rewritten = evil.commit(evil.commit("", {"README.md": b"x\n"}), files)
-    evil.branch("main", rewritten)
+    orphan = evil.git("commit-tree", f"{good}^{{tree}}", "-m", "another history")
+    evil.branch("main", evil.commit(orphan, files))
     before = play.fleet()
     async with play.service() as service:
         await service.sync()
