@@ -56,7 +56,7 @@ def test_the_lock_file_has_a_hash_for_every_pin():
     assert [block.partition(" ")[0] for block in blocks if "--hash=sha256:" not in block] == []
 
 
-@pytest.mark.parametrize("word", ["://", "--index-url", "--extra-index-url", "--find-links", " @ "])
+@pytest.mark.parametrize("word", ["://", "index-url", "find-links", " @ "])
 def test_the_lock_file_names_no_host(word):
     assert word not in LOCK
 
