@@ -19,8 +19,9 @@ from distributor.adapters.schemas import KubernetesSchemas
 from distributor.adapters.store import SqlStore
 from distributor.adapters.timers import SchedulerTimers
 from distributor.catalog.loading import Loader
+from distributor.errors import Where
 from distributor.errors.git import NotARepository
-from distributor.errors.service import StateNotWritable
+from distributor.errors.service import BadSetting, StateNotWritable
 from distributor.model.fleet import Mode
 from distributor.ports import Signer
 from distributor.services.connections import OpenByMode
@@ -51,9 +52,24 @@ async def open_service(settings: Settings, *, writing: bool) -> AsyncIterator[Se
         stack.push_async_callback(world.engine.aclose)
         await world.store.open()
         stack.push_async_callback(world.store.aclose)
+        await _own(world, settings)
         service = Service(world, SchedulerTimers())
         stack.push_async_callback(service.stop)
         yield service
+
+
+async def _own(world: World, settings: Settings) -> None:
+    """A state folder belongs to one repository: another one's ledger would look like a rewound one."""
+    key = "repository"
+    known = await world.store.get(key)
+    if known is None:
+        await world.store.set(key, settings.repository)
+    elif known != settings.repository:
+        raise BadSetting(
+            f"({settings.state_path()} belongs to {known}, not to {settings.repository})",
+            where=Where(field="state_dir"),
+            remedy="Choose another state_dir; if the repository only moved, delete the database there.",
+        )
 
 
 def _make_state(state: Path) -> None:

@@ -55,7 +55,8 @@ class Settings:
         {}, "How to reach push clusters: by reference, a kubeconfig and a context"
     )
     listen: str = _setting(
-        "127.0.0.1", "Address to serve on; beyond loopback authentication is needed"
+        "127.0.0.1",
+        "Address to serve on; beyond loopback is refused, because nobody is authenticated",
     )
     port: int = _setting(8080, "Port to serve on", least=0)
     poll: float = _setting(

@@ -28,11 +28,11 @@ def fsck(output: Output = Form.TABLE) -> None:
                 for finding in findings:
                     typer.echo(f"{finding}\n  remedy: {finding.remedy}")
                 say(
-                    f"{len(findings)} findings; {len(service.book.state.instances)} ledger files read"
+                    f"findings: {len(findings)}; ledger files read: {len(service.book.state.instances)}"
                 )
             else:
                 emit(findings, output)
-            return FINDINGS if any(f.severity.value == "error" for f in findings) else DONE
+            return FINDINGS if findings else DONE
 
     raise typer.Exit(run(work))
 

@@ -23,7 +23,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the tag and 
 Ticket = Annotated[str, typer.Option("--ticket", help="A ticket, for the record.")]
 Sign = Annotated[str | None, typer.Option("--sign", help="ed25519 key file to sign the tag with.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the request until it ends.")]
-Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait at most.")]
+Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait at most.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -174,6 +174,11 @@ def _ask(
     from distributor.model.refs import ObjectId
     from distributor.services.requesting import Ask
 
+    _check(
+        str(options.get("reason", "")),
+        str(options.get("ticket", "")),
+        str(options.get("commit", "")),
+    )
     ask = Ask(
         verb=verb,
         environment=environment,
@@ -187,6 +192,18 @@ def _ask(
     found = settings(sign=sign)
     code = run(lambda: _asked(found, ask, output, wait))
     raise typer.Exit(code)
+
+
+def _check(reason: str, ticket: str, commit: str) -> None:
+    """Refuse what a tag cannot carry, before there is one."""
+    from distributor.errors.service import BadArgument
+    from distributor.model.refs import is_object_id
+
+    for name, text in (("--reason", reason), ("--ticket", ticket)):
+        if not text.isprintable():
+            raise BadArgument(f"({name} takes one line of plain text)")
+    if commit and not is_object_id(commit):
+        raise BadArgument("(--commit takes the full id of a commit on main)")
 
 
 async def _asked(found: Settings, ask: object, output: Form, wait: float) -> int:

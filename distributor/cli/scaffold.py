@@ -41,22 +41,11 @@ def init(
     remote: Annotated[
         str, typer.Option("--remote", help="URL of the shared repository; main is pushed there.")
     ] = "",
-    renew: Annotated[
-        bool, typer.Option("--renew", help="With --ledger: a new root for a lost ledger.")
-    ] = False,
-    reason: Annotated[str, typer.Option("--reason", help="With --renew: why.")] = "",
     output: Output = Form.TABLE,
 ) -> None:
     """Write a catalog repository to start from; with --ledger, the genesis record of its ledger."""
-    from distributor.errors.policy import UnsupportedRequest
     from distributor.errors.service import BadArgument
 
-    if renew:
-        raise UnsupportedRequest(
-            f"(renewing a ledger{': ' + reason if reason else ''})",
-            remedy="This release cannot renew a ledger; restore the branch from a clone or a backup. "
-            "Nothing was changed.",
-        )
     if ledger and (signer or remote or folder != Path()):
         raise BadArgument("(--ledger works on the repository you stand in; take --sign alone)")
     if ledger:

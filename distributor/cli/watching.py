@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from distributor.services.service import Service
     from distributor.services.views import InstanceView
 
+_SHOWN = 10
 Environment = Annotated[str, typer.Argument(help="Environment; all if empty.")]
 Instance = Annotated[str, typer.Argument(help="Instance; all if empty.")]
 Cluster_ = Annotated[str, typer.Argument(help="Cluster; all if empty.")]
@@ -34,13 +35,14 @@ def status(
 ) -> None:  # fmt: skip
     """What runs where: version, clusters in step, health, and since when."""
     from distributor.app import open_service
-    from distributor.services.views import in_step, instance_views
+    from distributor.services.views import check_names, in_step, instance_views
 
     found = settings()
 
     async def work() -> int:
         async with open_service(found, writing=False) as service:
-            await service.look()
+            snapshot = await service.look()
+            check_names(snapshot, environment, instance, cluster)
             warn(service)
             views = await instance_views(service, environment, instance, cluster)
             if output is not Form.TABLE:
@@ -49,6 +51,9 @@ def status(
                 show_targets(views, cluster)
             else:
                 show_status(service, views)
+            show_findings(service)
+            if service.offline is not None:
+                return REACH
             return DONE if in_step(v for v in views if v.targets) else FINDINGS
 
     raise typer.Exit(run(work))
@@ -76,11 +81,29 @@ def show_status(service: Service, views: Sequence[InstanceView]) -> None:
         for view in views
     ]
     table(("environment", "app", "version", "stage", "in step", "health", "age"), rows)
+    show_notes(views)
+    if any(folders(view) for view in views):
+        say("Unknown: a folder cannot show health; what was written there counts as delivered")
+
+
+def show_notes(views: Sequence[InstanceView]) -> None:
+    """What the tables have no column for, one line an instance."""
     for view in views:
         if noted := notes(view):
             typer.echo(f"{view.environment}/{view.instance}: {noted}")
-    if any(folders(view) for view in views):
-        say("Unknown: a folder cannot show health; what was written there counts as delivered")
+
+
+def show_findings(service: Service) -> None:
+    """What is wrong with main's files, and so left out of everything above."""
+    from distributor.services.views import main_findings
+
+    if service.snapshot is None or not (found := main_findings(service.snapshot)):
+        return
+    say(f"main has {len(found)} findings; what they are about is left out:")
+    for finding in found[:_SHOWN]:
+        say(f"  {finding}")
+    if len(found) > _SHOWN:
+        say(f"  and {len(found) - _SHOWN} more: `distributor fsck` lists all")
 
 
 def folders(view: InstanceView) -> bool:
@@ -98,7 +121,11 @@ def notes(view: InstanceView) -> str:
     if view.held:
         found.append(f"held {view.held}")
     if view.main_ahead:
-        found.append("main is ahead")
+        found.append(f"main is ahead: {view.main_ahead}")
+    if view.vanished:
+        found.append(
+            f"main has no file of {', '.join(view.vanished)} any more; they keep what they run"
+        )
     if view.left_behind:
         found.append(f"left behind on {', '.join(view.left_behind)}")
     if view.last_refusal:
@@ -127,9 +154,7 @@ def show_targets(views: Sequence[InstanceView], cluster: str) -> None:
         ("environment", "app", "cluster", "in step", "actuation", "health", "observed", "message"),
         rows,
     )
-    for view in views:
-        if view.main_ahead:
-            say(f"main is ahead in {view.environment}: {view.main_ahead}")
+    show_notes(views)
 
 
 def why(
@@ -141,12 +166,13 @@ def why(
     """One causal chain: gate, render, queue, fetch, apply, health, with the last error and what to do."""
     from distributor.app import open_service
     from distributor.services.telling import why as tell
+    from distributor.services.views import check_names
 
     found = settings()
 
     async def work() -> int:
         async with open_service(found, writing=False) as service:
-            await service.look()
+            check_names(await service.look(), environment, instance, cluster)
             chain = await tell(service, environment, instance, cluster)
             if output is not Form.TABLE:
                 emit(chain, output)
@@ -164,12 +190,13 @@ def history(
     """What was asked, decided and done, from the ledger."""
     from distributor.app import open_service
     from distributor.services.telling import history as tell
+    from distributor.services.views import check_names
 
     found = settings()
 
     async def work() -> int:
         async with open_service(found, writing=False) as service:
-            await service.look()
+            check_names(await service.look(), environment, instance)
             warn(service)
             told = tell(service, environment, instance)
             if output is not Form.TABLE:
@@ -186,7 +213,9 @@ def history(
 
 
 def sync(
-    once: Annotated[bool, typer.Option("--once", help="One pass, then exit (the default).")] = True,
+    once: Annotated[  # noqa: ARG001 - it says what happens anyway, for scripts that want to say so
+        bool, typer.Option("--once", help="One pass, then exit (the default).")
+    ] = True,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until interrupted.")] = False,
     environment: Annotated[
         str, typer.Option("--env", help="Only targets of this environment.")
@@ -204,15 +233,16 @@ def sync(
         return environment in ("", verdict.environment) and cluster in ("", target.name)
 
     from distributor.app import open_service
-    from distributor.services.views import in_step, instance_views
+    from distributor.services.views import check_names, in_step, instance_views
 
     async def work() -> int:
         async with open_service(found, writing=not dry_run) as service:
+            check_names(await service.look(), environment, "", cluster)
             if dry_run:
                 return await _dry(service, only, output)
             followed = say if interactive() else None
             await _followed(service, only, followed is not None)
-            if watch or not once:
+            if watch:
                 await service.run(poll=found.poll, resync=found.resync)
             if service.offline is not None:
                 fail(service.offline)
@@ -220,7 +250,8 @@ def sync(
             views = await instance_views(service, environment, "", cluster)
             running = [v for v in views if v.targets]
             emit(running, output) if output is not Form.TABLE else show_status(service, running)
-            return DONE if in_step(running) else FINDINGS
+            show_findings(service)
+            return DONE if in_step(running) and not service.decider.refused else FINDINGS
 
     raise typer.Exit(run(work))
 

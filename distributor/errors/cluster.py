@@ -86,7 +86,7 @@ class InventoryBroken(Terminal):
     """The target's inventory cannot be read."""
 
     code = "DST412"
-    remedy = "Nothing is pruned until it is restored; see the how-to on inventories."
+    remedy = "Nothing is pruned until it is mended; see docs/howto/mend-an-inventory.md."
 
 
 class TargetNotWritable(Retryable):

@@ -30,7 +30,7 @@ class LedgerRewound(Terminal):
     """The ledger does not descend from the last head that was seen."""
 
     code = "DST604"
-    remedy = "Restore the branch; or, knowingly, `distributor init --ledger --renew --reason R`."
+    remedy = "Restore the branch from a clone, or from the mirror in the state folder; see the how-to on recovery."
 
 
 class LedgerForged(Terminal):
@@ -86,7 +86,7 @@ class LedgerExists(Terminal):
     """The repository has a ledger already."""
 
     code = "DST612"
-    remedy = "Nothing was changed; --renew replaces one knowingly."
+    remedy = "Nothing was changed; a repository has one ledger."
 
 
 class ObjectMissing(Terminal):

@@ -44,7 +44,7 @@ class NeedsAuthentication(Terminal):
     """Listening beyond loopback needs authentication."""
 
     code = "DST706"
-    remedy = "Listen on 127.0.0.1, or configure authentication."
+    remedy = "Listen on 127.0.0.1, with a proxy before it that authenticates."
 
 
 class NotFound(Terminal):
@@ -61,7 +61,7 @@ class BadRequest(Terminal):
     remedy = "See the API description at /docs."
 
 
-class AlreadyRunning(Terminal):
+class AlreadyRunning(Retryable):
     """Another process uses this state folder."""
 
     code = "DST709"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from distributor.catalog.digests import find, package_digest
 from distributor.errors import DistributorError, Where
+from distributor.errors.catalog import MissingFile
 from distributor.errors.git import LedgerBroken, ObjectMissing
 from distributor.errors.policy import DigestMismatch, TagDeleted, TagMoved
 from distributor.model.findings import Finding, Severity
@@ -13,6 +14,7 @@ from distributor.model.tags import Verb
 from distributor.services.ledger_book import HEAD, LedgerBook
 from distributor.services.looking import MAIN_HEAD, Snapshot
 from distributor.services.service import Service
+from distributor.services.views import instance_views, main_findings
 
 
 async def fsck(service: Service) -> tuple[Finding, ...]:
@@ -23,7 +25,13 @@ async def fsck(service: Service) -> tuple[Finding, ...]:
         fresh = await book.read()
     except DistributorError as error:
         return (Finding.from_error(error),)
-    findings: list[Finding] = []
+    findings = list(main_findings(snapshot))
+    for view in await instance_views(service):
+        where = Where(file=f"records/{view.environment}/{view.instance}.jsonl")
+        if view.vanished or "no such Installation" in view.main_ahead:
+            what = ", ".join(view.vanished) or view.main_ahead
+            text = f"(main declares no more what runs: {what})"
+            findings.append(Finding.of(MissingFile, text, where, severity=Severity.WARNING))
     if fresh.instances != snapshot.ledger.instances or fresh.sequence != snapshot.ledger.sequence:
         findings.append(Finding.of(LedgerBroken, "(this process' state differs from a fresh fold)"))
     for state in fresh.instances.values():

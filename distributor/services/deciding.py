@@ -57,6 +57,7 @@ class Decider:
         self._book = book
         self._gatherer = gatherer
         self._journal = journal
+        self.refused = 0  # by this process
         self._log = log.get("decider")
 
     async def decide_all(self, snapshot: Snapshot) -> int:
@@ -151,6 +152,7 @@ class Decider:
             pins=self._pins(case, verdict),
         )
         await self._book.append(entry, epoch=epoch)
+        self.refused += verdict.outcome is VerdictOutcome.REFUSED
         metrics.VERDICTS.labels(verdict.environment, verdict.outcome.value).inc()
         await self._announce(name, verdict)
         return 1

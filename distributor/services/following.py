@@ -82,7 +82,9 @@ def _ended(state: InstanceState, asked: Asked) -> Followed | None:
 def _lines(state: InstanceState, asked: Asked) -> list[str]:
     verdict = _verdict(state, asked)
     if verdict is None:
-        return ["waiting for a service to look at it"]
+        return [
+            "waiting for a service to look at it: `distributor serve`, or `distributor sync` once"
+        ]
     lines = [f"{verdict.outcome.value} {verdict.ref}"]
     lines += [f"  waits: {reason}" for reason in verdict.reasons() if not verdict.accepted]
     progress = state.progress.get(verdict.sequence) if verdict.accepted else None

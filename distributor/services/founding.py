@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from distributor.errors.git import BadKey, LedgerExists, MainMissing
+from distributor.errors.git import BadKey, LedgerExists, LedgerRewound, MainMissing
 from distributor.ledger.records import encode_genesis
 from distributor.model.ledger import Genesis
 from distributor.model.policy import PolicySet
@@ -28,8 +28,10 @@ async def found_ledger(world: World) -> ObjectId:
     main = world.objects.resolve(world.main_ref)
     if main is None:
         raise MainMissing(f"({world.main})")
-    if world.objects.resolve(world.ledger_ref) is not None or await world.store.get(HEAD):
+    if world.objects.resolve(world.ledger_ref) is not None:
         raise LedgerExists(f"({world.ledger})")
+    if last := await world.store.get(HEAD):
+        raise LedgerRewound(f"(the branch {world.ledger} is gone; its last head was {last})")
     if world.signer is None:
         raise BadKey("(the genesis record must be signed; name a key with --sign)")
     policies = world.loader.policies(world.objects.tree_of(main))

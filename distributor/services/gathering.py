@@ -183,21 +183,21 @@ class Gatherer:
     def _fleet(
         self, snapshot: Snapshot, before: Verdict | None, files: EnvironmentFiles, root: ObjectId
     ) -> tuple[EnvironmentFiles, dict[str, TreeChange]]:
-        """The clusters of a request: its commit's, and those accepted since that main still has.
+        """The clusters of a request: its commit's, and those that were accepted before.
 
+        A file that vanished takes no cluster away: only a retirement would.
         An older commit, or a rollback, neither drops a cluster that joined later nor turns its facts back.
         """
         environment = files.environment.name
         fleet = self._cluster_files(root, files)
-        main = snapshot.catalog.environments.get(environment)
-        if before is None or before.verb is Verb.REMOVE or main is None:
+        if before is None or before.verb is Verb.REMOVE:
             return files, fleet
         later = read_desired(self._world, self._book, before).clusters
         newest = root == self._world.objects.tree_of(snapshot.main)
         taken = {
             name: cluster
             for name, cluster in later.items()
-            if name in main.clusters and not (newest and name in files.clusters)
+            if not (newest and name in files.clusters)
         }
         pin = self._book.pinned(environment, before.instance, before.sequence)
         for name in taken if pin else ():

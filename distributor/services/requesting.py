@@ -10,7 +10,10 @@ from distributor.catalog.trailers import format_message
 from distributor.errors.catalog import BadVersion
 from distributor.errors.git import NothingToDo, PushRejected, TagRefused
 from distributor.errors.policy import NoSuchInstance, NotVerifiedHere, VersionMissing
+from distributor.errors.service import NotFound
 from distributor.ledger import newest_verified, prev_of, rollback_candidates
+from distributor.model.findings import Invalid, errors
+from distributor.model.fleet import ALL
 from distributor.model.refs import Digest, ObjectId
 from distributor.model.tags import RequestClass, TagName, Trailers, Verb
 from distributor.model.versions import Version
@@ -109,9 +112,30 @@ def trailers_of(
             return ask, replace(base, app=desired.revision.app, prev=prev)
         case Verb.REJECT | Verb.UNREJECT:
             _check_version(ask.version)
+            known = set(snapshot.catalog.apps)
+            if ask.instance not in known:
+                raise NotFound(f"({ask.instance} is no app; there are: {', '.join(sorted(known))})")
             return ask, replace(base, app=ask.instance, version=ask.version)
         case _:
+            if ask.instance != ALL and not _instance_known(snapshot, ask):
+                raise _unknown(snapshot, ask)
             return ask, base
+
+
+def _instance_known(snapshot: Snapshot, ask: Ask) -> bool:
+    """Whether main declares the instance, or the ledger has accepted one of that name, where asked."""
+    catalog, ledger = snapshot.catalog, snapshot.ledger
+    places = catalog.environments if ask.environment == ALL else (ask.environment,)
+    return any(
+        ask.instance in installations(catalog, place)
+        or ledger.instance(place, ask.instance).accepted
+        for place in places
+    )
+
+
+def _unknown(snapshot: Snapshot, ask: Ask) -> NoSuchInstance:
+    known = ", ".join(sorted(installations(snapshot.catalog, ask.environment))) or "none"
+    return NoSuchInstance(f"({ask.instance} in {ask.environment}; there are: {known})")
 
 
 def _package(world: World, snapshot: Snapshot, ask: Ask, commit: ObjectId) -> tuple[str, Digest]:
@@ -121,8 +145,13 @@ def _package(world: World, snapshot: Snapshot, ask: Ask, commit: ObjectId) -> tu
     _check_version(ask.version)
     installation = installations(catalog, ask.environment).get(ask.instance)
     if installation is None:
-        known = ", ".join(sorted(installations(catalog, ask.environment))) or "none"
-        raise NoSuchInstance(f"({ask.instance} in {ask.environment}; there are: {known})")
+        broken = (
+            *catalog.findings_under(f"environments/{ask.environment}"),
+            *catalog.findings_under(f"catalog/{ask.instance}"),
+        )
+        if found := errors(broken):
+            raise Invalid(found, f"({ask.instance} in {ask.environment} cannot be read)")
+        raise _unknown(snapshot, ask)
     package = catalog.package(installation.app, ask.version)
     if package is None:
         known = ", ".join(catalog.packages.get(installation.app, {})) or "none"

@@ -10,8 +10,10 @@ from enum import StrEnum
 
 from distributor.catalog.digests import config_digest
 from distributor.errors import DistributorError
+from distributor.errors.service import NotFound
 from distributor.ledger import standing_holds, stopped
 from distributor.model.changes import Actuation
+from distributor.model.findings import Finding, errors
 from distributor.model.health import HealthStatus, worst
 from distributor.model.ledger import InstanceState, Progress, Step
 from distributor.model.promotion import Revision, Verdict
@@ -69,6 +71,7 @@ class InstanceView:
     stopped: str = ""
     alarms: tuple[str, ...] = ()  # tags of accepted or refused requests that moved or are gone
     main_ahead: str = ""
+    vanished: tuple[str, ...] = ()  # targets whose cluster file main has no more
     left_behind: tuple[str, ...] = ()  # clusters that ran it before and are no targets any more
     last_refusal: str = ""
     clusters: tuple[TargetView, ...] = ()
@@ -101,9 +104,8 @@ def _keys(snapshot: Snapshot, environment: str, instance: str) -> list[tuple[str
         for env in snapshot.catalog.environments
         for name in installations(snapshot.catalog, env)
     }
-    known |= {k for k, s in snapshot.ledger.instances.items() if s.accepted or s.last_verdicts}
+    known |= {k for k, s in snapshot.ledger.instances.items() if s.accepted}
     found = [k for k in known if environment in ("", k[0]) and instance in ("", k[1])]
-    found = [k for k in found if k[0] in snapshot.catalog.environments or k[0] in order]
     return sorted(found, key=lambda k: (order.index(k[0]) if k[0] in order else len(order), k))
 
 
@@ -141,6 +143,7 @@ def _view(
         stopped=stopped(service.book.state, *key),
         alarms=tuple(f"{t.ref} {'moved' if t.found else 'is gone'}" for t in state.tampered),
         main_ahead=_main_ahead(service, snapshot, key, revision, desired),
+        vanished=_vanished(snapshot, desired),
         left_behind=_left_behind(state),
         last_refusal=_last_refusal(state, desired),
         clusters=clusters,
@@ -210,6 +213,45 @@ def _since(
     if progress is not None and (progress.ended_at or progress.verified_at):
         return progress.ended_at or progress.verified_at
     return state.accepted_at.get(desired.sequence)
+
+
+def _vanished(snapshot: Snapshot, desired: Verdict | None) -> tuple[str, ...]:
+    """Targets whose file is gone from main: they keep what they run until they are retired."""
+    if desired is None or desired.verb is Verb.REMOVE:
+        return ()
+    files = snapshot.catalog.environments.get(desired.environment)
+    return tuple(t for t in desired.targets if files is not None and t not in files.clusters)
+
+
+def check_names(
+    snapshot: Snapshot, environment: str, instance: str = "", cluster: str = ""
+) -> None:
+    """Raise ``NotFound`` for a name that neither main nor the ledger knows, naming those they do."""
+    keys = _keys(snapshot, "", "")
+    environments = {*snapshot.catalog.environments, *(k[0] for k in keys)}
+    here = [k for k in keys if environment in ("", k[0])]
+    clusters = {
+        name
+        for env, files in snapshot.catalog.environments.items()
+        if environment in ("", env)
+        for name in files.clusters
+    }
+    for key in here:
+        desired = snapshot.ledger.instance(*key).desired
+        clusters |= set(desired.targets) if desired else set()
+    for name, known, what in (
+        (environment, environments, "environment"),
+        (instance, {k[1] for k in here}, "instance"),
+        (cluster, clusters, "cluster"),
+    ):
+        if name and name not in known:
+            raise NotFound(f"(no {what} {name}; there are: {', '.join(sorted(known)) or 'none'})")
+
+
+def main_findings(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """Everything that is wrong with main's files: what has errors is left out of what it offers."""
+    found = (*snapshot.catalog.findings, *snapshot.policies.findings)
+    return tuple(dict.fromkeys(errors(found)))
 
 
 def _left_behind(state: InstanceState) -> tuple[str, ...]:

@@ -40,10 +40,6 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "HOME": str(home),
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_NAME": "Ada",
-        "GIT_AUTHOR_EMAIL": "ada@distributor.example",
-        "GIT_COMMITTER_NAME": "Ada",
-        "GIT_COMMITTER_EMAIL": "ada@distributor.example",
         "LC_ALL": "C.UTF-8",
     }
 

@@ -23,6 +23,7 @@ from distributor.errors.git import BadKey
 _KIND = b"ssh-ed25519"
 _HASH = b"sha512"  # what ssh-keygen -Y sign uses unless told otherwise
 _LINE = 76
+_HEADER = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 _LIMIT = 64 * 1024
 
 
@@ -67,6 +68,8 @@ def load(path: Path) -> SshKey:
             data = file.read(_LIMIT + 1)
     except OSError as error:
         raise BadKey(f"It cannot be read: {error.strerror}.", where=where) from error
+    if not data.startswith(_HEADER):
+        raise BadKey("It is no OpenSSH private key.", where=where)
     if mode & 0o077:
         raise BadKey("Others may read it.", where=where, remedy=f"Run `chmod 600 {path}`.")
     if len(data) > _LIMIT:

@@ -43,7 +43,8 @@ def evaluate(
         return _SAY.lacks(f"how the package stands in {missing}")
     if findings:
         return _SAY.fails(findings, evidence=evidence)
-    return _SAY.passes("verified before", evidence=evidence)
+    order = "verified before" if evidence else "no environment comes before"
+    return _SAY.passes(order, evidence=evidence)
 
 
 def _rollback(facts: GateFacts) -> GateAnswer:
@@ -58,7 +59,9 @@ def _order(
     facts: GateFacts, view: PolicyView, params: Mapping[str, Any]
 ) -> tuple[list[Finding], dict[str, str]]:
     here = facts.name.environment
-    step = view.pipeline.step(here) if view.pipeline is not None else None
+    if view.pipeline is None:
+        raise _MissingFact(f"the pipeline of {view}, which cannot be read")
+    step = view.pipeline.step(here)
     if step is None:
         if view.source is Source.ACCEPTED and here not in view.environments:
             return [], {

@@ -77,7 +77,6 @@ def test_init_into_an_empty_repository(program, git):
         (["full/file/r"], "DST715", 2),
         (["--ledger"], "DST610", 2),
         (["--ledger", "--remote", "x"], "DST716", 2),
-        (["--ledger", "--renew", "--reason", "lost"], "DST227", 1),
     ],
 )
 def test_bad_input_leaves_nothing_behind(quick, program, arguments, code, exit_code):

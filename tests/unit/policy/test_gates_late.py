@@ -52,7 +52,7 @@ def _elsewhere(**changes: EnvironmentFact) -> dict[str, EnvironmentFact]:
             ["DST217"],
         ),
         ({"elsewhere": {}}, ["DST226"]),
-        ({"policies": (replace(MAIN, pipeline=None), ACCEPTED)}, ["DST217"]),
+        ({"policies": (replace(MAIN, pipeline=None), ACCEPTED)}, ["DST226"]),
     ],
 )  # fmt: skip
 def test_predecessors(change: dict[str, Any], expected: list[str]) -> None:
