@@ -9,7 +9,7 @@ again: doing any of it twice is harmless.
 """
 
 from distributor.rollout.coding import decode, encode
-from distributor.rollout.machine import advance, advance_all, resume, wanted
+from distributor.rollout.machine import advance, advance_all, resume, thawed, wanted
 from distributor.rollout.waves import start
 
-__all__ = ["advance", "advance_all", "decode", "encode", "resume", "start", "wanted"]
+__all__ = ["advance", "advance_all", "decode", "encode", "resume", "start", "thawed", "wanted"]

@@ -93,6 +93,15 @@ def resume(state: RolloutState, now: datetime) -> tuple[Command, ...]:
     return (*records, *asks, *_wake_after_restart(state, now))
 
 
+def thawed(state: RolloutState, now: datetime) -> RolloutState:
+    """The state after a time in which nothing could be done: running targets get their whole time again.
+
+    Otherwise a service that was away, or could not claim, would take what it never tried for late.
+    """
+    running = [t for t in state.targets.values() if t.stage is TargetStage.RUNNING]
+    return _with(state, (replace(t, since=now, current_since=None, ask_at=None) for t in running))
+
+
 def _take(state: RolloutState, event: Event, now: datetime) -> RolloutState:
     """The state right after an event; the very same one where the event changes nothing."""
     match event:

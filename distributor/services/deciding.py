@@ -126,15 +126,21 @@ class Decider:
             if not any((t.ref, t.found) == (ref, snapshot.main) for t in known):
                 alarm = Tampered(at=now, ref=ref, recorded=snapshot.rewound, found=snapshot.main)
                 found.append((MAIN, alarm))
-            await main_seen(self._world, snapshot.main)
         if not found:
+            await self._rewritten(snapshot)
             return
         await self._book.append(
             Entry(records=found, message=f"alarm: {len(found)} refs were changed")
         )
+        await self._rewritten(snapshot)
         for key, record in found:
             text = f"{getattr(record, 'ref', '')} was moved, deleted or rewritten"
             await self._journal.tell("alarm", text, environment=key[0], instance=key[1])
+
+    async def _rewritten(self, snapshot: Snapshot) -> None:
+        """Only when the alarm is in the ledger is the rewritten main the one that was seen."""
+        if snapshot.rewound is not None:
+            await main_seen(self._world, snapshot.main)
 
     async def decide(self, snapshot: Snapshot, name: str, oid: ObjectId) -> int:
         """Decide one tag and record the verdict; 0 where it is pending for the reasons it was before."""

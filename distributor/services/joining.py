@@ -9,7 +9,7 @@ from distributor.errors import DistributorError
 from distributor.ledger import stopped
 from distributor.model.findings import Finding, errors
 from distributor.model.fleet import Cluster
-from distributor.model.ledger import FleetChanged, InstanceState, Key
+from distributor.model.ledger import FleetChanged, InstanceState, Key, Step
 from distributor.model.tags import Verb
 from distributor.placement.placing import place
 from distributor.services.desired import Desired, at_path, read_desired
@@ -53,24 +53,29 @@ class Joiner:
         What could not be taken in is looked at again when main or the ledger moves.
         """
         count = 0
-        if self._done == (snapshot.main, self._book.state.head):
+        asked = (snapshot.main, self._book.state.head)
+        if self._done == asked:
             return count
         for key, state in tuple(self._book.state.instances.items()):
             desired = state.desired
+            progress = state.progress.get(desired.sequence) if desired else None
             if desired is None or desired.verb is Verb.REMOVE or owed(state):
                 continue
+            if progress is not None and progress.end is Step.FAILED:
+                continue  # what failed is given to nobody else
             if key[0] not in snapshot.catalog.environments or stopped(self._book.state, *key):
                 continue
             try:
                 count += await self._join(snapshot, key, state)
             except DistributorError as error:
                 self._log.warning("newcomers wait", key=key, error=str(error))
-        self._done = (snapshot.main, self._book.state.head)
+        self._done = asked
         return count
 
     async def _join(self, snapshot: Snapshot, key: Key, state: InstanceState) -> int:
         if state.desired is None:
             return 0
+        epoch = self._book.epoch
         desired = read_desired(self._world, self._book, state.desired)
         newcomers = self._newcomers(snapshot, desired)
         fine = [n for n in newcomers if await self._fits(desired, key, n)]
@@ -95,7 +100,7 @@ class Joiner:
             message=f"fleet of {key[0]}/{key[1]}: {names}",
             pins=pins,
         )
-        await self._book.append(entry, epoch=self._book.epoch)
+        await self._book.append(entry, epoch=epoch)
         for n in fine:
             text = "joined" if n.joined else "has new facts"
             await self._journal.tell(

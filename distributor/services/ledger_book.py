@@ -26,6 +26,8 @@ from distributor.services.world import World
 
 HEAD = "ledger.head"
 """The store's key for the last ledger head seen."""
+BELIEVED = "refs/distributor/ledger"
+"""The last ledger head that was read and checked, in the local mirror."""
 _TRIES = 8
 
 
@@ -85,9 +87,13 @@ class LedgerBook:
         if self._state is not None and head == self._state.head:
             return self._state
         if last and not world.objects.is_ancestor(ObjectId(last), head):
+            await world.remote.fetch()  # another process on this mirror may have fetched too early
+            head = world.objects.resolve(world.ledger_ref) or head
+        if last and not world.objects.is_ancestor(ObjectId(last), head):
             raise LedgerRewound(f"(head {head}, last seen {last})")
         genesis = self._check(head, remembered=bool(last))
         self._state = self._fold(head, genesis)
+        self._believe(head)
         self.epoch += 1
         if last != head:
             await world.store.set(HEAD, head)
@@ -141,6 +147,11 @@ class LedgerBook:
                 found[environment.name, entry.name.removesuffix(".jsonl")] = entry.id
         return found
 
+    def _believe(self, head: ObjectId) -> None:
+        """Remember the head that was checked: what a fetch shows may be older, or not honest."""
+        objects = self._world.objects
+        objects.set_ref(BELIEVED, head, objects.resolve(BELIEVED))
+
     async def append(self, entry: Entry, *, epoch: int | None = None) -> LedgerState:
         """Append and push; the new state.
 
@@ -174,6 +185,7 @@ class LedgerBook:
         for key, (blob, state) in added.items():
             instances[key] = self._folded[blob] = state
         self._state = fold(head, old.genesis, instances)
+        self._believe(head)
         self._verified = head
         await world.store.set(HEAD, head)
         return self._state

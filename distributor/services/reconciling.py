@@ -47,6 +47,7 @@ _CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 class Work:
     """What one target should hold, and by which verdict.
 
+    ``started_only`` leaves alone a target that this verdict has not reached.
     ``removing`` is true for a removal: then everything in the inventory goes, by the person's request.
     """
 
@@ -61,6 +62,7 @@ class Work:
     prune: Mapping[GroupKind, PrunePolicy] = field(default_factory=dict)
     depends_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     removing: bool = False
+    started_only: bool = False
 
 
 @dataclass(slots=True)
@@ -102,6 +104,8 @@ async def _reconcile(world: World, connection: TargetConnection, work: Work) -> 
     _check_inventory(world, work, inventory)
     if inventory is None and work.removing:
         return _report(world, work, Actuation.APPLIED, delivered=connection.delivered_only)
+    if work.started_only and (inventory is None or inventory.sequence < work.sequence):
+        return _report(world, work, Actuation.PENDING)
     planned, live = await _changes(connection, work, inventory)
     settled = inventory is not None and (inventory.sequence, inventory.applied) == (
         work.sequence,

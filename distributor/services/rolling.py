@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from weakref import WeakValueDictionary
 
 import orjson
 
@@ -27,7 +28,7 @@ from distributor.model.rollout import (
     WakeAt,
 )
 from distributor.ports import StoredRollout, StoredTarget
-from distributor.rollout import advance_all, encode, resume, wanted
+from distributor.rollout import advance_all, encode, resume, thawed, wanted
 from distributor.services.claiming import Claims
 from distributor.services.desired import Desired
 from distributor.services.journal import Journal
@@ -42,6 +43,20 @@ ENDED = frozenset({RolloutPhase.VERIFIED, RolloutPhase.REPLACED, RolloutPhase.HA
 _NUDGED = frozenset({TargetStage.OWED, TargetStage.FAILED})
 
 
+class TargetLocks:
+    """One lock a target: its rollout and its healing never work on it side by side."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, target: tuple[str, str, str]) -> asyncio.Lock:
+        """The lock of (environment, instance, cluster); it lives while somebody holds it."""
+        lock = self._locks.get(target)
+        if lock is None:
+            lock = self._locks[target] = asyncio.Lock()
+        return lock
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What every runner shares."""
@@ -53,6 +68,7 @@ class Tools:
     slots: asyncio.Semaphore
     wake_at: Callable[[str, datetime, Callable[[], None]], None]
     notify: Callable[[], None]
+    locks: TargetLocks = field(default_factory=TargetLocks)
 
 
 class Runner:
@@ -63,6 +79,8 @@ class Runner:
         self.desired = desired
         self.state = state
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._waiting: list[Event] = []  # while the claim is not ours
+        self._frozen = False
         self._working: dict[str, asyncio.Task[None]] = {}
         self._active: set[str] = set()  # of those at work, the ones that do not sleep first
         self._log = log.get("rollout").bind(
@@ -116,14 +134,36 @@ class Runner:
         return [] if None in queued else [event for event in queued if event is not None]
 
     async def _step(self, events: Iterable[Event]) -> None:
+        """Take events in, but only while the claim is ours: else they wait, and no clock runs on."""
+        self._waiting.extend(events)
+        if not self.ended and not await self._claimed():
+            return
+        waited, self._waiting = self._waiting, []
+        commands = await self._advance(waited)
+        await self._record()
+        await self._perform(commands)
+
+    async def _claimed(self) -> bool:
+        try:
+            await self._tools.claims.ensure(self.key)
+        except DistributorError as error:
+            self._log.debug("not ours to carry out now", error=str(error))
+            self.failure, self._frozen = error, True
+            self._later(5.0)
+            return False
+        if self._frozen:
+            self._frozen = False
+            self.state = thawed(self.state, self._tools.world.clock.now())
+        return True
+
+    async def _advance(self, events: Iterable[Event]) -> tuple[Command, ...]:
         now = self._tools.world.clock.now()
         before = self.state
         self.state, commands = advance_all(self.state, events, now)
         if self.state != before:
             await self._save()
             await self._tell(before)
-        await self._record()
-        await self._perform(commands)
+        return commands
 
     async def _save(self) -> None:
         """Saved before the commands are performed: a crash in between only repeats them."""
@@ -215,7 +255,7 @@ class Runner:
 
     async def _reconciled(self, cluster: str) -> TargetSeen | None:
         world = self._tools.world
-        async with self._tools.slots:
+        async with self._tools.slots, self._tools.locks.of((*self.key, cluster)):
             if not wanted(self.state, cluster):
                 return None
             await self._tools.claims.ensure(self.key)
@@ -240,14 +280,14 @@ class Runner:
             task.add_done_callback(lambda _: self._working.pop(name, None))
 
     async def stop(self, superseded: Superseded | None = None) -> None:
-        """End the runner: at once for a newer revision, after the current step otherwise."""
+        """End the runner at once; a newer revision is noted in its state."""
         tasks = list(self._working.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if superseded is not None:
             with contextlib.suppress(DistributorError):
-                await self._step([superseded])
+                await self._advance([superseded])
         self._events.put_nowait(None)
 
 

@@ -8,11 +8,12 @@ from datetime import datetime
 
 from distributor import log
 from distributor.errors import DistributorError
+from distributor.errors.rollout import StateBroken
 from distributor.model.fleet import Cluster
-from distributor.model.ledger import Key, LedgerState
+from distributor.model.ledger import Key, LedgerState, Step
 from distributor.model.promotion import Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState, Superseded, TargetStage
-from distributor.rollout import decode, start
+from distributor.rollout import decode, start, thawed
 from distributor.services.claiming import Claims
 from distributor.services.desired import Desired, read_desired
 from distributor.services.journal import Journal
@@ -68,8 +69,18 @@ class Rollouts:
             if not owed(instance):
                 continue
             saved = stored.get(key)
-            known = decode(saved.state) if saved and saved.sequence == desired.sequence else None
+            known = (
+                self._known(saved.state) if saved and saved.sequence == desired.sequence else None
+            )
             await self._begin(key, desired, known)
+
+    def _known(self, saved: bytes) -> RolloutState | None:
+        """A saved state; its clocks start anew, because nobody worked in between. A broken one is none."""
+        try:
+            return thawed(decode(saved), self._world.clock.now())
+        except StateBroken as error:
+            self._log.error("a saved rollout cannot be read and begins anew", error=str(error))
+            return None
 
     async def _begin(self, key: Key, verdict: Verdict, known: RolloutState | None) -> None:
         try:
@@ -99,6 +110,7 @@ class Rollouts:
             self._log.exception("a rollout crashed; it starts again at the next look", key=key)
             if self._runners.get(key) is runner:
                 del self._runners[key]
+            await runner.stop()
         finally:
             self._notify()
 
@@ -108,7 +120,7 @@ class Rollouts:
         await asyncio.gather(task, return_exceptions=True)
 
     async def stop(self) -> None:
-        """End all runners after the step they are in."""
+        """End all runners at once."""
         for key in list(self._runners):
             await self._end(key)
 
@@ -151,7 +163,11 @@ class Rollouts:
     def _accepted(self) -> Iterator[Desired]:
         for key, instance in tuple(self._book.state.instances.items()):
             runner = self._runners.get(key)
-            if instance.desired is None or (runner is not None and not runner.ended):
+            if (
+                instance.desired is None
+                or owed(instance)
+                or (runner is not None and not runner.ended)
+            ):
                 continue
             try:
                 yield read_desired(self._world, self._book, instance.desired)
@@ -159,12 +175,27 @@ class Rollouts:
                 self._log.error("what was accepted cannot be read", key=key, error=str(error))
 
     async def _heal(self, desired: Desired, cluster: Cluster) -> None:
+        """Bring one target back; whatever one of them dies of, the others are looked after."""
+        try:
+            await self._healed(desired, cluster)
+        except Exception:  # noqa: BLE001 - told; the next resync tries again
+            self._log.exception("looking after a target crashed", cluster=cluster.name)
+
+    async def _healed(self, desired: Desired, cluster: Cluster) -> None:
         verdict = desired.verdict
-        async with self._tools.slots:
-            now = self._book.state.instance(verdict.environment, verdict.instance).desired
-            if now is None or now.sequence != verdict.sequence:
+        key = (verdict.environment, verdict.instance)
+        async with self._tools.slots, self._tools.locks.of((*key, cluster.name)):
+            state = self._book.state.instance(*key)
+            if state.desired is None or state.desired.sequence != verdict.sequence or owed(state):
                 return  # superseded while this resync was under way
-            report = await reconcile_desired(self._world, self._tools.renderer, desired, cluster)
+            progress = state.progress.get(verdict.sequence)
+            report = await reconcile_desired(
+                self._world,
+                self._tools.renderer,
+                desired,
+                cluster,
+                started_only=progress is not None and progress.end is Step.FAILED,
+            )
         try:
             await self._world.store.save_targets([target_row(report, desired)])
         except DistributorError as error:

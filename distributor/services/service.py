@@ -10,6 +10,7 @@ from datetime import datetime
 from distributor import log, metrics
 from distributor.errors import DistributorError
 from distributor.errors.git import RemoteUnreachable
+from distributor.errors.service import Crashed
 from distributor.model.fleet import Cluster
 from distributor.model.promotion import Verdict
 from distributor.ports import Timers
@@ -108,6 +109,8 @@ class Service:
                 await self.journal.tell("stopped", f"decisions stopped: {error}")
         except Exception as error:  # noqa: BLE001 - told; the next pass starts from Git
             self._log.exception("a pass crashed; the next one starts from what Git says")
+            self.trouble = Crashed(f"({type(error).__name__})")
+            metrics.STOPPED.set(1)
             await self.journal.tell("crash", f"{type(error).__name__}: {error}")
         else:
             if self.offline is not None and str(self.offline) != before:
@@ -133,7 +136,7 @@ class Service:
             self._log.exception("a resync crashed; the next one starts anew")
 
     async def stop(self) -> None:
-        """Stop after the steps under way; what is left goes on after the next start."""
+        """Stop at once: every step is safe to cut off, and what is left goes on after the next start."""
         self._stopping = True
         self._timers.stop()
         self._wake.set()

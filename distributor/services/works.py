@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from distributor.errors import DistributorError, registry
 from distributor.model.changes import Actuation, TargetReport
 from distributor.model.findings import Finding
@@ -14,15 +16,25 @@ from distributor.model.rollout import TargetSeen
 from distributor.model.tags import Verb
 from distributor.render import applyset_id
 from distributor.services.desired import Desired
+from distributor.services.ledger_book import BELIEVED
 from distributor.services.reconciling import Work, reconcile_target
 from distributor.services.rendering import Renderer, Subject
 from distributor.services.world import World
 
 
 async def reconcile_desired(
-    world: World, renderer: Renderer, desired: Desired, cluster: Cluster
+    world: World,
+    renderer: Renderer,
+    desired: Desired,
+    cluster: Cluster,
+    *,
+    started_only: bool = False,
 ) -> TargetReport:
-    """Render, bind and reconcile one target of an accepted revision."""
+    """Render, bind and reconcile one target of an accepted revision.
+
+    ``started_only`` leaves a target alone that this revision has not reached: a failed rollout goes no
+    further.
+    """
     verdict = desired.verdict
     if verdict.verb is Verb.REMOVE:
         return await reconcile_target(
@@ -37,9 +49,8 @@ async def reconcile_desired(
     if finding is not None:
         return _unrendered(world, desired, cluster, finding)
     manifests = rendered.manifests[cluster.name]
-    return await reconcile_target(
-        world, work_of(world, desired.subject, cluster, manifests, verdict)
-    )
+    work = work_of(world, desired.subject, cluster, manifests, verdict)
+    return await reconcile_target(world, replace(work, started_only=started_only))
 
 
 def work_of(
@@ -50,7 +61,7 @@ def work_of(
     verdict: Verdict | None = None,
 ) -> Work:
     """The work of one target; without a verdict it is only good to plan with."""
-    head = world.objects.resolve(world.ledger_ref)
+    head = world.objects.resolve(BELIEVED)
     return Work(
         environment=subject.files.environment.name,
         instance=subject.installation.instance,

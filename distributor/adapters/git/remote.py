@@ -82,23 +82,15 @@ class GitRemote:
         """Push all refs or none, each only from the object that is expected there."""
         leases = [f"--force-with-lease={ref}:{oid or ''}" for ref, oid in expect.items()]
         specs = [f"{oid}:{ref}" for ref, oid in updates.items()]
-        await self._git(
-            "push",
-            "--quiet",
-            "--no-verify",
-            "--atomic",
-            *leases,
-            "--end-of-options",
-            self._url,
-            *specs,
-        )
+        async with self._lock:
+            await self._git(
+                "push", "--quiet", "--no-verify", "--atomic", *leases,
+                "--end-of-options", self._url, *specs,
+            )  # fmt: skip
 
     async def tidy(self) -> None:
         """``git gc --auto``: fetches leave packs behind, and what is written here lies loose."""
-        async with self._lock:
-            await self._git(
-                "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet", seconds=_TIDYING
-            )
+        await self._git("-c", "gc.autoDetach=false", "gc", "--auto", "--quiet", seconds=_TIDYING)
 
     async def _git(self, *arguments: str, seconds: float = 0) -> str:
         process = await asyncio.create_subprocess_exec(
@@ -113,7 +105,7 @@ class GitRemote:
             out, err = await asyncio.wait_for(process.communicate(), seconds or self._timeout)
         except TimeoutError:
             raise RemoteUnreachable(
-                f"(no answer from {_shown(self._url)} in {self._timeout:g} s)"
+                f"(no answer from {_shown(self._url)} in {seconds or self._timeout:g} s)"
             ) from None
         finally:
             if process.returncode is None:

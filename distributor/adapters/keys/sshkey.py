@@ -68,7 +68,7 @@ def load(path: Path) -> SshKey:
             data = file.read(_LIMIT + 1)
     except OSError as error:
         raise BadKey(f"It cannot be read: {error.strerror}.", where=where) from error
-    if not data.startswith(_HEADER):
+    if not data.startswith(_HEADER) and len(data) <= _LIMIT:
         raise BadKey("It is no OpenSSH private key.", where=where)
     if mode & 0o077:
         raise BadKey("Others may read it.", where=where, remedy=f"Run `chmod 600 {path}`.")

@@ -113,7 +113,9 @@ class SqlStore:
         if not rows:
             return
         values = [{name: getattr(row, name) for name in StoredTarget.__slots__} for row in rows]
-        await self._write(_upsert(targets, ("environment", "instance", "cluster")), values)
+        await self._write(
+            _upsert(targets, ("environment", "instance", "cluster"), newest="sequence"), values
+        )
 
     async def targets(
         self,
@@ -210,10 +212,12 @@ def _all(engine: sa.Engine, query: sa.Select[Any]) -> list[dict[str, Any]]:
         return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _upsert(table: sa.Table, keys: tuple[str, ...]) -> sa.Executable:
+def _upsert(table: sa.Table, keys: tuple[str, ...], *, newest: str = "") -> sa.Executable:
+    """Insert or replace by key; with ``newest``, never a row by one whose value there is lower."""
     statement = insert(table)
     changed = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}
-    return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
+    where = statement.excluded[newest] >= table.c[newest] if newest else None
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=changed, where=where)
 
 
 def _pragmas(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection has no type

@@ -156,10 +156,17 @@ def test_soak_takes_the_longest_residence() -> None:
 )
 def test_switches_reach_by_environment_and_instance(key: tuple[str, str], *, reaches: bool) -> None:
     hold = HoldSet(at=at(1), on=True, by="ada")
-    alarm = Tampered(at=at(1), ref="refs/heads/main", recorded=oid(1))
+    alarm = Tampered(at=at(1), ref="refs/heads/main", recorded=oid(1), found=oid(2))
     state = ledger(told(hold, alarm, environment=key[0], instance=key[1]))
     assert bool(standing_holds(state, "sit", "shop")) is reaches
     assert bool(stopped(state, "sit", "shop")) is reaches
+
+
+def test_what_is_gone_alarms_but_stops_nothing() -> None:
+    gone = Tampered(at=at(1), ref="promote/sit/shop/1.4.1", recorded=oid(1))
+    state = ledger(told(gone))
+    assert not stopped(state, "sit", "shop")
+    assert state.instance("sit", "shop").tampered == (gone,)
 
 
 def test_stopped_says_what_was_found() -> None:
