@@ -22,6 +22,7 @@ from distributor.adapters.directory import DirectoryConnections, Disk
 from distributor.errors import DistributorError
 from distributor.errors.cluster import TargetNotWritable
 from distributor.errors.git import RemoteUnreachable
+from distributor.errors.service import BadSetting
 from distributor.model.fleet import Mode
 from distributor.model.tags import Verb
 from distributor.services.connections import OpenByMode
@@ -130,6 +131,11 @@ async def test_a_hanging_remote_is_given_up_in_time(play):
     before = play.fleet()
     with silent_server() as port:
         url = f"git://127.0.0.1:{port}/catalog.git"
+        with pytest.raises(BadSetting, match="belongs to"):
+            async with play.service(repository=url):
+                pass
+        for file in play.place.state.glob("distributor.sqlite*"):
+            file.unlink()  # as the remedy says of a repository that moved
         async with play.service(repository=url, git_timeout=0.5) as service:
             start = time.monotonic()
             await service.sync()
