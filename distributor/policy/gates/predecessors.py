@@ -59,14 +59,12 @@ def _order(
     facts: GateFacts, view: PolicyView, params: Mapping[str, Any]
 ) -> tuple[list[Finding], dict[str, str]]:
     here = facts.name.environment
+    step = view.pipeline.step(here) if view.pipeline is not None else None
+    if step is None and view.source is Source.ACCEPTED and here not in view.environments:
+        return [], {here: f"unknown to {view}"}  # younger than that policy: main's alone orders it
     if view.pipeline is None:
         raise _MissingFact(f"the pipeline of {view}, which cannot be read")
-    step = view.pipeline.step(here)
     if step is None:
-        if view.source is Source.ACCEPTED and here not in view.environments:
-            return [], {
-                here: f"unknown to {view}"
-            }  # younger than that policy: main's alone orders it
         return [Finding.of(NotVerified, f"{here} has no place in the pipeline of {view}.")], {}
     said = {before: _standing(facts, view, before) for before in step.after}
     evidence = {before: text or "verified" for before, text in said.items()}
