@@ -26,6 +26,9 @@ _TYPES = {
     int(ObjectType.BLOB): "blob",
     int(ObjectType.TAG): "tag",
 }
+_KEPT_TREES = 50_000
+_KEPT_ANSWERS = 10_000
+"""Bounds of what is remembered, so that memory is bounded too."""
 SERVICE = "Distributor <distributor@service>"
 """Author and committer of what the service writes."""
 
@@ -61,7 +64,7 @@ class PygitObjects:
         """The entries of a tree in Git's order."""
         known = self._trees.get(tree)
         if known is None:
-            if len(self._trees) > 50_000:  # noqa: PLR2004 - bounds memory; trees are read again
+            if len(self._trees) > _KEPT_TREES:  # they are read again
                 self._trees.clear()
             known = self._trees[tree] = _parse_tree(self._read(tree, "tree"), len(tree) // 2)
         return known
@@ -127,7 +130,7 @@ class PygitObjects:
             return True
         key = (ancestor, descendant)
         if key not in self._ancestry:
-            if len(self._ancestry) > 10_000:  # noqa: PLR2004 - bounds memory
+            if len(self._ancestry) > _KEPT_ANSWERS:
                 self._ancestry.clear()
             try:
                 self._ancestry[key] = bool(self._repo.descendant_of(descendant, ancestor))
