@@ -9,7 +9,26 @@ again: doing any of it twice is harmless.
 """
 
 from distributor.rollout.coding import decode, encode
-from distributor.rollout.machine import advance, advance_all, resume, thawed, wanted
+from distributor.rollout.machine import (
+    advance,
+    advance_all,
+    resume,
+    same_progress,
+    thawed,
+    waits,
+    wanted,
+)
 from distributor.rollout.waves import start
 
-__all__ = ["advance", "advance_all", "decode", "encode", "resume", "start", "thawed", "wanted"]
+__all__ = [
+    "advance",
+    "advance_all",
+    "decode",
+    "encode",
+    "resume",
+    "same_progress",
+    "start",
+    "thawed",
+    "waits",
+    "wanted",
+]

@@ -28,6 +28,9 @@ from distributor.rollout.targets import FAILED, OWED, expired, observe, started
 _STILL = frozenset({RolloutPhase.PAUSED, RolloutPhase.HALTED})
 """Phases in which nothing is begun, and debts and failures are left alone."""
 
+_TRIED = frozenset({TargetStage.RUNNING, TargetStage.FAILED})
+"""Stages in which a target is worked on, now or soon."""
+
 
 def advance(
     state: RolloutState, event: Event, now: datetime
@@ -70,6 +73,22 @@ def wanted(state: RolloutState, cluster: str) -> bool:
             return state.phase not in _STILL
         case TargetStage.WAITING | TargetStage.READY:
             return False
+
+
+def waits(state: RolloutState) -> bool:
+    """Whether nothing is under way: it goes on when a target comes back into reach, or a person acts.
+
+    Targets that failed are tried again and again, so that is under way, unless it is paused or halted.
+    """
+    tried = {TargetStage.RUNNING} if state.phase in _STILL else _TRIED
+    return state.open_wave >= 0 and all(t.stage not in tried for t in state.targets.values())
+
+
+def same_progress(before: RolloutState, after: RolloutState) -> bool:
+    """Whether two states of one rollout differ in nothing but when targets are asked, and what they say."""
+    return (before.phase, before.open_wave) == (after.phase, after.open_wave) and all(
+        target.stage is before.targets[name].stage for name, target in after.targets.items()
+    )
 
 
 def resume(state: RolloutState, now: datetime) -> tuple[Command, ...]:

@@ -66,19 +66,25 @@ class Claims:
             if not still_good:
                 raise
 
-    async def record(self, key: Key, records: Sequence[Record], *, ended: bool) -> None:
-        """Append facts of a rollout; its end releases the claim in the same commit."""
-        named = [(key, record) for record in records]
+    def held(self, key: Key) -> bool:
+        """Whether the claim of an instance is ours now."""
         claim = self.book.state.instance(*key).claim
-        if (
-            ended
-            and claim is not None
+        return (
+            claim is not None
             and claim.holder == self._world.holder
             and not claim.released
-        ):
+            and claim.expires > self.book.now()
+        )
+
+    async def record(self, key: Key, records: Sequence[Record], *, release: bool) -> None:
+        """Append facts of a rollout; one that ended, or waits, gives its claim back in the same commit."""
+        named = [(key, record) for record in records]
+        claim = self.book.state.instance(*key).claim
+        if release and claim is not None and self.held(key):
             now = self.book.now()
-            release = Claimed(
+            back = Claimed(
                 at=now, holder=claim.holder, number=claim.number, expires=now, released=True
             )
-            named.append((key, release))
-        await self.book.append(Entry(records=named, message=f"progress {key[0]}/{key[1]}"))
+            named.append((key, back))
+        if named:
+            await self.book.append(Entry(records=named, message=f"progress {key[0]}/{key[1]}"))

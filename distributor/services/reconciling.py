@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from distributor import metrics
 from distributor.errors import DistributorError
-from distributor.errors.cluster import ClusterUnreachable, Fenced, ForeignLedger, TargetNotWritable
+from distributor.errors.cluster import (
+    ClusterUnreachable,
+    Fenced,
+    ForeignLedger,
+    InventoryBroken,
+    TargetNotWritable,
+)
 from distributor.errors.rollout import DependencySkipped
 from distributor.health import absent, health, plain_kinds
 from distributor.model.changes import (
@@ -48,7 +54,8 @@ class Work:
     """What one target should hold, and by which verdict.
 
     ``started_only`` leaves alone a target that this verdict has not reached.
-    ``removing`` is true for a removal: then everything in the inventory goes, by the person's request.
+    ``removing`` is true for a removal: then everything in the inventory goes, by the person's request;
+    ``former`` is then what the removed revision names, to tell a lost inventory from one never made.
     """
 
     environment: str
@@ -62,6 +69,7 @@ class Work:
     prune: Mapping[GroupKind, PrunePolicy] = field(default_factory=dict)
     depends_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     removing: bool = False
+    former: ManifestSet = field(default_factory=lambda: ManifestSet.of(()))
     started_only: bool = False
 
 
@@ -84,11 +92,27 @@ async def plan_target(world: World, work: Work) -> ChangeSet:
     return (await _changes(connection, work, inventory))[0]
 
 
-async def reconcile_target(world: World, work: Work) -> TargetReport:
-    """Bring one target to its revision and say how that went; never raises a coded error."""
+BeforeWrite = Callable[[], Awaitable[None]]
+"""Called before the first write to a target; what it raises, ``reconcile_target`` raises."""
+
+
+class _NotOursError(Exception):
+    """Carries what ``BeforeWrite`` raised past the errors of the target."""
+
+    def __init__(self, error: DistributorError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+async def reconcile_target(
+    world: World, work: Work, before_write: BeforeWrite | None = None
+) -> TargetReport:
+    """Bring one target to its revision and say how that went; no error of the target is raised."""
     try:
         connection = await world.connections.open(work.cluster)
-        report = await _reconcile(world, connection, work)
+        report = await _reconcile(world, connection, work, before_write)
+    except _NotOursError as refused:
+        raise refused.error from refused
     except Fenced as error:
         report = _report(world, work, Actuation.FENCED, findings=(Finding.from_error(error),))
     except (ClusterUnreachable, TargetNotWritable) as error:
@@ -99,22 +123,27 @@ async def reconcile_target(world: World, work: Work) -> TargetReport:
     return report
 
 
-async def _reconcile(world: World, connection: TargetConnection, work: Work) -> TargetReport:
+async def _reconcile(
+    world: World, connection: TargetConnection, work: Work, before_write: BeforeWrite | None
+) -> TargetReport:
     inventory = await connection.read_inventory(work.environment, work.instance)
     _check_inventory(world, work, inventory)
     if inventory is None and work.removing:
+        await _check_never_there(connection, work)
         return _report(world, work, Actuation.APPLIED, delivered=connection.delivered_only)
     if work.started_only and (inventory is None or inventory.sequence < work.sequence):
         return _report(world, work, Actuation.PENDING)
-    planned, live = await _changes(connection, work, inventory)
-    settled = inventory is not None and (inventory.sequence, inventory.applied) == (
-        work.sequence,
-        work.desired.digest,
-    )
-    if planned.empty and settled:
-        return _settled(world, work, connection, planned=planned, inventory=inventory, live=live)
-    plan = apply_plan(planned, work.desired, depends_on=work.depends_on)
+    if inventory is not None and _is_settled(inventory, work):
+        planned, live = await _changes(connection, work, inventory)
+        if planned.empty:
+            return _settled(
+                world, work, connection, planned=planned, inventory=inventory, live=live
+            )
+    await _allowed(before_write)
     run = _Run(await connection.write_inventory(_wide(work, inventory)))
+    # Looked at only now: since that write, whoever came before begins nothing more here.
+    planned, live = await _changes(connection, work, inventory)
+    plan = apply_plan(planned, work.desired, depends_on=work.depends_on)
     await _apply(connection, work, plan, run)
     if not run.failed:
         await _prune(connection, work, plan, run)
@@ -122,6 +151,31 @@ async def _reconcile(world: World, connection: TargetConnection, work: Work) -> 
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
     return await _after(world, work, connection, planned, run)
+
+
+def _is_settled(inventory: Inventory, work: Work) -> bool:
+    """Whether the inventory says that all of this was applied before."""
+    return (inventory.sequence, inventory.applied) == (work.sequence, work.desired.digest)
+
+
+async def _allowed(before_write: BeforeWrite | None) -> None:
+    if before_write is None:
+        return
+    try:
+        await before_write()
+    except DistributorError as error:
+        raise _NotOursError(error) from error
+
+
+async def _check_never_there(connection: TargetConnection, work: Work) -> None:
+    """Nothing to remove, or nothing that says what to remove: the labels on the objects tell."""
+    entries = [
+        InventoryEntry(ref=m.ref, api_version=m.api_version, digest=Digest("")) for m in work.former
+    ]
+    live = await connection.read_live(entries) if entries else {}
+    ours = sorted(str(ref) for ref, found in live.items() if found.owner == work.owner)
+    if ours:
+        raise InventoryBroken(f"It is gone, but {ours[0]} is there, one of {len(ours)} objects.")
 
 
 def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> None:
@@ -171,15 +225,18 @@ async def _apply(connection: TargetConnection, work: Work, plan: ApplyPlan, run:
         if everything:
             run.outcomes.extend(await connection.apply(run.inventory, everything))
         return
-    for number, phase in enumerate(plan.phases):
-        if number:
-            await _check_fence(connection, work)
+    first = True
+    for phase in plan.phases:
         for group in phase.groups:
             blocked = dependents(plan, run.failed)
             ready = [m for m in group.manifests if m.ref not in blocked]
             run.outcomes.extend(_skipped(m.ref) for m in group.manifests if m.ref in blocked)
-            if ready:
-                run.outcomes.extend(await connection.apply(run.inventory, ready))
+            if not ready:
+                continue
+            if not first:
+                await _check_fence(connection, work)
+            run.outcomes.extend(await connection.apply(run.inventory, ready))
+            first = False
         if run.failed:
             break
 
@@ -188,7 +245,7 @@ async def _check_fence(connection: TargetConnection, work: Work) -> None:
     """Read the sequence number again: a worker that woke late stops here."""
     inventory = await connection.read_inventory(work.environment, work.instance)
     if inventory is None or inventory.sequence > work.sequence:
-        raise Fenced(f"(before the next phase of sequence {work.sequence})")
+        raise Fenced(f"(in the middle of sequence {work.sequence})")
 
 
 def _skipped(ref: ObjectRef) -> Outcome:
@@ -196,10 +253,8 @@ def _skipped(ref: ObjectRef) -> Outcome:
 
 
 async def _prune(connection: TargetConnection, work: Work, plan: ApplyPlan, run: _Run) -> None:
-    if not plan.prune:
-        return
-    await _check_fence(connection, work)
     for group in plan.prune:
+        await _check_fence(connection, work)
         run.outcomes.extend(await connection.delete(run.inventory, group))
 
 

@@ -28,7 +28,15 @@ from distributor.model.rollout import (
     WakeAt,
 )
 from distributor.ports import StoredRollout, StoredTarget
-from distributor.rollout import advance_all, encode, resume, thawed, wanted
+from distributor.rollout import (
+    advance_all,
+    encode,
+    resume,
+    same_progress,
+    thawed,
+    waits,
+    wanted,
+)
 from distributor.services.claiming import Claims
 from distributor.services.desired import Desired
 from distributor.services.journal import Journal
@@ -134,14 +142,23 @@ class Runner:
         return [] if None in queued else [event for event in queued if event is not None]
 
     async def _step(self, events: Iterable[Event]) -> None:
-        """Take events in, but only while the claim is ours: else they wait, and no clock runs on."""
+        """Take events in, but only while the claim is ours: else they wait, and no clock runs on.
+
+        A look that finds a waiting rollout as it was needs no claim, and so no commit in the ledger.
+        """
         self._waiting.extend(events)
-        if not self.ended and not await self._claimed():
+        if not self.ended and not self._still_waits() and not await self._claimed():
             return
         waited, self._waiting = self._waiting, []
         commands = await self._advance(waited)
         await self._record()
         await self._perform(commands)
+
+    def _still_waits(self) -> bool:
+        if not waits(self.state):
+            return False
+        after, _ = advance_all(self.state, self._waiting, self._tools.world.clock.now())
+        return same_progress(self.state, after)
 
     async def _claimed(self) -> bool:
         try:
@@ -182,10 +199,11 @@ class Runner:
         records = owed_records(
             self.state, self.desired.verdict, instance, self._tools.claims.book.now()
         )
-        if not records:
+        release = self.ended or waits(self.state)
+        if not records and not (release and self._tools.claims.held(self.key)):
             return
         try:
-            await self._tools.claims.record(self.key, records, ended=self.ended)
+            await self._tools.claims.record(self.key, records, release=release)
         except DistributorError as error:
             self._log.warning("facts wait", error=str(error))
             self.failure = error
@@ -258,9 +276,16 @@ class Runner:
         async with self._tools.slots, self._tools.locks.of((*self.key, cluster)):
             if not wanted(self.state, cluster):
                 return None
-            await self._tools.claims.ensure(self.key)
-            report = await reconcile_desired(
-                world, self._tools.renderer, self.desired, self.desired.clusters[cluster]
+            if self.state.targets[cluster].stage is not TargetStage.OWED:
+                await self._tools.claims.ensure(self.key)
+            report = (
+                await reconcile_desired(  # out of reach until now: claimed if it is there again
+                    world,
+                    self._tools.renderer,
+                    self.desired,
+                    self.desired.clusters[cluster],
+                    before_write=lambda: self._tools.claims.ensure(self.key),
+                )
             )
             await world.store.save_targets([target_row(report, self.desired)])
         return seen(report, self.desired.verdict)

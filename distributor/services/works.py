@@ -17,7 +17,7 @@ from distributor.model.tags import Verb
 from distributor.render import applyset_id
 from distributor.services.desired import Desired
 from distributor.services.ledger_book import BELIEVED
-from distributor.services.reconciling import Work, reconcile_target
+from distributor.services.reconciling import BeforeWrite, Work, reconcile_target
 from distributor.services.rendering import Renderer, Subject
 from distributor.services.world import World
 
@@ -29,28 +29,36 @@ async def reconcile_desired(
     cluster: Cluster,
     *,
     started_only: bool = False,
+    before_write: BeforeWrite | None = None,
 ) -> TargetReport:
     """Render, bind and reconcile one target of an accepted revision.
 
     ``started_only`` leaves a target alone that this revision has not reached: a failed rollout goes no
-    further.
+    further. ``before_write`` is called before the first write; what it raises is raised here.
     """
-    verdict = desired.verdict
-    if verdict.verb is Verb.REMOVE:
-        return await reconcile_target(
-            world, work_of(world, desired.subject, cluster, ManifestSet.of(()), verdict)
-        )
-    try:
-        rendered = await renderer.render(desired.subject, {cluster.name: cluster})
-        finding = rendered.failures.get(cluster.name)
-    except DistributorError as error:
-        finding = Finding.from_error(error)
-        return _unrendered(world, desired, cluster, finding)
+    verdict, removing = desired.verdict, desired.verdict.verb is Verb.REMOVE
+    manifests, finding = await _rendered(renderer, desired, cluster)
+    if (
+        removing
+    ):  # what cannot be rendered any more can still be removed: the inventory says what it is
+        work = work_of(world, desired.subject, cluster, ManifestSet.of(()), verdict)
+        return await reconcile_target(world, replace(work, former=manifests), before_write)
     if finding is not None:
         return _unrendered(world, desired, cluster, finding)
-    manifests = rendered.manifests[cluster.name]
     work = work_of(world, desired.subject, cluster, manifests, verdict)
-    return await reconcile_target(world, replace(work, started_only=started_only))
+    return await reconcile_target(world, replace(work, started_only=started_only), before_write)
+
+
+async def _rendered(
+    renderer: Renderer, desired: Desired, cluster: Cluster
+) -> tuple[ManifestSet, Finding | None]:
+    """The objects of one target, or why there are none."""
+    nothing = ManifestSet.of(())
+    try:
+        rendered = await renderer.render(desired.subject, {cluster.name: cluster})
+    except DistributorError as error:
+        return nothing, Finding.from_error(error)
+    return rendered.manifests.get(cluster.name, nothing), rendered.failures.get(cluster.name)
 
 
 def work_of(

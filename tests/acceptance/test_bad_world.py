@@ -179,6 +179,28 @@ async def test_a_cluster_folder_that_cannot_be_written_is_owed_the_revision(play
         assert play.folder("sit", "sit-central-1")
 
 
+async def test_a_rollout_that_waits_gives_its_claim_back_and_writes_nothing_more(play):
+    """A cluster out of reach costs no commit for each look at it; when it is back, it is claimed again."""
+    folder = play.place.clusters / "sit" / "sit-central-1"
+    shutil.rmtree(folder)
+    async with play.service() as service:
+        await play.ask(service, Verb.PROMOTE, "sit", "shop", "1.4.1")
+        await service.sync()
+        claim = service.book.state.instance("sit", "shop").claim
+        assert claim is not None
+        assert claim.released
+        head = service.book.state.head
+        for _ in range(3):
+            await service.sync()
+        assert service.book.state.head == head
+        folder.mkdir()
+        await service.sync()
+        assert await stage(service) is InstanceStage.VERIFIED
+        again = service.book.state.instance("sit", "shop").claim
+        assert again.number == claim.number + 1
+        assert again.released
+
+
 class FullDisk(Disk):
     """No space is left once the switch is on."""
 

@@ -8,8 +8,8 @@ from distributor.model.changes import Actuation
 from distributor.model.fleet import Mode, Selector, WaveRule
 from distributor.model.health import HealthStatus
 from distributor.model.ledger import Step
-from distributor.model.rollout import RecordStep, Superseded, TargetSeen
-from distributor.rollout import advance_all, resume, wanted
+from distributor.model.rollout import PauseAsked, RecordStep, Superseded, TargetSeen
+from distributor.rollout import advance_all, resume, same_progress, waits, wanted
 from distributor.rollout.budgets import max_unavailable
 from distributor.rollout.waves import waves
 
@@ -288,6 +288,32 @@ def test_one_that_comes_back_waits_for_room(play):
     assert rollout.stages == "Orw"
     rollout.current("a", after=2)
     assert rollout.stages == "Rrw"
+
+
+def test_only_what_is_out_of_reach_makes_a_rollout_wait(play):
+    rollout = play("abc", max_failures=1)
+    assert not waits(rollout.state), "before the first tick"
+    rollout.tick()
+    assert not waits(rollout.state), "they run"
+    rollout.current("a", "b")
+    rollout.gone("c")
+    before = rollout.state
+    assert waits(before)
+    rollout.gone("c", after=5)
+    assert rollout.state != before, "it is asked later"
+    assert same_progress(before, rollout.state)
+    rollout.fails("c", after=5)
+    assert not waits(rollout.state), "it is tried again"
+    assert not same_progress(before, rollout.state)
+
+
+def test_a_paused_rollout_waits_even_for_what_failed(play):
+    rollout = play("ab", max_failures=1)
+    rollout.tick()
+    rollout.current("a")
+    rollout.fails("b")
+    rollout.say(PauseAsked(on=True, reason="lunch"))
+    assert waits(rollout.state)
 
 
 def test_no_targets_are_never_verified(play):

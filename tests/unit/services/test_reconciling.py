@@ -1,0 +1,155 @@
+"""Reconciling one target: in which order it looks and writes, and who has to stop."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from distributor.errors.rollout import ClaimHeld
+from distributor.model.changes import Actuation
+from distributor.model.fleet import Cluster, Mode
+from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.refs import ObjectId
+from distributor.render.applyset import PART_OF, applyset_id
+from distributor.services.reconciling import Work, reconcile_target
+from distributor.services.world import World
+from distributor.testing.clock import FakeClock
+from distributor.testing.targets import MemoryCluster, MemoryConnections
+
+TARGET = Cluster(name="c1", environment="sit", tier="edge", mode=Mode.PUSH, connection="c1")
+OWNER = applyset_id("shop")
+
+
+class AnyLedger:
+    """An object database in which every commit descends from every other."""
+
+    def is_ancestor(self, _ancestor: ObjectId, _descendant: ObjectId) -> bool:
+        return True
+
+
+def manifest(kind: str, name: str, version: str = "v1") -> Manifest:
+    return Manifest.of(
+        {
+            "apiVersion": version,
+            "kind": kind,
+            "metadata": {"name": name, "namespace": "shop", "labels": {PART_OF: OWNER}},
+        }
+    )
+
+
+TWO_GROUPS = ManifestSet.of(
+    (manifest("ConfigMap", "settings"), manifest("Deployment", "web", "apps/v1"))
+)
+
+
+@pytest.fixture
+def memory() -> MemoryCluster:
+    return MemoryCluster(name="c1")
+
+
+@pytest.fixture
+def world(memory: MemoryCluster) -> World:
+    parts = dict.fromkeys(f.name for f in fields(World))
+    parts["objects"] = AnyLedger()
+    parts["connections"] = MemoryConnections({"c1": memory})
+    parts["clock"] = FakeClock(datetime(2026, 3, 1, tzinfo=UTC))
+    return World(**parts)
+
+
+def work(sequence: int = 5, desired: ManifestSet = TWO_GROUPS, **parts: object) -> Work:
+    return Work(
+        environment="sit",
+        instance="shop",
+        cluster=TARGET,
+        sequence=sequence,
+        ledger_commit=ObjectId("a" * 40),
+        revision="shop 1.0.0",
+        desired=desired,
+        owner=OWNER,
+        **parts,
+    )
+
+
+def removal(sequence: int = 6) -> Work:
+    return work(sequence, ManifestSet.of(()), removing=True, former=TWO_GROUPS)
+
+
+async def test_the_sequence_number_is_raised_before_anything_is_looked_at(world, memory):
+    report = await reconcile_target(world, work())
+    assert report.actuation is Actuation.APPLIED
+    assert memory.calls.index("write_inventory shop") < memory.calls.index("read_live")
+
+
+async def test_a_settled_target_is_never_written(world, memory):
+    await reconcile_target(world, work())
+    memory.calls.clear()
+    asked: list[str] = []
+
+    async def before_write() -> None:
+        asked.append("asked")
+
+    report = await reconcile_target(world, work(), before_write)
+    assert report.actuation is Actuation.APPLIED
+    assert memory.calls == ["read_inventory shop", "read_live"]
+    assert not asked
+
+
+async def test_a_worker_that_wakes_late_stops_before_the_next_group(world, memory):
+    """While it was asleep in the middle of a phase, a newer verdict began on the target."""
+
+    def overtaken(step: str) -> None:
+        if step.startswith("apply"):
+            kept = memory.inventories["shop"]
+            memory.inventories["shop"] = replace(kept, sequence=9)
+
+    memory.fail = overtaken
+    report = await reconcile_target(world, work())
+    assert report.actuation is Actuation.FENCED
+    assert [ref.kind for ref in memory.objects] == ["ConfigMap"]
+    assert memory.inventories["shop"].sequence == 9
+
+
+async def test_nothing_is_written_where_the_claim_is_anothers(world, memory):
+    async def before_write() -> None:
+        raise ClaimHeld("(somebody)")
+
+    with pytest.raises(ClaimHeld):
+        await reconcile_target(world, work(), before_write)
+    assert not memory.objects
+    assert not memory.inventories
+
+
+async def test_a_removal_ends_with_nothing_left(world, memory):
+    await reconcile_target(world, work())
+    report = await reconcile_target(world, removal())
+    assert report.actuation is Actuation.APPLIED
+    assert not memory.objects
+    again = await reconcile_target(world, removal())
+    assert again.actuation is Actuation.APPLIED
+
+
+async def test_a_removal_where_nothing_ever_was_is_done(world, memory):
+    report = await reconcile_target(world, removal())
+    assert report.actuation is Actuation.APPLIED
+    assert not memory.inventories
+
+
+async def test_a_removal_without_its_inventory_is_no_success(world, memory):
+    """Somebody deleted the inventory: what it named is still there, and that is said."""
+    await reconcile_target(world, work())
+    del memory.inventories["shop"]
+    report = await reconcile_target(world, removal())
+    assert report.actuation is Actuation.FAILED
+    assert [f.code for f in report.findings] == ["DST412"]
+    assert "ConfigMap/shop/settings" in report.findings[0].message
+    assert len(memory.objects) == 2
+
+
+async def test_others_objects_of_the_same_names_do_not_hold_a_removal_up(world, memory):
+    await reconcile_target(world, work())
+    del memory.inventories["shop"]
+    for ref, live in tuple(memory.objects.items()):
+        memory.objects[ref] = replace(live, owner="somebody-else")
+    assert (await reconcile_target(world, removal())).actuation is Actuation.APPLIED
