@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 import tomllib
@@ -15,6 +16,8 @@ from distributor.errors.service import BadSetting
 
 FILE = "distributor.toml"
 PREFIX = "DISTRIBUTOR_"
+_OTHERS = ("CONFIG", "TEST_SEED", "REAL_APPS", "BENCH_RESULTS", "WRITE_GOLDEN")
+"""Variables of that prefix that are no settings: where the file lies, and what the project's own tests read."""
 
 
 def _setting(default: Any, doc: str, *, secret: bool = False, least: float | None = None) -> Any:  # noqa: ANN401 - the default's own type
@@ -131,6 +134,15 @@ def load(
     return Loaded(
         settings=Settings(**values), origins={name: origins.get(name, "default") for name in known}
     )
+
+
+def unknown_variables(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The ``DISTRIBUTOR_*`` variables that nothing reads, each with the nearest known name or nothing."""
+    known = (*(f.name.upper() for f in fields(Settings)), *_OTHERS)
+    given = sorted(name.removeprefix(PREFIX) for name in environment if name.startswith(PREFIX))
+    unknown = [name for name in given if name not in known]
+    near = {name: difflib.get_close_matches(name, known, n=1) for name in unknown}
+    return {PREFIX + name: PREFIX + found[0] if found else "" for name, found in near.items()}
 
 
 def _find(named: str, folder: Path) -> Path | None:

@@ -94,9 +94,7 @@ def error_codes() -> str:
                     else "It stays until something changes."
                 )
                 message = inspect.cleandoc(cls.__doc__ or "")
-                text += (
-                    f"\n### {code} {cls.__name__}\n\n{message}\n{again}\n\nRemedy: {cls.remedy}\n"
-                )
+                text += f"\n### {code} {cls.__name__}\n\n{message}\n{again} Exit code {cls.exit_code}.\n\nRemedy: {cls.remedy}\n"
     return text
 
 
@@ -110,7 +108,8 @@ def settings() -> str:
 
 Flags win over variables, variables over `distributor.toml`, that over the defaults. The file is looked for in the folder you
 stand in and those above it, or where `{PREFIX}CONFIG` says; relative paths in it start at its own folder. `distributor
-settings` prints every value with its origin, secrets hidden. An unknown setting in the file is an error.
+settings` prints every value with its origin, secrets hidden. An unknown setting in the file is an error. An unknown
+`{PREFIX}*` variable is a warning: it may be another program's.
 
 {_table(("setting", "variable", "default", "what it is"), rows)}
 `connections` is a table of tables, one for each reference that a push cluster names:
@@ -148,12 +147,20 @@ have none. A file that names a gate the program does not know fails closed.
         )
         for g in GATES
     ]
+    text += f"{_NO_GATE}\n"
     text += _table(("", "gate", "judges", "always on", "early", "under each policy"), rows)
     for gate in GATES:
         law = inspect.getdoc(sys.modules[gate.evaluate.__module__]) or ""
         answer = inspect.getdoc(gate.evaluate) or ""
         text += f"\n## {gate.number} {gate.name}\n\n{law}\n\n{answer}\n"
     return text
+
+
+_NO_GATE = """Answers with the number 0 come from no gate. *0 policy* fails where no policy can judge: there is none, it cannot be read, or it
+binds a gate that the program does not know; it waits (`pending`) while decisions are stopped until somebody acknowledges.
+*0 support* fails for requests that this program does not carry out. A request must be allowed by two policies: that of main's
+head and the accepted one, which the environment's last accepted verdict was judged by; a refusal says whose it is.
+"""
 
 
 def _judged(gate: Gate) -> str:
@@ -250,7 +257,7 @@ def commands() -> str:
         importlib.import_module("distributor.cli.main").app
     )
     text = "# Commands\n\n"
-    text += "Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 findings or differences, 2 usage or configuration, 3 could not reach something.\n"
+    text += f"Data goes to stdout, talk to stderr. {program.epilog}\n"
     return text + "".join(_command(program, ("distributor",)))
 
 

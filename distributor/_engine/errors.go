@@ -10,6 +10,7 @@ const (
 	codeBadRequest     = "bad-request"
 	codeBadYAML        = "bad-yaml"
 	codeBuild          = "build"
+	codeDuplicate      = "duplicate-object"
 	codeImpure         = "impure"
 	codeInternal       = "internal"
 	codeNoChart        = "no-chart"

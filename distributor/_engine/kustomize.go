@@ -82,6 +82,9 @@ func kustomizeError(name string, err error) error {
 		code = codeOutsideTree
 	case strings.Contains(message, "unable to find one of 'kustomization.yaml'"):
 		code = codeNoKust
+	case strings.Contains(message, "already registered id"),
+		strings.Contains(message, "behavior must be merge or replace"):
+		code = codeDuplicate
 	case strings.Contains(message, "MalformedYAMLError"):
 		code = codeBadYAML
 	}

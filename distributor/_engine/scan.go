@@ -149,7 +149,7 @@ func (j *job) fileOrDir(at *reference, name string) error {
 		return j.checkYAML(target)
 	}
 	if len(j.below(target)) == 0 {
-		return fail(codeBuild, at.from, "%s names %s, which is not in the tree", at.field, quote(name))
+		return missing(at, name, target)
 	}
 	return j.visit(target)
 }
@@ -174,7 +174,7 @@ func (j *job) yamlFile(at *reference, name string) error {
 		return err
 	}
 	if _, found := j.files[target]; !found {
-		return fail(codeBuild, at.from, "%s names %s, which is not in the tree", at.field, quote(name))
+		return missing(at, name, target)
 	}
 	return j.checkYAML(target)
 }
@@ -182,6 +182,16 @@ func (j *job) yamlFile(at *reference, name string) error {
 func (j *job) anyFile(at *reference, name string) error {
 	_, err := j.resolve(at, name)
 	return err
+}
+
+// missing says why a name leads to nothing: every part of a tree has a top directory of its own, so a
+// name that leaves the one it stands in asks for what lies outside the package.
+func missing(at *reference, name, target string) error {
+	top, _, _ := strings.Cut(at.dir, "/")
+	if first, _, _ := strings.Cut(target, "/"); top != "." && first != top {
+		return fail(codeOutsideTree, at.from, "%s names %s, which lies outside the package", at.field, quote(name))
+	}
+	return fail(codeBuild, at.from, "%s names %s, which is not in the tree", at.field, quote(name))
 }
 
 // remoteForm matches what kustomize would clone or download: a scheme, `user@host`, `host:path`,

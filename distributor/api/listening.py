@@ -13,15 +13,18 @@ _BACKLOG = 128
 _PORTS = 65_536
 
 
+def check(settings: Settings) -> None:
+    """Refuse an address that ``listen`` would refuse, without taking it; raises what that raises."""
+    _place(settings)
+
+
 def listen(settings: Settings) -> socket.socket:
     """A listening socket; port 0 takes a free one.
 
     Raises ``NeedsAuthentication`` for an address beyond loopback, because there is no authentication in
     this release, ``AddressInUse``, and ``BadSetting`` for an address that cannot be used at all.
     """
-    family, host = _resolve(settings.listen)
-    if not 0 <= settings.port < _PORTS:
-        raise BadSetting(f"(port {settings.port} is above {_PORTS - 1})")
+    family, host = _place(settings)
     try:
         return socket.create_server((host, settings.port), family=family, backlog=_BACKLOG)
     except OSError as error:
@@ -29,6 +32,12 @@ def listen(settings: Settings) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             raise AddressInUse(f"({place})") from error
         raise BadSetting(f"(cannot listen on {place}: {error.strerror})") from error
+
+
+def _place(settings: Settings) -> tuple[socket.AddressFamily, str]:
+    if not 0 <= settings.port < _PORTS:
+        raise BadSetting(f"(port {settings.port} is above {_PORTS - 1})")
+    return _resolve(settings.listen)
 
 
 def _resolve(name: str) -> tuple[socket.AddressFamily, str]:

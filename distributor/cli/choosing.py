@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from distributor.cli.local import Choice, Local
 from distributor.errors.service import BadArgument, NotFound
@@ -13,7 +12,6 @@ from distributor.model.fleet import Cluster, Flavour, Installation, Mode
 from distributor.model.package import Package
 from distributor.model.target import Placement
 from distributor.placement import installations, place
-from distributor.render.values import merged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +24,6 @@ class Wanted:
     name: str = ""
     namespace: str = ""
     kubernetes: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 def choose(local: Local, package: Package, wanted: Wanted) -> Choice:
@@ -98,11 +95,7 @@ def _installation(
         installation = Installation(
             app=package.app, instance=name, environment=environment, implicit=True
         )
-    return replace(
-        installation,
-        namespace=wanted.namespace or installation.namespace,
-        values=merged(installation.values, wanted.values),
-    ), notes
+    return replace(installation, namespace=wanted.namespace or installation.namespace), notes
 
 
 def _cluster(

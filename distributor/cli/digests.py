@@ -8,9 +8,11 @@ from pathlib import Path
 from distributor.adapters.git import PygitObjects
 from distributor.adapters.workspace import read_work_tree, work_tree_of
 from distributor.catalog.digests import find, package_digest
+from distributor.cli.local import open_catalog
+from distributor.cli.rendering import place_of_packages
 from distributor.errors import Where
 from distributor.errors.service import NotFound
-from distributor.model.findings import Invalid
+from distributor.model.findings import Finding, Invalid, errors
 from distributor.model.refs import Digest, ObjectId
 from distributor.model.trees import EntryKind
 
@@ -44,6 +46,15 @@ def digest_at(path: Path) -> Digested:
         return Digested(path=str(path), digest=on_disk, source="disk", note=note)
     note = "" if on_disk == committed else f"the files on disk differ: they would be {on_disk}"
     return Digested(path=str(path), digest=committed, source="HEAD", note=note)
+
+
+def findings_at(path: Path) -> tuple[Finding, ...]:
+    """What keeps a folder where packages lie from being one; nothing is said about other folders."""
+    if not place_of_packages(path):
+        return ()
+    app, version = path.resolve().parts[-2:]
+    local = open_catalog(path.resolve().parents[2])
+    return errors(local.catalog.findings_under(f"catalog/{app}/{version}"))
 
 
 def _committed(folder: Path) -> Digest | None:

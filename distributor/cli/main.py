@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Any
 
@@ -19,15 +20,17 @@ from distributor.cli import (
     watching,
 )
 from distributor.cli.context import OPTIONS
-from distributor.cli.output import DONE, REACH, USAGE, fail
-from distributor.errors import DistributorError, Retryable
+from distributor.cli.output import DONE, EXITS, INTERRUPTED, USAGE, fail, say
+from distributor.errors import DistributorError
 from distributor.errors.service import UnsupportedPython
+from distributor.settings import unknown_variables
 
 SUPPORTED = ((3, 11), (3, 15))
 
 app = typer.Typer(
     name="distributor",
     help="GitOps app distribution: a tag moves a package to every cluster, through gates.",
+    epilog=EXITS,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -70,11 +73,13 @@ def options(
         "directory_root": directory_root,
         "log_level": log_level,
     }
+    for name, nearest in unknown_variables(os.environ).items():
+        say(f"warning: {name} is no setting{f'; did you mean {nearest}?' if nearest else ''}")
     OPTIONS.flags = {name: value for name, value in flags.items() if value is not None}
 
 
 def main() -> None:
-    """Run, and exit with 0 (done), 1 (findings or a refusal), 2 (usage) or 3 (worth a retry)."""
+    """Run, and exit with 0 (done), 1 (findings or a refusal), 2 (usage), 3 (worth a retry) or 130."""
     if not SUPPORTED[0] <= sys.version_info[:2] < SUPPORTED[1]:
         fail(UnsupportedPython(f"(this is {sys.version.split()[0]})"))
         raise SystemExit(USAGE)
@@ -82,17 +87,9 @@ def main() -> None:
         app()
     except DistributorError as error:
         fail(error)
-        raise SystemExit(_exit_code(error)) from None
+        raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(DONE) from None
-
-
-def _exit_code(error: DistributorError) -> int:
-    """3 for what may pass by itself, 2 for usage and configuration, 1 for findings about content."""
-    if isinstance(error, Retryable):
-        return REACH
-    configuration = ("DST601", "DST603", "DST610", "DST611", "DST615", "DST7")
-    return USAGE if error.code.startswith(configuration) else 1

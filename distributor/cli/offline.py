@@ -28,9 +28,11 @@ def digest(
     output: Output = Form.TABLE,
 ) -> None:
     """The package digest: of what is committed, where the folder lies in a work tree."""
-    from distributor.cli.digests import digest_at
+    from distributor.cli.digests import digest_at, findings_at
 
     found = digest_at(path)
+    for finding in findings_at(path):
+        say(f"note: this is not a package yet: {finding}")
     if found.note:
         say(f"note: {found.note}")
     if output is Form.TABLE:
@@ -77,7 +79,7 @@ def explain(
         typer.echo(text, nl=False)
         return
     told = {"code": kind.code, "means": kind.title(), "remedy": kind.remedy}
-    emit(told | {"retryable": kind.retryable}, output)
+    emit(told | {"retryable": kind.retryable, "exitCode": kind.exit_code}, output)
 
 
 def settings(output: Output = Form.TABLE) -> None:

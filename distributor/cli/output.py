@@ -14,8 +14,12 @@ import typer
 
 from distributor.errors import DistributorError
 
-DONE, FINDINGS, USAGE, REACH = 0, 1, 2, 3
-"""Exit codes: done; findings, differences or a denied gate; usage; could not reach something."""
+DONE, FINDINGS, USAGE, REACH, INTERRUPTED = 0, 1, 2, 3, 130
+EXITS = (
+    "Exit codes: 0 done, 1 findings, differences or a denied gate, 2 usage or configuration, "
+    "3 could not reach something (worth a retry), 130 interrupted."
+)
+"""What the exit codes mean; an error class says which one is its own (``exit_code``)."""
 
 
 _WIDE = 4000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,11 @@ from distributor.cli.output import DONE, Form, emit, say, table
 
 if TYPE_CHECKING:
     from distributor.cli.choosing import Wanted
+    from distributor.cli.given import Given
     from distributor.model.rendering import ChartOptions, RenderJob
     from distributor.settings import Settings
+
+_KUBERNETES = re.compile(r"v?[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]{1,3}([-+][0-9A-Za-z.+-]{1,64})?)?")
 
 RenderOutput = Annotated[
     Form | None,
@@ -44,11 +48,14 @@ class Asked:
 
     def values(self) -> Mapping[str, Any]:
         """The values of the files, later ones over earlier ones, and ``--set`` over all of them."""
-        from distributor.adapters.workspace import read_values
-        from distributor.cli.strvals import set_values
-        from distributor.render.values import merged
+        every = self.given()
+        return every[-1].values if every else {}
 
-        return set_values(self.sets, merged(*(read_values(file) for file in self.files)))
+    def given(self) -> tuple[Given, ...]:
+        """The arguments that give values, one by one."""
+        from distributor.cli.given import given
+
+        return tuple(given(self.files, self.sets))
 
     def wanted(self) -> Wanted:
         """What was named, for a package."""
@@ -61,7 +68,6 @@ class Asked:
             name=self.name,
             namespace=self.namespace,
             kubernetes=self.kubernetes,
-            values=self.values(),
         )
 
 
@@ -97,6 +103,7 @@ def render(
     output: RenderOutput = None,
 ) -> None:
     """Print the objects of a package, kustomization, chart or folder, in apply order."""
+    _check_kubernetes(kubernetes)
     asked = Asked(
         path=path, environment=environment, tier=tier, cluster=cluster, name=name,
         namespace=namespace, kubernetes=kubernetes, sets=tuple(sets or ()),
@@ -109,6 +116,17 @@ def render(
         raise typer.Exit(run(lambda: render_all(found, asked, jobs, output or Form.TABLE)))
     form = output or (Form.TABLE if explain else Form.YAML)
     raise typer.Exit(run(lambda: _one(found, asked, form)))
+
+
+def _check_kubernetes(version: str) -> None:
+    """Refuse what is no version, whatever would have been done with it."""
+    from distributor.errors.service import BadArgument
+
+    if version and not _KUBERNETES.fullmatch(version):
+        raise BadArgument(
+            f"(--kube-version {version!r} is no version of Kubernetes)",
+            remedy="Give it as 1.33, or with a patch as v1.33.2.",
+        )
 
 
 async def _one(settings: Settings, asked: Asked, output: Form) -> int:
@@ -128,20 +146,27 @@ async def _one(settings: Settings, asked: Asked, output: Form) -> int:
 
 
 def is_package(path: Path) -> bool:
-    """Whether a folder is one of a package: it has a descriptor of ours."""
+    """Whether a folder is one of a package: it lies where packages do, or has a descriptor of ours.
+
+    What lies there is judged as a package however broken it is, so that its findings are told.
+    """
     from distributor.adapters.workspace import read_bytes
 
+    if path.is_dir() and place_of_packages(path):
+        return True
     file = path / "package.yaml"
     return file.is_file() and b"distributor.dev/" in read_bytes(file)
 
 
 async def _package(settings: Settings, asked: Asked, output: Form) -> int:
     from distributor.cli.choosing import choose
+    from distributor.cli.given import with_values
     from distributor.cli.local import LocalRenderer, engine, open_catalog, package_at
     from distributor.cli.manifests import in_order, show
 
     local = open_catalog(_root_of(asked.path))
     choice = choose(local, package_at(local, asked.path), asked.wanted())
+    choice = with_values(choice, asked.given())
     for note in choice.notes:
         say(f"note: {note}")
     async with engine(settings) as pool:
@@ -154,6 +179,16 @@ async def _package(settings: Settings, asked: Asked, output: Form) -> int:
         manifests = await renderer.bound(choice)
     show(in_order(m.data() for m in manifests), output)
     return DONE
+
+
+def place_of_packages(folder: Path) -> bool:
+    """Whether a folder is ``catalog/<app>/<version>`` in a catalog repository."""
+    above = folder.resolve().parents
+    return (
+        len(above) >= 3  # noqa: PLR2004 - app, catalog, repository
+        and above[1].name == "catalog"
+        and (above[2] / "environments").is_dir()
+    )
 
 
 def _root_of(package: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,9 @@ from distributor.cli.output import DONE, FINDINGS, REACH, Form, Output, emit, sa
 if TYPE_CHECKING:
     from distributor.model.tags import Verb
     from distributor.services.following import Followed
+    from distributor.services.looking import Snapshot
+    from distributor.services.requesting import Ask
+    from distributor.services.service import Service
     from distributor.settings import Settings
 
 Environment = Annotated[str, typer.Argument(help="Environment, such as uat.")]
@@ -24,6 +28,15 @@ Ticket = Annotated[str, typer.Option("--ticket", help="A ticket, for the record.
 Sign = Annotated[str | None, typer.Option("--sign", help="ed25519 key file to sign the tag with.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the request until it ends.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait at most.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What is to be asked; ``commit`` is as it was typed, ``again`` allows a repetition."""
+
+    ask: Ask
+    commit: str
+    again: bool
 
 
 def register(app: typer.Typer) -> None:
@@ -43,8 +56,15 @@ def promote(
         bool, typer.Option("--hotfix", help="Class hotfix instead of normal.")
     ] = False,
     commit: Annotated[
-        str, typer.Option(help="Commit on main to promote from; its head if empty.")
+        str,
+        typer.Option(
+            help="Commit on main to promote from, as Git names one where you stand (an id, also a "
+            "short one, HEAD, a tag); main's head if empty."
+        ),
     ] = "",
+    again: Annotated[
+        bool, typer.Option("--again", help="Ask although the same is asked for and still open.")
+    ] = False,
     wait: Wait = False,
     timeout: Timeout = 1800.0,
     output: Output = Form.TABLE,
@@ -55,7 +75,7 @@ def promote(
     _ask(
         Verb.PROMOTE, environment, instance, version,
         options={"reason": reason, "ticket": ticket, "hotfix": hotfix, "commit": commit},
-        sign=sign, wait=timeout if wait else 0, output=output,
+        sign=sign, wait=timeout if wait else 0, output=output, again=again,
     )  # fmt: skip
 
 
@@ -170,15 +190,11 @@ def _ask(
     sign: str | None,
     output: Form,
     wait: float = 0,
+    again: bool = True,
 ) -> None:
-    from distributor.model.refs import ObjectId
     from distributor.services.requesting import Ask
 
-    _check(
-        str(options.get("reason", "")),
-        str(options.get("ticket", "")),
-        str(options.get("commit", "")),
-    )
+    _check(str(options.get("reason", "")), str(options.get("ticket", "")))
     ask = Ask(
         verb=verb,
         environment=environment,
@@ -187,36 +203,33 @@ def _ask(
         reason=str(options.get("reason", "")),
         ticket=str(options.get("ticket", "")),
         hotfix=bool(options.get("hotfix")),
-        commit=ObjectId(str(options.get("commit", ""))),
     )
     found = settings(sign=sign)
-    code = run(lambda: _asked(found, ask, output, wait))
+    wanted = _Wanted(ask=ask, commit=str(options.get("commit", "")), again=again)
+    code = run(lambda: _asked(found, wanted, output, wait))
     raise typer.Exit(code)
 
 
-def _check(reason: str, ticket: str, commit: str) -> None:
+def _check(reason: str, ticket: str) -> None:
     """Refuse what a tag cannot carry, before there is one."""
     from distributor.errors.service import BadArgument
-    from distributor.model.refs import is_object_id
 
     for name, text in (("--reason", reason), ("--ticket", ticket)):
         if not text.isprintable():
             raise BadArgument(f"({name} takes one line of plain text)")
-    if commit and not is_object_id(commit):
-        raise BadArgument("(--commit takes the full id of a commit on main)")
 
 
-async def _asked(found: Settings, ask: object, output: Form, wait: float) -> int:
+async def _asked(found: Settings, wanted: _Wanted, output: Form, wait: float) -> int:
     from distributor.app import open_service
     from distributor.cli.identity import signer_of, tagger_of
     from distributor.services.following import follow
-    from distributor.services.requesting import Ask, make_request
+    from distributor.services.requesting import make_request
 
-    assert isinstance(ask, Ask)  # noqa: S101 - its type is only imported here
     async with open_service(found, writing=False) as service:
         snapshot = await service.look()
         if service.offline is not None:
             raise service.offline
+        ask = _settled(wanted, found, service, snapshot)
         asked = await make_request(
             service.world, snapshot, ask, tagger=tagger_of(found), signer=signer_of(found)
         )
@@ -235,6 +248,23 @@ async def _asked(found: Settings, ask: object, output: Form, wait: float) -> int
             output,
         )
         return _code(followed)
+
+
+def _settled(wanted: _Wanted, found: Settings, service: Service, snapshot: Snapshot) -> Ask:
+    """The request with its commit found; raises for one that main does not have, and for a repetition."""
+    from distributor.cli.committish import find_commit
+    from distributor.errors.policy import AskedAlready, NotOnMain
+    from distributor.services.requesting import open_request
+
+    ask = wanted.ask
+    if wanted.commit:
+        ask = replace(ask, commit=find_commit(wanted.commit, found.repository))
+        if not service.world.objects.is_ancestor(ask.commit, snapshot.main):
+            raise NotOnMain(f"(--commit {wanted.commit} is {ask.commit[:12]})")
+    there = "" if wanted.again else open_request(snapshot, ask)
+    if there:
+        raise AskedAlready(f"({there})")
+    return ask
 
 
 def _code(followed: Followed) -> int:

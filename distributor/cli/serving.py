@@ -37,8 +37,11 @@ def serve(
         quiet=False, listen=listen, port=port, poll=poll, resync=resync, log_format=log_format
     )
 
+    from distributor.api.listening import check
     from distributor.api.server import run as serve_and_reconcile
     from distributor.app import open_service
+
+    check(found)  # before the state folder's lock: a wrong argument is told, whoever holds it
 
     def ready(url: str) -> None:
         say(f"serving {url}/docs")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distributor.errors.tree import Retryable, Terminal
+from distributor.errors.tree import Retryable, Setup, Terminal
 
 
 class ClusterUnreachable(Retryable):
@@ -96,7 +96,7 @@ class TargetNotWritable(Retryable):
     remedy = "Check space and permissions; nothing was half written."
 
 
-class UnknownConnection(Terminal):
+class UnknownConnection(Setup):
     """The cluster's connection reference has no setting."""
 
     code = "DST414"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distributor.errors.tree import Retryable, Terminal
+from distributor.errors.tree import Retryable, Setup, Terminal
 
 
 class RemoteUnreachable(Retryable):
@@ -19,42 +19,42 @@ class PushRejected(Retryable):
     remedy = "Nothing to do: it is decided anew on the newer state."
 
 
-class NoLedger(Terminal):
+class NoLedger(Setup):
     """The repository has no ledger."""
 
     code = "DST603"
     remedy = "`distributor init --ledger` makes the genesis record; if there was one, decisions stay stopped until it is back."
 
 
-class LedgerRewound(Terminal):
+class LedgerRewound(Setup):
     """The ledger does not descend from the last head that was seen."""
 
     code = "DST604"
     remedy = "Restore the branch from a clone, or from the mirror in the state folder; see the how-to on recovery."
 
 
-class LedgerForged(Terminal):
+class LedgerForged(Setup):
     """A ledger commit is not signed by a key that was known then."""
 
     code = "DST605"
     remedy = "Find out who wrote it; decisions stay stopped."
 
 
-class LedgerNewer(Terminal):
+class LedgerNewer(Setup):
     """The ledger's format is newer than this program."""
 
     code = "DST606"
     remedy = "Upgrade Distributor."
 
 
-class LedgerBroken(Terminal):
+class LedgerBroken(Setup):
     """The ledger cannot be read."""
 
     code = "DST607"
     remedy = "`distributor fsck` names the record; restore the branch."
 
 
-class MainRewound(Terminal):
+class MainRewound(Setup):
     """Main was rewritten: its head does not descend from the one seen before."""
 
     code = "DST608"
@@ -68,14 +68,14 @@ class GitFailed(Terminal):
     remedy = "Read Git's message."
 
 
-class NotARepository(Terminal):
+class NotARepository(Setup):
     """There is no Git repository here."""
 
     code = "DST610"
     remedy = "Name one with --repository, or run `distributor init`."
 
 
-class BadKey(Terminal):
+class BadKey(Setup):
     """The signing key cannot be used."""
 
     code = "DST611"
@@ -105,7 +105,7 @@ class TagRefused(Terminal):
     )
 
 
-class MainMissing(Terminal):
+class MainMissing(Setup):
     """The repository has no main branch."""
 
     code = "DST615"

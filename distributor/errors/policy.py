@@ -226,6 +226,13 @@ class DecisionsStopped(Terminal):
     remedy = "`distributor why` names the reason; mend it, then acknowledge."
 
 
+class AskedAlready(Terminal):
+    """The same is asked for already, and that request is still open."""
+
+    code = "DST233"
+    remedy = "Follow it with `distributor why ENV INSTANCE`, or ask once more with `--again`."
+
+
 class RenderedDiffers(Terminal):
     """The tag's Rendered differs from what the commit renders to."""
 

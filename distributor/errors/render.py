@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distributor.errors.tree import Retryable, Terminal
+from distributor.errors.tree import Retryable, Setup, Terminal
 
 
 class RenderFailed(Terminal):
@@ -117,7 +117,7 @@ class DuplicateObject(Terminal):
     remedy = "Remove one of the two."
 
 
-class EngineMissing(Terminal):
+class EngineMissing(Setup):
     """The render engine is not built."""
 
     code = "DST317"
@@ -138,7 +138,7 @@ class ImpureTemplate(Terminal):
     remedy = "Use a value or a Secret reference instead."
 
 
-class EngineBuildFailed(Terminal):
+class EngineBuildFailed(Setup):
     """The render engine could not be compiled."""
 
     code = "DST320"

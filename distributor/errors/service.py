@@ -2,59 +2,59 @@
 
 from __future__ import annotations
 
-from distributor.errors.tree import Retryable, Terminal
+from distributor.errors.tree import Retryable, Setup, Terminal
 
 
-class BadSetting(Terminal):
+class BadSetting(Setup):
     """A setting is not what it must be."""
 
     code = "DST701"
     remedy = "`distributor settings` prints all settings with their origin."
 
 
-class DatabaseNewer(Terminal):
+class DatabaseNewer(Setup):
     """The database is newer than this program."""
 
     code = "DST702"
     remedy = "Upgrade Distributor, or delete the database: it is rebuilt from Git."
 
 
-class StateNotWritable(Terminal):
+class StateNotWritable(Setup):
     """The state folder cannot be written."""
 
     code = "DST703"
     remedy = "Check space and permissions, or set state_dir."
 
 
-class UnsupportedPython(Terminal):
+class UnsupportedPython(Setup):
     """This Python is not supported."""
 
     code = "DST704"
     remedy = "Use Python 3.11 to 3.14."
 
 
-class AddressInUse(Terminal):
+class AddressInUse(Setup):
     """The address to listen on is taken."""
 
     code = "DST705"
     remedy = "Choose another with --port."
 
 
-class NeedsAuthentication(Terminal):
+class NeedsAuthentication(Setup):
     """Listening beyond loopback needs authentication."""
 
     code = "DST706"
     remedy = "Listen on 127.0.0.1, with a proxy before it that authenticates."
 
 
-class NotFound(Terminal):
+class NotFound(Setup):
     """There is no such thing."""
 
     code = "DST707"
     remedy = "Check the name."
 
 
-class BadRequest(Terminal):
+class BadRequest(Setup):
     """The request cannot be understood."""
 
     code = "DST708"
@@ -75,7 +75,7 @@ class DatabaseFailed(Retryable):
     remedy = "It is retried; check the disk that holds the state folder."
 
 
-class UnknownCode(Terminal):
+class UnknownCode(Setup):
     """There is no such error code."""
 
     code = "DST711"
@@ -96,21 +96,21 @@ class RequestEnded(Terminal):
     remedy = "See the reasons with `distributor why`."
 
 
-class NotReadable(Terminal):
+class NotReadable(Setup):
     """A file or folder cannot be read."""
 
     code = "DST714"
     remedy = "Check its name and permissions."
 
 
-class NotWritable(Terminal):
+class NotWritable(Setup):
     """A file or folder cannot be written."""
 
     code = "DST715"
     remedy = "Check space and permissions; nothing was left half written."
 
 
-class BadArgument(Terminal):
+class BadArgument(Setup):
     """An argument of the command is not what it must be."""
 
     code = "DST716"
@@ -124,28 +124,28 @@ class NotReady(Retryable):
     remedy = "Wait a moment; /readyz tells when it has, or what keeps it from it."
 
 
-class HintRefused(Terminal):
+class HintRefused(Setup):
     """A push hint is not from the forge."""
 
     code = "DST721"
     remedy = "Give the forge's webhook the secret that webhook_secret holds."
 
 
-class HostRefused(Terminal):
+class HostRefused(Setup):
     """The request names a host that this service is not."""
 
     code = "DST722"
     remedy = "Open it as http://127.0.0.1 or http://localhost: other names may be a trap (DNS rebinding)."
 
 
-class BodyTooLarge(Terminal):
+class BodyTooLarge(Setup):
     """The request's body is too large."""
 
     code = "DST723"
     remedy = "Send less: a push hint needs no more than 1 MiB."
 
 
-class MethodNotOffered(Terminal):
+class MethodNotOffered(Setup):
     """The path exists, but not for this method."""
 
     code = "DST724"

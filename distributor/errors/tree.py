@@ -36,6 +36,8 @@ class DistributorError(Exception):
     code: ClassVar[str] = "DST000"
     remedy: ClassVar[str] = "Read the message; `distributor explain CODE` says more."
     retryable: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+    """What the program exits with: 1, something is wrong with what was looked at."""
 
     def __init__(self, detail: str = "", *, where: Where | None = None, remedy: str = "") -> None:
         self.detail = detail
@@ -58,10 +60,17 @@ class Retryable(DistributorError):
     """Trying again later may help."""
 
     retryable = True
+    exit_code = 3
 
 
 class Terminal(DistributorError):
     """Trying again without a change will not help."""
+
+
+class Setup(Terminal):
+    """How the program is called, or what it is set up to work with, has to change first."""
+
+    exit_code = 2
 
 
 def registry() -> dict[str, type[DistributorError]]:
@@ -85,5 +94,6 @@ def describe(code: str) -> str | None:
         return None
     kind = "may pass by itself and is retried" if cls.retryable else "stays until something changes"
     return (
-        f"{cls.code}  {inspect.cleandoc(cls.__doc__ or '')}\n\nThis {kind}.\nRemedy: {cls.remedy}\n"
+        f"{cls.code}  {inspect.cleandoc(cls.__doc__ or '')}\n\nThis {kind}; the program exits with "
+        f"{cls.exit_code}.\nRemedy: {cls.remedy}\n"
     )

@@ -25,7 +25,7 @@ from distributor.model.fleet import ALL
 from distributor.model.policy import GateBinding, GateSeverity
 from distributor.model.promotion import GateAnswer, GateResult, VerdictOutcome
 from distributor.model.tags import Verb
-from distributor.policy.facts import GateFacts, PolicyView
+from distributor.policy.facts import GateFacts, PolicyView, Source
 from distributor.policy.gates.answers import Speaker
 from distributor.policy.gates.signature import PRINCIPAL
 from distributor.policy.registry import NAMES, SUPPORTED, Gate, gates_for
@@ -41,6 +41,7 @@ _WORSE = (
 )
 _POLICY = Speaker(0, "policy")
 _SUPPORT = Speaker(0, "support")
+_WHOSE = {Source.MAIN: "main's policy", Source.ACCEPTED: "the accepted one"}
 _STOPPED = frozenset({Verb.ACK, Verb.HOLD, Verb.PAUSE, Verb.ABORT, Verb.REJECT})
 """What is still decided while decisions have stopped (``formats.md``)."""
 
@@ -145,13 +146,26 @@ def _supported(facts: GateFacts) -> Iterable[GateAnswer]:
 def _ask(gate: Gate, facts: GateFacts, now: datetime) -> GateAnswer:
     """One gate under every view and every file that parametrises it; the worst answer counts."""
     views = facts.policies if gate.per_view else facts.policies[:1]
-    answers = [answer for view in views for answer in _under(gate, facts, view, now)]
+    given = [(view, answer) for view in views for answer in _under(gate, facts, view, now)]
+    answers = [answer for _, answer in given]
     if not answers:
         return Speaker(gate.number, gate.name).lacks("a policy")
     if len({a.evidence[PRINCIPAL] for a in answers if PRINCIPAL in a.evidence}) > 1:
         text = "The key belongs to different principals in main's policy and in the accepted one."
         return Speaker(gate.number, gate.name).refuses(UnknownSigner, text)
-    return _worst(answers)
+    worst = _worst(answers)
+    if gate.rules and worst.result is GateResult.FAIL:
+        return replace(worst, message=_by(given))
+    return worst
+
+
+def _by(given: Iterable[tuple[PolicyView, GateAnswer]]) -> str:
+    """Each reason for a refusal once, with the policies that have it."""
+    said: dict[str, dict[str, None]] = {}
+    for view, answer in given:
+        if answer.result is GateResult.FAIL:
+            said.setdefault(answer.message, {})[_WHOSE[view.source]] = None
+    return "; ".join(f"{text} (by {' and '.join(whose)})" for text, whose in said.items())
 
 
 def _under(gate: Gate, facts: GateFacts, view: PolicyView, now: datetime) -> Iterable[GateAnswer]:

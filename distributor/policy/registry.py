@@ -36,7 +36,8 @@ class Gate:
     """One gate. ``verbs`` are those it judges (``None``: all). One that is ``always`` on has no severity.
 
     ``early`` gates end the evaluation when they fail, so that nothing of an unauthorised request is
-    rendered. ``per_view`` ones are asked under each policy; the others see nothing of a policy.
+    rendered. ``per_view`` ones are asked under each policy; the others see nothing of a policy. Where one
+    of ``rules`` refuses, it says which policies' rules those were; the reasons of the others are facts.
     """
 
     number: int
@@ -46,11 +47,14 @@ class Gate:
     always: bool = True
     early: bool = False
     per_view: bool = False
+    rules: bool = False
 
 
 GATES: tuple[Gate, ...] = (
     Gate(number=1, name="binding", evaluate=binding.evaluate, early=True, per_view=True),
-    Gate(number=2, name="signature", evaluate=signature.evaluate, early=True, per_view=True),
+    Gate(
+        number=2, name="signature", evaluate=signature.evaluate, early=True, per_view=True, rules=True
+    ),
     Gate(number=3, name="provenance", evaluate=provenance.evaluate, verbs=_CHANGE, early=True),
     Gate(
         number=4, name="veto", evaluate=veto.evaluate, verbs=_CHANGE, early=True, per_view=True
@@ -62,6 +66,7 @@ GATES: tuple[Gate, ...] = (
         verbs=_DEPLOY,
         always=False,
         per_view=True,
+        rules=True,
     ),
     Gate(number=8, name="renders", evaluate=renders.evaluate, verbs=_DEPLOY),
     Gate(number=9, name="schemas", evaluate=schemas.evaluate, verbs=_DEPLOY),
@@ -72,6 +77,7 @@ GATES: tuple[Gate, ...] = (
         verbs=_CHANGE,
         always=False,
         per_view=True,
+        rules=True,
     ),
 )  # fmt: skip
 

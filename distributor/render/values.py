@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -75,9 +75,14 @@ def require_values(package: Package, values: Mapping[str, Any], file: str) -> by
     """The values as canonical JSON; raises ``BadValues`` with every finding in its text."""
     findings = check_values(package, values, file)
     if findings:
-        lines = "; ".join(f"{f.where.field}: {f.message}" for f in findings)
-        raise BadValues(f"({package}) {lines}", where=findings[0].where)
+        raise BadValues(f"({package}) {together(findings)}", where=findings[0].where)
     return _json(values, file)
+
+
+def together(findings: Iterable[Finding]) -> str:
+    """Each field with what is wrong there, without the sentence that every such finding begins with."""
+    title = BadValues.title()
+    return "; ".join(f"{f.where.field}: {f.message.removeprefix(title).strip()}" for f in findings)
 
 
 def _json(values: Mapping[str, Any], file: str) -> bytes:

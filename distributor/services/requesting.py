@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from distributor.catalog.tags import format_name
+from distributor.catalog.tags import format_name, parse_name
 from distributor.catalog.trailers import format_message
 from distributor.errors.catalog import BadVersion
 from distributor.errors.git import NothingToDo, PushRejected, TagRefused
 from distributor.errors.policy import NoSuchInstance, NotVerifiedHere, VersionMissing
 from distributor.errors.service import NotFound
 from distributor.ledger import newest_verified, prev_of, rollback_candidates
-from distributor.model.findings import Invalid, errors
+from distributor.model.findings import Finding, Invalid, errors
 from distributor.model.fleet import ALL
+from distributor.model.ledger import InstanceState
+from distributor.model.promotion import Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId
 from distributor.model.tags import RequestClass, TagName, Trailers, Verb
 from distributor.model.versions import Version
@@ -77,6 +79,35 @@ async def make_request(
     except PushRejected as error:
         raise TagRefused(f"({written}: {error.detail})") from error
     return Asked(ref=written, tag=tag, version=ask.version)
+
+
+def open_request(snapshot: Snapshot, ask: Ask) -> str:
+    """The ref of a request for the very same that has not ended yet; empty where there is none.
+
+    One that is not decided, waits, or is accepted and neither verified nor given up.
+    """
+    state = snapshot.ledger.instance(ask.environment, ask.instance)
+    for ref, tag in snapshot.tags.items():
+        name = parse_name(ref)
+        if isinstance(name, Finding) or not _same(name, ask):
+            continue
+        verdict = state.last_verdicts.get(ref)
+        if verdict is None or verdict.tag != tag or _open(state, verdict):
+            return ref
+    return ""
+
+
+def _same(name: TagName, ask: Ask) -> bool:
+    asked = (ask.verb, ask.environment, ask.instance, ask.version)
+    return (name.verb, name.environment, name.instance, name.version) == asked
+
+
+def _open(state: InstanceState, verdict: Verdict) -> bool:
+    if not verdict.accepted:
+        return verdict.outcome is VerdictOutcome.PENDING
+    progress = state.progress.get(verdict.sequence)
+    ended = progress is not None and (progress.end is not None or progress.verified_at is not None)
+    return verdict == state.desired and not ended
 
 
 def _recorded(snapshot: Snapshot, ask: Ask) -> AbstractSet[str]:

@@ -11,6 +11,7 @@ import pytest
 from distributor.errors import (
     DistributorError,
     Retryable,
+    Setup,
     Terminal,
     Where,
     describe,
@@ -37,7 +38,9 @@ def classes(root: type[DistributorError]) -> Iterator[type[DistributorError]]:
         yield from classes(cls)
 
 
-ALL = sorted(set(classes(DistributorError)) - {Retryable, Terminal}, key=lambda cls: cls.__name__)
+ALL = sorted(
+    set(classes(DistributorError)) - {Retryable, Setup, Terminal}, key=lambda cls: cls.__name__
+)
 
 
 def test_no_two_classes_share_a_code():
@@ -59,6 +62,19 @@ def test_an_error_class_is_complete(cls):
     assert cls.title().endswith(".")
     assert issubclass(cls, Retryable) != issubclass(cls, Terminal)
     assert cls.retryable is issubclass(cls, Retryable)
+    assert cls.exit_code == (3 if cls.retryable else 2 if issubclass(cls, Setup) else 1)
+
+
+@pytest.mark.parametrize(
+    ("codes", "exit_code"),
+    [
+        ("DST100 DST117 DST118 DST210 DST301 DST612 DST713", 1),
+        ("DST317 DST414 DST603 DST604 DST605 DST606 DST607 DST608 DST610 DST701 DST716", 2),
+        ("DST401 DST601 DST602 DST709", 3),
+    ],
+)
+def test_alike_errors_end_the_program_alike(codes, exit_code):
+    assert {CODES[code].exit_code for code in codes.split()} == {exit_code}
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -105,7 +121,7 @@ def test_explain():
     text = describe("dst601")
     assert text is not None
     assert text.startswith("DST601  The Git remote cannot be reached.")
-    assert "retried" in text
+    assert "retried; the program exits with 3." in text
     assert text.endswith(f"Remedy: {RemoteUnreachable.remedy}\n")
     assert "stays until something changes" in (describe("DST102") or "")
     assert describe("DST999") is None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from distributor.errors.service import BadSetting
-from distributor.settings import FILE, PREFIX, Settings, load
+from distributor.settings import FILE, PREFIX, Settings, load, unknown_variables
 
 
 @pytest.fixture
@@ -125,6 +126,29 @@ def test_a_file_that_is_no_text_is_refused(folder):
     (folder / FILE).write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadSetting):
         load({}, {}, folder)
+
+
+def test_variables_that_nothing_reads_are_found_with_the_nearest_known_name():
+    known = {PREFIX + f.name.upper(): "" for f in fields(Settings)}
+    known |= {PREFIX + name: "" for name in ("CONFIG", "REAL_APPS", "TEST_SEED")}
+    assert unknown_variables(known | {"PATH": "", "_DISTRIBUTOR_COMPLETE": ""}) == {}
+    found = unknown_variables({"DISTRIBUTOR_STATEDIR": "", "DISTRIBUTOR_COLOUR": ""})
+    assert found == {"DISTRIBUTOR_STATEDIR": "DISTRIBUTOR_STATE_DIR", "DISTRIBUTOR_COLOUR": ""}
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_variable_that_anything_here_reads_is_known():
+    files = [ROOT / "Makefile", *(ROOT / "tests").rglob("*.py"), *(ROOT / "docs").rglob("*.md")]
+    own = Path(__file__).name
+    read = {
+        name
+        for file in files
+        if file.name not in {own, "test_offline.py"}
+        for name in re.findall(r"DISTRIBUTOR_[A-Z_]*[A-Z]", file.read_text("utf-8"))
+    }
+    assert unknown_variables(dict.fromkeys(read, "")) == {}
 
 
 def test_each_repository_has_a_state_folder_of_its_own(monkeypatch, tmp_path):

@@ -9,6 +9,7 @@ from distributor.errors import DistributorError, Where
 from distributor.errors.render import (
     BadManifest,
     ChartValuesInvalid,
+    DuplicateObject,
     ImpureTemplate,
     NoKustomization,
     OutsideTree,
@@ -26,6 +27,7 @@ CODES: dict[str, type[DistributorError]] = {
     "bad-request": RenderFailed,
     "bad-yaml": BadManifest,
     "build": RenderFailed,
+    "duplicate-object": DuplicateObject,
     "impure": ImpureTemplate,
     "internal": RenderFailed,
     "no-chart": NoKustomization,

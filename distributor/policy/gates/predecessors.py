@@ -65,7 +65,7 @@ def _order(
     if view.pipeline is None:
         raise _MissingFact(f"the pipeline of {view}, which cannot be read")
     if step is None:
-        return [Finding.of(NotVerified, f"{here} has no place in the pipeline of {view}.")], {}
+        return [Finding.of(NotVerified, f"{here} has no place in the pipeline.")], {}
     said = {before: _standing(facts, view, before) for before in step.after}
     evidence = {before: text or "verified" for before, text in said.items()}
     missing = {b: t for b, t in said.items() if t and t != _NOT_APPLICABLE}

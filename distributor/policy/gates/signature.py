@@ -34,14 +34,14 @@ def evaluate(
         return _SAY.passes(f"{who} may {facts.verb.value}", evidence=evidence)
     name = facts.name
     what = f"{who} may not {name.verb.value} {name.instance or '@' + name.set_id}"
-    text = f"({what} in {name.environment}, by {view})"
+    text = f"({what} in {name.environment})"
     return _SAY.fails((Finding.of(NotAllowed, text),), evidence=evidence)
 
 
 def _who(facts: GateFacts, view: PolicyView, at: datetime) -> str | Finding:
     tag = facts.asked.tag
     if not tag.signature:
-        return Finding.of(Unsigned, f"(by {view})") if _must_sign(facts, view) else ANONYMOUS
+        return Finding.of(Unsigned) if _must_sign(facts, view) else ANONYMOUS
     return verify(tag, view.policies.signers, view.policies.revoked, at=at)
 
 

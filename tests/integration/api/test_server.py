@@ -14,6 +14,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from distributor.adapters.holder import Holder
 from distributor.api.listening import listen
 from distributor.api.server import run, serve
 from distributor.app import open_service
@@ -193,7 +194,12 @@ def test_the_command_serves_and_stops_cleanly(place, number):
         (["--port", "99999"], "DST701"),
     ],
 )
-def test_the_command_refuses_with_a_code(place, arguments, code):
+def test_the_command_refuses_with_a_code_before_it_takes_the_state_folder(
+    place, settings, request, arguments, code
+):
+    holder = Holder(settings.state_path() / "holder")
+    holder.take()
+    request.addfinalizer(holder.release)
     command = [sys.executable, "-m", "distributor", "serve"]
     done = subprocess.run(
         [*command, *arguments],

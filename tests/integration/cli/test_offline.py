@@ -85,6 +85,17 @@ def test_settings_with_their_origin_and_without_secrets(program):
     assert "pol" in wrong.err
 
 
+def test_a_variable_that_is_no_setting_is_told(program, quick):
+    quick.monkeypatch.setenv("DISTRIBUTOR_PROT", "1")
+    quick.monkeypatch.setenv("DISTRIBUTOR_TEST_SEED", "1")
+    done = quick("schema", code=0)
+    assert done.err == "warning: DISTRIBUTOR_PROT is no setting; did you mean DISTRIBUTOR_PORT?\n"
+
+
+def test_the_help_tells_the_exit_codes(program):
+    assert "130 interrupted" in " ".join(program("--help").out.split())
+
+
 def test_health(program):
     live = yaml.safe_load(DEPLOYMENT)
     live["metadata"]["generation"] = 2

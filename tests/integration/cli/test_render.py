@@ -83,6 +83,36 @@ def test_values_names_and_versions(program, repository):
 
 
 @pytest.mark.usefixtures("repository")
+def test_the_argument_that_gives_a_wrong_value_is_blamed(program):
+    program("new", "app", "till")
+    (program.cwd / "v.yaml").write_text("replicas: none\n")
+    base = ("render", "catalog/till/0.1.0")
+    unknown = program(*base, "--set", "replicas=2", "--set", "nosuch=1", code=1).err
+    assert unknown.startswith("DST114 --set nosuch=1: ")
+    assert unknown.count("do not fit") == 1
+    assert "environment" not in unknown
+    assert program(*base, "-f", "v.yaml", code=1).err.startswith("DST114 --values v.yaml: ")
+    program(*base, "-f", "v.yaml", "--set", "replicas=2", code=1)
+
+
+@pytest.mark.usefixtures("repository")
+def test_what_lies_where_packages_do_is_judged_as_one(quick, repository):
+    descriptor = repository / "catalog/shop/1.4.2/package.yaml"
+    for text, code in (("apiVersion: nope/v1\n", "DST103"), ("a: {", "DST101"), (None, "DST107")):
+        if text is None:
+            descriptor.unlink()
+        else:
+            descriptor.write_text(text)
+        for more in ((), ("--env", "sit")):
+            refused = quick("render", "catalog/shop/1.4.2", *more, code=1)
+            assert f"{code} catalog/shop/1.4.2/package.yaml" in refused.err
+        digest = quick("digest", "catalog/shop/1.4.2", code=0)
+        assert digest.out.startswith("sha256:")
+        assert f"not a package yet: {code} catalog/shop/1.4.2/package.yaml" in digest.err
+    assert objects(quick("render", "catalog/shop/1.4.2/base", code=0))
+
+
+@pytest.mark.usefixtures("repository")
 def test_which_layer_set_a_field(program):
     ask = [
         "render",
@@ -124,6 +154,8 @@ def test_what_is_on_disk_is_rendered(program, repository):
         (["catalog/shop/1.4.2", "--set", "a"], "DST716", 2),
         (["catalog/shop/1.4.2", "--values", "nope.yaml"], "DST707", 2),
         (["catalog/shop/1.4.2", "--jobs", "0"], "Usage", 2),
+        (["catalog/shop/1.4.2", "--kube-version", "banana"], "DST716", 2),
+        (["catalog/shop/1.4.2/base", "--kube-version", "1"], "DST716", 2),
     ],
 )
 def test_bad_names(quick, arguments, code, exit_code):

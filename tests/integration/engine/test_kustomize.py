@@ -6,6 +6,7 @@ import pytest
 
 from distributor.errors.render import (
     BadManifest,
+    DuplicateObject,
     NoKustomization,
     OutsideTree,
     PluginRefused,
@@ -123,6 +124,13 @@ REFUSED = [
     ("transformers: ['{apiVersion: x/v1, kind: Y, metadata: {name: z}}']", PluginRefused),
     ("resources: [empty-folder]", NoKustomization),
     ("resources: [gone.yaml]", RenderFailed),
+    ("resources: [../gone]", OutsideTree),
+    ("patches: [{path: ../gone.yaml}]", OutsideTree),
+    ("resources: [web.yaml, again.yaml]", DuplicateObject),
+    (
+        "configMapGenerator: [{name: a, literals: [a=1]}, {name: a, literals: [a=2]}]",
+        DuplicateObject,
+    ),
     ("resources: [twice.yaml]", BadManifest),
     ("resources: [bomb.yaml]", RenderTooLarge),
     ("resources: [deep.yaml]", TooDeep),
@@ -135,6 +143,7 @@ REFUSED = [
 ]
 HOSTILE = {
     "app/web.yaml": DEPLOYMENT,
+    "app/again.yaml": DEPLOYMENT,
     "beside.txt": "x",
     "app/plugin.yaml": "apiVersion: someteam/v1\nkind: Exec\nmetadata: {name: a}\n",
     "app/function.yaml": (

@@ -104,6 +104,23 @@ def test_both_policies_must_grant_the_right(views: tuple[PolicyView, ...]) -> No
     assert codes(2, replace(GOOD, policies=views)) == ["DST210"]
 
 
+@pytest.mark.parametrize(
+    ("views", "whose"),
+    [
+        ((_limited(MAIN), _limited(ACCEPTED)), "main's policy and the accepted one"),
+        ((_limited(MAIN), ACCEPTED), "main's policy"),
+        ((MAIN, _limited(ACCEPTED)), "the accepted one"),
+    ],
+)
+def test_a_refusal_is_said_once_with_the_policies_it_comes_from(
+    views: tuple[PolicyView, ...], whose: str
+) -> None:
+    refused = authorise(replace(GOOD, policies=views), NOW)[-1]
+    assert refused.message.count("may not do this") == 1
+    assert refused.message.endswith(f"(by {whose})")
+    assert len(refused.findings) == 1
+
+
 def test_a_signer_that_main_just_added_does_not_count_yet() -> None:
     eve = "eve@example.org"
     added = replace(
