@@ -90,10 +90,12 @@ class Runner:
         self._waiting: list[Event] = []  # while the claim is not ours
         self._frozen = False
         self._working: dict[str, asyncio.Task[None]] = {}
+        self._again: asyncio.Task[None] | None = None
         self._active: set[str] = set()  # of those at work, the ones that do not sleep first
         self._log = log.get("rollout").bind(
             environment=state.environment, instance=state.instance, sequence=state.sequence
         )
+        self._stopped = False
         self.failure: DistributorError | None = None
 
     @property
@@ -243,7 +245,7 @@ class Runner:
                     pass  # records are derived from the state by `_record`, so that none is lost
 
     def _reconcile(self, cluster: str, at: datetime) -> None:
-        if cluster in self._working:
+        if cluster in self._working or self._stopped:
             return
         delay = (at - self._tools.world.clock.now()).total_seconds()
         if delay <= 0:
@@ -291,22 +293,22 @@ class Runner:
         return seen(report, self.desired.verdict)
 
     def _later(self, seconds: float) -> None:
-        async def wake() -> None:
-            await self._tools.world.clock.sleep(seconds)
-            for command in resume(self.state, self._tools.world.clock.now()):
-                if isinstance(command, Reconcile):
-                    self._reconcile(command.cluster, command.at)
-            self.send(Tick())
+        """Look again after a while; one such look at a time."""
+        if self._again is None and not self._stopped:
+            self._again = asyncio.create_task(self._look_again(seconds))
 
-        name = "later"
-        if name not in self._working:
-            task = asyncio.create_task(wake())
-            self._working[name] = task
-            task.add_done_callback(lambda _: self._working.pop(name, None))
+    async def _look_again(self, seconds: float) -> None:
+        await self._tools.world.clock.sleep(seconds)
+        self._again = None  # before anything is sent: what comes of it may ask for the next look
+        for command in resume(self.state, self._tools.world.clock.now()):
+            if isinstance(command, Reconcile):
+                self._reconcile(command.cluster, command.at)
+        self.send(Tick())
 
     async def stop(self, superseded: Superseded | None = None) -> None:
         """End the runner at once; a newer revision is noted in its state."""
-        tasks = list(self._working.values())
+        self._stopped = True
+        tasks = [*self._working.values(), *([self._again] if self._again else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

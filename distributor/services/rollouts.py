@@ -49,6 +49,7 @@ class Rollouts:
         self._runners: dict[Key, Runner] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
+        self._stopped = False
         self._log = log.get("rollouts")
 
     def _notify(self) -> None:
@@ -58,6 +59,8 @@ class Rollouts:
         """Start what the ledger accepted and nobody carries out yet; end what was superseded."""
         stored = {(r.environment, r.instance): r for r in await self._world.store.rollouts()}
         for key, instance in state.instances.items():
+            if self._stopped:
+                return  # in the middle of this look
             desired = instance.desired
             runner = self._runners.get(key)
             if desired is None or (
@@ -120,7 +123,8 @@ class Rollouts:
         await asyncio.gather(task, return_exceptions=True)
 
     async def stop(self) -> None:
-        """End all runners at once."""
+        """End all runners at once, and begin no more."""
+        self._stopped = True
         for key in list(self._runners):
             await self._end(key)
 

@@ -98,7 +98,8 @@ class Service:
         while not self._stopping:
             await self._wake.wait()
             self._wake.clear()
-            await self._pass()
+            if not self._stopping:
+                await self._pass()
 
     async def _pass(self) -> None:
         before = str(self.trouble or self.offline or "")
