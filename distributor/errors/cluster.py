@@ -72,7 +72,7 @@ class ForeignObject(Terminal):
     """The object exists and belongs to another owner."""
 
     code = "DST410"
-    remedy = "Rename one of the two, or adopt it explicitly."
+    remedy = "Rename one of the two, or let go of it there first."
 
 
 class MissingKind(Retryable):
@@ -143,3 +143,10 @@ class PlaintextSecret(Terminal):
 
     code = "DST420"
     remedy = "Use an external reference, or set plaintextSecrets: allowed on the cluster."
+
+
+class Adopted(Terminal):
+    """An object that was there before becomes this instance's, and will go when the instance is removed."""
+
+    code = "DST429"
+    remedy = "Take it out of the package if it is somebody's; label it helm.sh/resource-policy: keep to keep it at a removal."

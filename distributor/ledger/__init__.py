@@ -6,6 +6,7 @@ of a state. What never does: reading or writing Git, decisions, clocks, I/O. Cal
 
 from distributor.ledger.fold import fold, fold_stream
 from distributor.ledger.queries import (
+    BRANCH,
     newest_verified,
     policy_commit,
     policy_commits,
@@ -22,6 +23,7 @@ from distributor.ledger.queries import (
 from distributor.ledger.records import decode, decode_genesis, encode, encode_genesis
 
 __all__ = [
+    "BRANCH",
     "decode",
     "decode_genesis",
     "encode",

@@ -14,10 +14,12 @@ from distributor.model.ledger import (
     Progress,
     VetoSet,
 )
-from distributor.model.promotion import Revision, Verdict
+from distributor.model.promotion import Revision, Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId
 from distributor.model.tags import Verb
 
+BRANCH = "refs/heads/"
+"""How an alarm about a branch begins; one about a tag has the tag's short name."""
 NONE = "none"
 """What a request's Prev says where nothing was accepted before it."""
 
@@ -135,11 +137,13 @@ def standing_holds(state: LedgerState, environment: str, instance: str) -> tuple
 def stopped(state: LedgerState, environment: str, instance: str) -> str:
     """Why decisions for an instance have stopped until an ``ack``; empty where they have not.
 
-    A tag that was moved stops them; one that is gone is only an alarm.
+    An accepted tag, or a main, that was moved stops them. One that is gone is only an alarm, and so is one
+    that was never accepted: whoever may push tags at all could otherwise stop everybody.
     """
     for scope in _scopes(state, environment, instance):
         for alarm in scope.tampered:
-            if alarm.found:
+            accepted = scope.outcomes.get(alarm.recorded) is VerdictOutcome.ACCEPTED
+            if alarm.found and (accepted or alarm.ref.startswith(BRANCH)):
                 known = f"the ledger knows it as {alarm.recorded}"
                 return f"{alarm.ref} points to {alarm.found}; {known}"
     return ""

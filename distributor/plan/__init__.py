@@ -6,7 +6,7 @@ a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan)
 """
 
 from distributor.plan.applying import apply_plan, dependents
-from distributor.plan.changing import changes
+from distributor.plan.changing import NEVER_OURS, changes
 from distributor.plan.drift import Drifted, FieldDrift, diff
 from distributor.plan.guards import guard
 from distributor.plan.inventories import confirmed, narrowed, seen_uids, widened
@@ -15,6 +15,7 @@ from distributor.plan.printing import text
 from distributor.plan.sets import Comparison, compare
 
 __all__ = [
+    "NEVER_OURS",
     "Comparison",
     "Drifted",
     "FieldDrift",

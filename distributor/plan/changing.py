@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from distributor.errors import DistributorError, Where
-from distributor.errors.cluster import DeletePending, ForeignObject, NotOwned, PruneGuard
+from distributor.errors.cluster import (
+    Adopted,
+    DeletePending,
+    ForeignObject,
+    NotOwned,
+    PruneGuard,
+)
 from distributor.health import goes_by_itself
 from distributor.model.changes import (
     Action,
@@ -24,6 +30,8 @@ from distributor.plan.dependencies import annotations_of
 from distributor.plan.drift import FieldDrift, diff
 
 ALREADY_GONE = "already gone"
+NEVER_OURS = "never became this instance's"
+_INSTANCE = "app.kubernetes.io/instance"
 _KEEP: Mapping[str, str] = {
     "helm.sh/resource-policy": "keep",
     "client.lifecycle.config.k8s.io/deletion": "detach",
@@ -88,6 +96,15 @@ def _finding(kind: type[DistributorError], ref: ObjectRef, message: str) -> Find
     return Finding.of(kind, f"({message})", Where(file=str(ref)))
 
 
+def _belongs(there: LiveObject) -> str:
+    """Whose an object is: its owner's id, and the instance's name where the object tells one."""
+    metadata = there.data.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    name = labels.get(_INSTANCE) if isinstance(labels, Mapping) else None
+    instance = f"instance {name}, " if isinstance(name, str) and name else ""
+    return f"belongs to {instance}{there.owner}" if there.owner else "belongs to nobody"
+
+
 def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
     ref, entry = manifest.ref, scene.entries.get(manifest.ref)
 
@@ -98,14 +115,16 @@ def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
     if there is None:
         return _missing(manifest, entry), None
     if there.owner not in {"", scene.owner}:
-        finding = _finding(ForeignObject, ref, f"belongs to {there.owner}")
-        return change(Action.SKIPPED, f"belongs to {there.owner}"), finding
+        whose = _belongs(there)
+        return change(Action.SKIPPED, whose), _finding(ForeignObject, ref, whose)
     if _terminating(there):
         pending = Finding.of(DeletePending, where=Where(file=str(ref)), severity=Severity.WARNING)
         return change(Action.SKIPPED, "is being deleted; made anew when it is gone"), pending
     if there.owner == "":
-        reason = "lost its owner label" if entry is not None and entry.uid else "adopted: nobody's"
-        return change(Action.CONFIGURED, reason), None
+        if entry is not None and entry.uid:
+            return change(Action.CONFIGURED, "lost its owner label"), None
+        adopted = Finding.of(Adopted, where=Where(file=str(ref)), severity=Severity.WARNING)
+        return change(Action.CONFIGURED, "adopted: nobody's"), adopted
     if there.applied != manifest.digest:
         return change(Action.CONFIGURED), None
     return _against_drift(manifest, there), None
@@ -164,9 +183,10 @@ def _unwanted(scene: _Scene, entry: InventoryEntry) -> _Judged:
     if there.uid and there.uid in scene.wanted_uids:
         return change(Action.SKIPPED, "the same object is desired under another API group"), None
     if not _ours(scene, entry, there):
-        whose = there.owner or "nobody"
-        finding = _finding(NotOwned, ref, f"belongs to {whose}")
-        return change(Action.SKIPPED, f"belongs to {whose}"), finding
+        if not entry.uid and there.owner:  # had we ever made it, it would carry our label
+            return change(Action.SKIPPED, NEVER_OURS), None
+        whose = _belongs(there)
+        return change(Action.SKIPPED, whose), _finding(NotOwned, ref, whose)
     policy = scene.prune.get(ref.group_kind, PrunePolicy.DELETE)
     found = annotations_of(there.data)
     if policy is PrunePolicy.KEEP or any(found.get(k) == v for k, v in _KEEP.items()):

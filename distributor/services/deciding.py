@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from distributor import log, metrics
+from distributor.catalog.tag_names import parse_name
+from distributor.catalog.tag_objects import LIMIT
 from distributor.errors import DistributorError
 from distributor.errors.git import PushRejected
 from distributor.errors.policy import GateCrashed
@@ -25,7 +27,7 @@ from distributor.model.ledger import (
 )
 from distributor.model.promotion import GateAnswer, GateResult, Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId, is_label
-from distributor.model.tags import ObservedTag, Request, Verb
+from distributor.model.tags import ObservedTag, Request, TagName, Verb
 from distributor.policy import authorise, judge, needed, outcome, principal
 from distributor.ports import TreeChange
 from distributor.services.claiming import new_claim
@@ -229,7 +231,7 @@ class Decider:
         here = self._book.state.instance(*key)
         records: list[Record] = []
         if verdict.ref not in here.observed:
-            raw = case.tag.raw if len(case.tag.raw) <= 1 << 20 else b""
+            raw = case.tag.raw if len(case.tag.raw) <= LIMIT else b""  # else nobody reads it either
             records.append(Observed(at=now, ref=verdict.ref, tag=case.tag.id, raw=raw))
         records.append(Decided(at=now, verdict=verdict))
         if verdict.accepted:
@@ -293,10 +295,16 @@ class Decider:
 
 
 def key_of(name: str) -> Key:
-    """The ledger file of a tag's name, as far as the name tells; ``UNREADABLE`` where it does not."""
+    """The ledger file of a tag's name, as far as the name tells; ``UNREADABLE`` where it does not.
+
+    What reaches all of something is only believed of a name that is right in every part.
+    """
     parts = name.split("/")
     key = (parts[1], parts[2].partition("_")[0]) if len(parts) > 2 else UNREADABLE  # noqa: PLR2004 - verb/env/instance
-    return key if parts[0] in VERBS and is_label(key[0]) and is_label(key[1]) else UNREADABLE
+    told = parts[0] in VERBS and is_label(key[0]) and is_label(key[1])
+    if told and ALL in key and not isinstance(parse_name(name), TagName):
+        return UNREADABLE
+    return key if told else UNREADABLE
 
 
 def _crashed(text: str) -> GateAnswer:

@@ -9,6 +9,7 @@ from typing import Any
 from distributor.catalog.digests import config_digest
 from distributor.catalog.tags import parse
 from distributor.ledger import (
+    BRANCH,
     newest_verified,
     policy_commits,
     prev_of,
@@ -104,7 +105,8 @@ class Gatherer:
         """
         commits = policy_commits(snapshot.ledger, environment)
         accepted = tuple(self._view(commit, Source.ACCEPTED) for commit in commits)
-        if snapshot.rewound is not None or snapshot.ledger.instance(ALL, ALL).tampered:
+        alarms = snapshot.ledger.instance(ALL, ALL).tampered
+        if snapshot.rewound is not None or any(a.ref.startswith(BRANCH) for a in alarms):
             return accepted
         return (self._view(snapshot.main, Source.MAIN), *accepted)
 

@@ -34,6 +34,7 @@ from distributor.model.manifest import ManifestSet
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import Digest, GroupKind, ObjectId, ObjectRef
 from distributor.plan import (
+    NEVER_OURS,
     apply_plan,
     changes,
     confirmed,
@@ -261,7 +262,9 @@ async def _prune(connection: TargetConnection, work: Work, plan: ApplyPlan, run:
 async def _narrow(connection: TargetConnection, work: Work, planned: ChangeSet, run: _Run) -> None:
     """Take confirmed deletions out of the inventory, and say what is now applied in full."""
     applied = work.desired.digest if not run.failed and not errors(planned.findings) else Digest("")
-    narrow = narrowed(run.inventory, confirmed(run.outcomes), applied, seen_uids(run.outcomes))
+    never = {c.ref for c in planned.changes if c.reason == NEVER_OURS}
+    gone = confirmed(run.outcomes) | never
+    narrow = narrowed(run.inventory, gone, applied, seen_uids(run.outcomes))
     if narrow != run.inventory:
         run.inventory = await connection.write_inventory(narrow)
 

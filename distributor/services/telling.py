@@ -127,7 +127,8 @@ async def _target(service: Service, view: InstanceView, target: TargetView) -> l
     chain = [Link(step="apply", ok=applied, text=text)]
     for finding in detail.get("findings", ()):
         step = "render" if finding["code"].startswith("DST3") else "apply"
-        text = f"{where}: {finding['code']} {finding['message']} Remedy: {finding['remedy']}"
+        said = ": ".join(part for part in (finding["where"], finding["message"]) if part)
+        text = f"{where}: {finding['code']} {said} Remedy: {finding['remedy']}"
         chain.append(Link(step=step, ok=False, text=text))
     if detail.get("delivered") and target.health == "Unknown":
         text = f"{where}: delivered; a directory cannot show health"

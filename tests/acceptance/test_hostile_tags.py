@@ -302,6 +302,44 @@ async def test_a_moved_tag_stops_its_instance_until_an_ack(play):
         assert seen.stage is InstanceStage.VERIFIED
 
 
+async def test_who_has_no_key_stops_nobody_by_moving_tags(play):
+    """Refused tags, even of names that would reach everybody: they are told, and that is all."""
+    evil = forger(play)
+    names = (
+        "promote/all/all/1.0.0",
+        "do/all/all/ack_1",
+        "promote/uat/shop/9.9.9",
+        "do/uat/all/hold_1",
+    )
+    async with play.service() as service:
+        await play.promote(service, "1.4.1", "sit")
+        for name in names:
+            evil.put(name, evil.raw(replace(UAT, key=""), name=name))
+        await service.sync()
+        for name in names:
+            evil.put(name, evil.raw(replace(UAT, key=""), name=name, message="moved\n"))
+        await service.sync()
+        moved = [ref for s in service.book.state.instances.values() for ref in s.tampered]
+        assert {a.ref for a in moved} == set(names)
+        await play.promote(service, "1.4.1", "uat")
+        (seen,) = await instance_views(service, "uat", "shop")
+        assert (seen.version, seen.stage) == ("1.4.1", InstanceStage.VERIFIED)
+        assert not seen.stopped
+        assert ("all", "all") not in service.book.state.instances or not evil.read(
+            "records/all/all.jsonl"
+        ).count(b"promote/all/all")
+
+
+async def test_a_giant_tag_is_refused_and_not_kept(play):
+    evil = forger(play)
+    name = "promote/sit/shop/8.0.0"
+    evil.put(name, evil.raw(SIT, name=name, message="x" * 900_000 + "\n"))
+    async with play.service() as service:
+        await service.sync()
+        assert verdict_on(service, name).outcome is VerdictOutcome.REFUSED
+    assert len(evil.read("records/sit/shop.jsonl")) < 20_000
+
+
 async def test_a_deleted_tag_raises_an_alarm_and_changes_nothing_that_runs(play):
     evil = forger(play)
     async with play.service() as service:

@@ -22,6 +22,7 @@ from distributor.ledger import (
     verified_in,
 )
 from distributor.model.ledger import Claimed, HoldSet, Record, Step, Tampered, VetoSet
+from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
 from tests.unit.ledger.story import (
     GENESIS,
@@ -170,8 +171,19 @@ def test_what_is_gone_alarms_but_stops_nothing() -> None:
 
 
 def test_stopped_says_what_was_found() -> None:
-    moved = Tampered(at=at(1), ref="refs/tags/x", recorded=oid(1), found=oid(2))
-    assert "points to" in stopped(ledger(told(moved)), "sit", "shop")
+    moved = Tampered(at=at(3), ref="promote/sit/shop/1.4.1", recorded=oid(1), found=oid(2))
+    state = ledger(told(decided(1, verdict(1)), moved))
+    assert "points to" in stopped(state, "sit", "shop")
+
+
+@pytest.mark.parametrize("outcome", [VerdictOutcome.REFUSED, VerdictOutcome.PENDING, None])
+def test_what_was_never_accepted_stops_nobody_when_it_moves(outcome: VerdictOutcome | None) -> None:
+    """Pushing a tag takes no key, so moving one must not stop those who have one."""
+    moved = Tampered(at=at(3), ref="promote/sit/shop/1.4.1", recorded=oid(ord("a")), found=oid(2))
+    before = (decided(1, verdict(0, outcome=outcome)),) if outcome else ()
+    state = ledger(told(*before, moved))
+    assert not stopped(state, "sit", "shop")
+    assert state.instance("sit", "shop").tampered == (moved,)
 
 
 @pytest.mark.parametrize(("environment", "reaches"), [("sit", True), ("all", True), ("uat", False)])

@@ -8,7 +8,17 @@ from distributor.model.changes import Action, LiveObject
 from distributor.model.manifest import Manifest
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
-from distributor.plan import apply_plan, changes, confirmed, guard, narrowed, seen_uids, widened
+from distributor.plan import (
+    NEVER_OURS,
+    apply_plan,
+    changes,
+    confirmed,
+    guard,
+    narrowed,
+    seen_uids,
+    widened,
+)
+from distributor.render.finishing import INSTANCE
 from tests.unit.plan.objects import (
     OWNER,
     by_ref,
@@ -45,7 +55,7 @@ def _owned_by(manager: str, replicas: int) -> dict[str, object]:
         (SCALED, mirrored(SCALED), Action.UNCHANGED, "", ""),
         (SCALED, live(CART, applied="sha256:old"), Action.CONFIGURED, "", ""),
         (SCALED, live(CART, owner="else"), Action.SKIPPED, "belongs to else", "DST410"),
-        (SCALED, live(CART, owner=""), Action.CONFIGURED, "adopted: nobody's", ""),
+        (SCALED, live(CART, owner=""), Action.CONFIGURED, "adopted: nobody's", "DST429"),
         (
             SCALED,
             live(CART, applied=SCALED.digest, data=obj(CART, spec={"replicas": 5})),
@@ -101,6 +111,21 @@ def test_a_desired_object_that_we_applied_and_that_is_gone(
     held = inventory(entry(str(wanted.ref), uid, wanted.digest if same else "sha256:old"))
     found = changes(manifests(wanted), held, {}, owner=OWNER, prune={})
     assert said(found) == [(str(wanted.ref), action, reason)]
+
+
+def test_what_another_instance_holds_is_named_with_it():
+    there = live(CART, owner="else", data={"metadata": {"labels": {INSTANCE: "basket"}}})
+    found = changes(manifests(SCALED), inventory(), by_ref([there]), owner=OWNER, prune={})
+    assert said(found) == [(CART, Action.SKIPPED, "belongs to instance basket, else")]
+    assert CART in str(found.findings[0])
+
+
+def test_what_never_became_ours_is_let_go_without_a_word():
+    """It stood in the inventory before the first apply, which found it in another's hands."""
+    held = inventory(entry(CART, "", SCALED.digest))
+    found = changes(manifests(), held, by_ref([live(CART, owner="else")]), owner=OWNER, prune={})
+    assert said(found) == [(CART, Action.SKIPPED, NEVER_OURS)]
+    assert not found.findings
 
 
 def test_a_lost_owner_label_is_put_back():

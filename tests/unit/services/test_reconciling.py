@@ -153,3 +153,31 @@ async def test_others_objects_of_the_same_names_do_not_hold_a_removal_up(world, 
     for ref, live in tuple(memory.objects.items()):
         memory.objects[ref] = replace(live, owner="somebody-else")
     assert (await reconcile_target(world, removal())).actuation is Actuation.APPLIED
+
+
+async def test_what_another_holds_stands_in_the_way_once_and_then_never_again(world, memory):
+    """A revision that wants another instance's object fails; going back, or away, is not held up by it."""
+    theirs = manifest("Service", "ads")
+    taken = ManifestSet.of((*TWO_GROUPS, theirs))
+    await reconcile_target(world, work())
+    other = replace(
+        memory.objects[manifest("ConfigMap", "settings").ref],
+        owner="else",
+        uid="theirs",
+        ref=theirs.ref,
+    )
+    memory.objects[theirs.ref] = other
+
+    report = await reconcile_target(world, work(6, taken))
+    assert report.actuation is Actuation.FAILED
+    assert [f.code for f in report.findings] == ["DST410"]
+
+    report = await reconcile_target(world, work(7))
+    assert report.actuation is Actuation.APPLIED
+    assert theirs.ref not in memory.inventories["shop"].entries
+
+    await reconcile_target(world, work(8, taken))
+    report = await reconcile_target(world, removal(9))
+    assert report.actuation is Actuation.APPLIED
+    assert dict(memory.objects) == {theirs.ref: other}
+    assert not memory.inventories["shop"].entries
