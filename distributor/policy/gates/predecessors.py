@@ -11,7 +11,7 @@ from typing import Any
 
 from distributor.errors.policy import NotVerified, NotVerifiedHere
 from distributor.model.findings import Finding
-from distributor.model.fleet import StandbyMode
+from distributor.model.fleet import PipelineStep, StandbyMode
 from distributor.model.promotion import GateAnswer
 from distributor.model.tags import Verb
 from distributor.policy.facts import EnvironmentFact, GateFacts, PolicyView, Source
@@ -19,6 +19,8 @@ from distributor.policy.gates.answers import Speaker
 
 _SAY = Speaker(5, "predecessors")
 _NOT_APPLICABLE = "not-applicable"
+_VERIFIED = "verified"
+_GOOD = (_NOT_APPLICABLE, _VERIFIED)
 
 
 class _MissingFact(LookupError):
@@ -29,6 +31,9 @@ def evaluate(
     facts: GateFacts, view: PolicyView, params: Mapping[str, Any], _now: datetime
 ) -> GateAnswer:
     """Fails where a predecessor has not verified this package, or a standby would differ.
+
+    A predecessor without a target hands the question on to its own predecessors, if its ``verify.accept``
+    lists that; a step without any ends it.
 
     ``params``: ``require`` (``all`` or ``any``; the pipeline's own word where absent) and ``parity``
     (true where absent).
@@ -43,8 +48,8 @@ def evaluate(
         return _SAY.lacks(f"how the package stands in {missing}")
     if findings:
         return _SAY.fails(findings, evidence=evidence)
-    order = "verified before" if evidence else "no environment comes before"
-    return _SAY.passes(order, evidence=evidence)
+    order = "; ".join(f"{text} in {before}" for before, text in evidence.items() if text in _GOOD)
+    return _SAY.passes(order or "no environment comes before", evidence=evidence)
 
 
 def _rollback(facts: GateFacts) -> GateAnswer:
@@ -66,17 +71,43 @@ def _order(
         raise _MissingFact(f"the pipeline of {view}, which cannot be read")
     if step is None:
         return [Finding.of(NotVerified, f"{here} has no place in the pipeline.")], {}
-    said = {before: _standing(facts, view, before) for before in step.after}
-    evidence = {before: text or "verified" for before, text in said.items()}
-    missing = {b: t for b, t in said.items() if t and t != _NOT_APPLICABLE}
-    require = params.get("require", "all" if step.require_all else "any")
-    if not missing or (require == "any" and len(missing) < len(said)):
-        return [], evidence
-    return [Finding.of(NotVerified, f"({b}: {t})") for b, t in missing.items()], evidence
+    require_all = params.get("require", "all" if step.require_all else "any") == "all"
+    missing, said = _before(facts, view, step, require_all=require_all)
+    return [Finding.of(NotVerified, f"({b}: {said[b]})") for b in missing], said
+
+
+def _before(
+    facts: GateFacts,
+    view: PolicyView,
+    step: PipelineStep,
+    *,
+    require_all: bool,
+    asked: tuple[str, ...] = (),
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The environments that keep a package out of a step, and what each that was asked says.
+
+    ``asked`` names the steps on the way here, so that a circle ends.
+    """
+    said: dict[str, str] = {}
+    missing: dict[str, tuple[str, ...]] = {}
+    for before in step.after:
+        said[before] = _standing(facts, view, before)
+        bad: tuple[str, ...] = () if said[before] in _GOOD else (before,)
+        earlier = view.pipeline.step(before) if view.pipeline is not None else None
+        if said[before] == _NOT_APPLICABLE and earlier is not None and before not in asked:
+            bad, more = _before(
+                facts, view, earlier, require_all=earlier.require_all, asked=(*asked, before)
+            )
+            said |= more
+        if bad:
+            missing[before] = bad
+    if not require_all and len(missing) < len(step.after):
+        return (), said
+    return tuple(dict.fromkeys(name for names in missing.values() for name in names)), said
 
 
 def _standing(facts: GateFacts, view: PolicyView, environment: str) -> str:
-    """Empty where verified, ``not-applicable`` where that is accepted, else what is missing."""
+    """``verified``, or ``not-applicable`` where that is accepted, or what is missing."""
     fact = _fact(facts, environment)
     if not fact.targets and not fact.verified:
         rule = view.environments.get(environment)
@@ -84,7 +115,7 @@ def _standing(facts: GateFacts, view: PolicyView, environment: str) -> str:
         return _NOT_APPLICABLE if accepted else "it has no target there, which is not accepted"
     if not fact.verified:
         return "not verified"
-    return f"verified with other files of tier {', '.join(fact.tiers)}" if fact.tiers else ""
+    return f"verified with other files of tier {', '.join(fact.tiers)}" if fact.tiers else _VERIFIED
 
 
 def _parity(facts: GateFacts, view: PolicyView) -> list[Finding]:

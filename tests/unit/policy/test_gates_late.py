@@ -66,6 +66,73 @@ def test_not_applicable_must_be_accepted_by_that_environment_in_both_policies() 
     assert codes(5, replace(facts, policies=(main, ACCEPTED))) == ["DST217"]
 
 
+def _accepting(*environments: str) -> tuple[PolicyView, ...]:
+    """Both policies, with environments that accept to have no target."""
+    views: list[PolicyView] = []
+    for view in (MAIN, ACCEPTED):
+        for name in environments:
+            view = with_verify(view, name, "not-applicable")  # noqa: PLW2901 - one change on another
+        views.append(view)
+    return tuple(views)
+
+
+VERIFIED = EnvironmentFact(targets=1, verified=True)
+
+
+@pytest.mark.parametrize(
+    ("accepting", "elsewhere", "expected"),
+    [
+        # what is asked about prd: pre comes before it, then uat, then sit
+        ("pre", {"pre": NO_TARGET, "uat": VERIFIED, "sit": UNVERIFIED},
+         "not-applicable in pre; verified in uat"),
+        ("pre", {"pre": NO_TARGET, "uat": UNVERIFIED, "sit": VERIFIED},
+         "DST217 (uat: not verified)"),
+        ("pre uat", {"pre": NO_TARGET, "uat": NO_TARGET, "sit": VERIFIED},
+         "not-applicable in pre; not-applicable in uat; verified in sit"),
+        ("pre uat", {"pre": NO_TARGET, "uat": NO_TARGET, "sit": UNVERIFIED},
+         "DST217 (sit: not verified)"),
+        ("pre", {"pre": NO_TARGET, "uat": NO_TARGET, "sit": VERIFIED},
+         "DST217 (uat: it has no target there, which is not accepted)"),
+        ("pre uat sit", {"pre": NO_TARGET, "uat": NO_TARGET, "sit": NO_TARGET},
+         "not-applicable in pre; not-applicable in uat; not-applicable in sit"),
+        ("pre", {"pre": VERIFIED, "uat": UNVERIFIED, "sit": UNVERIFIED}, "verified in pre"),
+    ],
+)  # fmt: skip
+def test_who_has_no_target_hands_the_question_on(
+    accepting: str, elsewhere: dict[str, EnvironmentFact], expected: str
+) -> None:
+    given = answer(
+        5,
+        facts_of(
+            environment="prd",
+            policies=_accepting(*accepting.split()),
+            elsewhere=_elsewhere(**elsewhere),
+        ),
+    )
+    if expected.startswith("DST"):
+        code, _, text = expected.partition(" ")
+        assert [(f.code, text in f.message) for f in given.findings] == [(code, True)]
+    else:
+        assert (given.result, given.message) == (GateResult.PASS, expected)
+
+
+def test_handing_on_asks_as_many_as_that_step_wants() -> None:
+    """Two steps stand before pre; it is content with one of them."""
+    assert MAIN.pipeline is not None
+    steps = tuple(
+        replace(s, after=("sit", "uat"), require_all=False) if s.name == "pre" else s
+        for s in MAIN.pipeline.steps
+    )
+    views = tuple(
+        replace(v, pipeline=replace(MAIN.pipeline, steps=steps)) for v in _accepting("pre")
+    )
+    some = _elsewhere(pre=NO_TARGET, sit=UNVERIFIED, uat=VERIFIED)
+    none = _elsewhere(pre=NO_TARGET, sit=UNVERIFIED, uat=UNVERIFIED)
+    assert codes(5, facts_of(environment="prd", policies=views, elsewhere=some)) == []
+    found = codes(5, facts_of(environment="prd", policies=views, elsewhere=none))
+    assert found == ["DST217", "DST217"]
+
+
 @pytest.mark.parametrize(
     ("steps_all", "param", "expected"),
     [(True, None, ["DST217"]), (False, None, []), (True, "any", []), (False, "all", ["DST217"])],
