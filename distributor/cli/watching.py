@@ -128,6 +128,7 @@ def notes(view: InstanceView) -> str:
         )
     if view.left_behind:
         found.append(f"left behind on {', '.join(view.left_behind)}")
+    found += view.waiting
     if view.last_refusal:
         found.append(view.last_refusal)
     return "; ".join(found)
@@ -190,6 +191,7 @@ def history(
     """What was asked, decided and done, from the ledger."""
     from distributor.app import open_service
     from distributor.services.telling import history as tell
+    from distributor.services.telling import refused_joins
     from distributor.services.views import check_names
 
     found = settings()
@@ -198,7 +200,13 @@ def history(
         async with open_service(found, writing=False) as service:
             check_names(await service.look(), environment, instance)
             warn(service)
-            told = tell(service, environment, instance)
+            told = sorted(
+                (
+                    *tell(service, environment, instance),
+                    *await refused_joins(service, environment, instance),
+                ),
+                key=lambda line: line.at,
+            )
             if output is not Form.TABLE:
                 emit(told, output)
             else:

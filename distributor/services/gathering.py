@@ -169,7 +169,8 @@ class Gatherer:
             content = _wrong(catalog, f"{folder}/app.yaml", f"{folder}/{name.version}")
             return replace(case, facts=replace(facts, content=content))
         files, fleet = self._fleet(snapshot, case.verdict_before, files, root)
-        targets = place(package, installation, files).targets
+        present = running_on(case.verdict_before)
+        targets = place(package, installation, files, present=present).targets
         facts = replace(
             facts,
             revision=self.revision(root, package, installation),
@@ -257,7 +258,8 @@ class Gatherer:
         again = self._pinned_again(verdict)
         subject: Subject = again["subject"]
         files, fleet = self._fleet(snapshot, case.verdict_before, subject.files, again["root"])
-        targets = place(subject.package, subject.installation, files).targets
+        present = running_on(case.verdict_before)
+        targets = place(subject.package, subject.installation, files, present=present).targets
         facts = replace(
             facts,
             app=revision.app,
@@ -286,7 +288,14 @@ class Gatherer:
                 continue
             instances = [i for i in installations(catalog, name).values() if i.app == package.app]
             clusters = {
-                t.name: t.cluster for i in instances for t in place(package, i, files).targets
+                t.name: t.cluster
+                for i in instances
+                for t in place(
+                    package,
+                    i,
+                    files,
+                    present=running_on(snapshot.ledger.instance(name, i.instance).desired),
+                ).targets
             }
             verified = verified_in(snapshot.ledger, name, package.app, package.digest)
             desired = any(
@@ -363,6 +372,13 @@ class Gatherer:
             minor = case.clusters[name].kubernetes
             found.update(dict.fromkeys(self._world.schemas.check(objects, minor, known)))
         return tuple(found)
+
+
+def running_on(before: Verdict | None) -> frozenset[str]:
+    """The clusters that an instance is on already: ``NoSelectIfNew`` keeps it off all others."""
+    if before is None or before.verb is Verb.REMOVE:
+        return frozenset()
+    return frozenset(before.targets)
 
 
 def _wrong(catalog: Catalog, *paths: str) -> tuple[Finding, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from distributor import log
 from distributor.errors import DistributorError
@@ -18,6 +19,7 @@ from distributor.services.ledger_book import Entry, LedgerBook
 from distributor.services.looking import Snapshot
 from distributor.services.rendering import Renderer
 from distributor.services.rolling import owed
+from distributor.services.waiting import Waiting, remember
 from distributor.services.world import World
 
 
@@ -45,6 +47,7 @@ class Joiner:
         self._journal = journal
         self._done: tuple[str, str] | None = None  # main and ledger that hold no newcomer any more
         self._refused: set[tuple[Key, str]] = set()  # told once for each file
+        self._waiting: list[Waiting] = []  # what this pass could not take in
         self._log = log.get("joining")
 
     async def join_all(self, snapshot: Snapshot) -> int:
@@ -56,6 +59,7 @@ class Joiner:
         asked = (snapshot.main, self._book.state.head)
         if self._done == asked:
             return count
+        self._waiting = []
         for key, state in tuple(self._book.state.instances.items()):
             desired = state.desired
             progress = state.progress.get(desired.sequence) if desired else None
@@ -69,6 +73,7 @@ class Joiner:
                 count += await self._join(snapshot, key, state)
             except DistributorError as error:
                 self._log.warning("newcomers wait", key=key, error=str(error))
+        await remember(self._world, self._waiting)
         self._done = asked
         return count
 
@@ -155,6 +160,7 @@ class Joiner:
             known = frozenset(desired.subject.package.fits.requires_apis)
             manifests = rendered.manifests[cluster.name]
             found = errors(self._world.schemas.check(manifests, cluster.kubernetes, known))
+        self._waiting += [_waiting(key, cluster, found[0], self._book.now())] if found else []
         mark = (key, cluster.file_digest)
         if found and mark not in self._refused:
             self._refused.add(mark)
@@ -163,3 +169,14 @@ class Joiner:
                 "fleet", text, environment=key[0], instance=key[1], cluster=cluster.name
             )
         return not found
+
+
+def _waiting(key: Key, cluster: Cluster, finding: Finding, now: datetime) -> Waiting:
+    return Waiting(
+        environment=key[0],
+        instance=key[1],
+        cluster=cluster.name,
+        file=cluster.file_digest,
+        text=f"{finding} Remedy: {finding.remedy}",
+        since=now,
+    )

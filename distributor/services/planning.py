@@ -21,7 +21,7 @@ from distributor.placement.placing import place
 from distributor.policy import authorise, judge
 from distributor.ports import Signer
 from distributor.rollout import start
-from distributor.services.gathering import Case
+from distributor.services.gathering import Case, running_on
 from distributor.services.reconciling import plan_target
 from distributor.services.rendering import Rendered
 from distributor.services.requesting import Ask, trailers_of
@@ -130,7 +130,12 @@ async def _with_targets(
         plan,
         cells=rendered.cells,
         targets=tuple(targets),
-        left_out=place(subject.package, subject.installation, subject.files).left_out,
+        left_out=place(
+            subject.package,
+            subject.installation,
+            subject.files,
+            present=running_on(case.verdict_before),
+        ).left_out,
         findings=(finding,) if many else (),
     )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from distributor import metrics
 from distributor.errors import DistributorError
+from distributor.errors.render import UnboundVariable
 from distributor.model.catalog import Catalog, EnvironmentFiles
 from distributor.model.findings import Finding, Invalid
 from distributor.model.fleet import Cluster, Installation
@@ -71,6 +72,8 @@ class Renderer:
             result = by_cell[cell.digest]
             try:
                 manifests[name] = _binder_of(result).bind(bound.of(clusters[name]))
+            except UnboundVariable as error:
+                failures[name] = _unbound(error, clusters[name])
             except DistributorError as error:
                 failures[name] = Finding.from_error(error)
         return Rendered(manifests=manifests, failures=failures, cells=len(distinct))
@@ -132,3 +135,18 @@ def _binder_of(result: Binder | BaseException) -> Binder:
     if isinstance(result, BaseException):
         raise result
     return result
+
+
+def _unbound(error: UnboundVariable, cluster: Cluster) -> Finding:
+    """The finding with the cluster's file, and its fields that would give the values."""
+    finding = Finding.from_error(error)
+    file = f"environments/{cluster.environment}/clusters/{cluster.name}.yaml"
+    known = {"cluster_region": cluster.region, "cluster_domain": cluster.domain}
+    unset = [
+        f"spec.{name.removeprefix('cluster_')}"
+        for name, value in known.items()
+        if not value and name in error.detail
+    ]
+    if not unset:
+        return finding
+    return replace(finding, remedy=f"Set {' and '.join(unset)} in {file}.")

@@ -24,8 +24,12 @@ from distributor.model.ledger import (
     VetoSet,
 )
 from distributor.model.promotion import Verdict
+from distributor.model.tags import Verb
+from distributor.placement.placing import place
+from distributor.services.desired import read_desired
 from distributor.services.service import Service
 from distributor.services.views import InstanceStage, InstanceView, TargetView, instance_views
+from distributor.services.waiting import waiting
 
 _Shown = (
     Observed
@@ -76,7 +80,37 @@ async def why(
         for target in view.clusters:
             if cluster in ("", target.cluster):
                 chain += await _target(service, view, target)
+        chain += await _kept_off(service, view, cluster)
     return tuple(chain)
+
+
+async def _kept_off(service: Service, view: InstanceView, cluster: str) -> list[Link]:
+    """Why clusters that main has are no targets: all that cannot join, or the one that is asked for."""
+    snapshot = service.snapshot
+    desired = service.book.state.instance(view.environment, view.instance).desired
+    if snapshot is None or desired is None or (cluster and cluster in desired.targets):
+        return []
+    found = (await waiting(service.world, snapshot, service.book.state)).get(
+        (view.environment, view.instance), ()
+    )
+    links = [
+        Link(step="render", ok=False, text=f"{w.cluster} cannot join: {w.text}")
+        for w in found
+        if cluster in ("", w.cluster)
+    ]
+    if links or not cluster or desired.verb is Verb.REMOVE:
+        return links
+    files = snapshot.catalog.environments.get(view.environment)
+    subject = read_desired(service.world, service.book, desired).subject
+    reasons = (
+        place(
+            subject.package, subject.installation, files, present=frozenset(desired.targets)
+        ).left_out
+        if files is not None
+        else {}
+    )
+    reason = reasons.get(cluster, "it has not joined yet; the next sync looks at it")
+    return [Link(step="request", ok=cluster in reasons, text=f"{cluster} is no target: {reason}")]
 
 
 def _trouble(service: Service) -> list[Link]:
@@ -155,6 +189,26 @@ def history(service: Service, environment: str = "", instance: str = "") -> tupl
             if not isinstance(record, Claimed):
                 told.append(_told(key, record))
     return tuple(sorted(told, key=lambda t: t.at))
+
+
+async def refused_joins(
+    service: Service, environment: str = "", instance: str = ""
+) -> tuple[Told, ...]:
+    """The clusters that cannot join, as lines beside those of the ledger, which records no such thing."""
+    snapshot = service.snapshot
+    if snapshot is None:
+        return ()
+    found = await waiting(service.world, snapshot, service.book.state)
+    return tuple(
+        Told(
+            at=each.since,
+            kind="waiting",
+            text=f"{'/'.join(key)} {each.cluster} cannot join: {each.text}",
+        )
+        for key, all_of_it in found.items()
+        for each in all_of_it
+        if environment in ("", key[0]) and instance in ("", key[1])
+    )
 
 
 def _told(key: Key, record: _Shown) -> Told:  # noqa: PLR0911 - one answer a kind of record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -24,6 +24,7 @@ from distributor.ports import StoredTarget
 from distributor.services.desired import tier_names
 from distributor.services.looking import Snapshot
 from distributor.services.service import Service
+from distributor.services.waiting import waiting
 
 
 class InstanceStage(StrEnum):
@@ -73,6 +74,7 @@ class InstanceView:
     main_ahead: str = ""
     vanished: tuple[str, ...] = ()  # targets whose cluster file main has no more
     left_behind: tuple[str, ...] = ()  # clusters that ran it before and are no targets any more
+    waiting: tuple[str, ...] = ()  # clusters that main has for it and that cannot join, with why
     last_refusal: str = ""
     clusters: tuple[TargetView, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
@@ -90,8 +92,12 @@ async def instance_views(
     for row in rows:
         by_key.setdefault((row.environment, row.instance), []).append(row)
     rollouts = {(r.environment, r.instance): r for r in service.rollouts.running()}
+    kept_off = await waiting(service.world, snapshot, service.book.state)
     return tuple(
-        _view(service, snapshot, key, by_key.get(key, []), rollouts.get(key))
+        replace(
+            _view(service, snapshot, key, by_key.get(key, []), rollouts.get(key)),
+            waiting=tuple(f"{w.cluster} cannot join: {w.text}" for w in kept_off.get(key, ())),
+        )
         for key in _keys(snapshot, environment, instance)
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -15,6 +16,8 @@ from distributor.policy.facts import GateFacts, PolicyView
 from distributor.policy.gates.answers import Speaker
 
 _SAY = Speaker(8, "renders")
+_SHOWN = 3
+"""As many clusters are named with one finding."""
 
 
 def evaluate(
@@ -25,7 +28,7 @@ def evaluate(
         return _SAY.lacks("targets or renders")
     if not facts.targets:
         return _SAY.refuses(NoTargets)
-    found = [finding for cell in sorted(facts.renders) for finding in facts.renders[cell]]
+    found = _once(facts.renders)
     bad = errors(found)
     lasting = [finding for finding in bad if not _passing(finding)]
     if lasting:
@@ -41,6 +44,27 @@ def evaluate(
         evidence={"cells": str(len(facts.renders)), "targets": str(len(facts.targets))},
         warnings=found,
     )
+
+
+def _once(renders: Mapping[str, tuple[Finding, ...]]) -> list[Finding]:
+    """Each thing said once, with the clusters that it is said of."""
+    said: dict[tuple[str, str], list[str]] = {}
+    first: dict[tuple[str, str], Finding] = {}
+    for cluster in sorted(renders):
+        for finding in renders[cluster]:
+            key = (finding.code, finding.message)
+            said.setdefault(key, []).append(cluster)
+            first.setdefault(key, finding)
+    return [
+        replace(finding, message=f"{finding.message} (on {_named(said[key])})")
+        for key, finding in first.items()
+    ]
+
+
+def _named(clusters: list[str]) -> str:
+    """The first clusters, and how many more there are."""
+    more = len(clusters) - _SHOWN
+    return ", ".join(clusters[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _passing(finding: Finding) -> bool:

@@ -283,3 +283,19 @@ def test_the_stricter_of_two_limits_counts() -> None:
     strict = bound("blast-radius", ACCEPTED, params={"maxPrunedObjects": 0})
     facts = facts_of(reach=Reach(pruned=TWO), policies=(MAIN, *strict))
     assert codes(13, facts) == ["DST218"]
+
+
+@pytest.mark.parametrize(
+    ("clusters", "named"),
+    [("a", "a"), ("a b c", "a, b, c"), ("d a b c e", "a, b, c and 2 more")],
+)
+def test_one_message_names_the_clusters_that_do_not_render(clusters: str, named: str) -> None:
+    bad = Finding.of(TemplateFailed, "No value.")
+    own = Finding.of(TemplateFailed, "Another.")
+    renders = dict.fromkeys(clusters.split(), (bad,)) | {"z": (own,)}
+    given = answer(8, replace(GOOD, renders=renders))
+    assert given.result is GateResult.FAIL
+    assert [f.message for f in given.findings] == [
+        f"{bad.message} (on {named})",
+        f"{own.message} (on z)",
+    ]
