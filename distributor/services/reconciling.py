@@ -109,6 +109,7 @@ async def reconcile_target(
     world: World, work: Work, before_write: BeforeWrite | None = None
 ) -> TargetReport:
     """Bring one target to its revision and say how that went; no error of the target is raised."""
+    begun = world.clock.now()
     try:
         connection = await world.connections.open(work.cluster)
         report = await _reconcile(world, connection, work, before_write)
@@ -121,6 +122,7 @@ async def reconcile_target(
     except DistributorError as error:
         report = _report(world, work, Actuation.FAILED, findings=(Finding.from_error(error),))
     metrics.RECONCILES.labels(work.environment, report.actuation.value).inc()
+    metrics.RECONCILE_SECONDS.observe((world.clock.now() - begun).total_seconds())
     return report
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from distributor.errors.rollout import ClaimHeld
+from distributor.metrics import REGISTRY
 from distributor.model.changes import Actuation
 from distributor.model.fleet import Cluster, Mode
 from distributor.model.manifest import Manifest, ManifestSet
@@ -181,3 +182,10 @@ async def test_what_another_holds_stands_in_the_way_once_and_then_never_again(wo
     assert report.actuation is Actuation.APPLIED
     assert dict(memory.objects) == {theirs.ref: other}
     assert not memory.inventories["shop"].entries
+
+
+async def test_how_long_it_took_is_observed(world):
+    before = REGISTRY.get_sample_value("distributor_reconcile_seconds_count") or 0
+    await reconcile_target(world, work())
+    await reconcile_target(world, work())
+    assert REGISTRY.get_sample_value("distributor_reconcile_seconds_count") == before + 2
