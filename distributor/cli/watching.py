@@ -173,7 +173,7 @@ def why(
 
     async def work() -> int:
         async with open_service(found, writing=False) as service:
-            check_names(await service.look(), environment, instance, cluster)
+            check_names(await service.look(), environment, instance, cluster, reserved=True)
             chain = await tell(service, environment, instance, cluster)
             if output is not Form.TABLE:
                 emit(chain, output)
@@ -198,7 +198,7 @@ def history(
 
     async def work() -> int:
         async with open_service(found, writing=False) as service:
-            check_names(await service.look(), environment, instance)
+            check_names(await service.look(), environment, instance, reserved=True)
             warn(service)
             told = sorted(
                 (

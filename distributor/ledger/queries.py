@@ -149,6 +149,21 @@ def stopped(state: LedgerState, environment: str, instance: str) -> str:
     return ""
 
 
+def refused_ack(state: LedgerState, environment: str, instance: str) -> str:
+    """Why the newest ``ack`` of what has stopped an instance was refused; empty where none was."""
+    refused: list[tuple[datetime, Verdict]] = []
+    for scope in _scopes(state, environment, instance):
+        since = min((alarm.at for alarm in scope.tampered), default=None)
+        for ref, verdict in scope.last_verdicts.items():
+            at = scope.observed_at.get(ref)
+            if verdict.verb is Verb.ACK and not verdict.accepted and at and since and at >= since:
+                refused.append((at, verdict))
+    if not refused:
+        return ""
+    last = max(refused, key=lambda item: item[0])[1]
+    return f"{last.outcome.value} {last.ref}: {'; '.join(last.reasons())}"
+
+
 def prev_of(state: LedgerState, environment: str, instance: str) -> str:
     """What the next request's Prev must be: the tag of the last accepted one, or ``none``."""
     desired = state.instance(environment, instance).desired

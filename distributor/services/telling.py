@@ -9,7 +9,8 @@ from typing import assert_never
 import orjson
 
 from distributor.errors import Where
-from distributor.ledger import decode
+from distributor.ledger import decode, refused_ack
+from distributor.model.fleet import ALL
 from distributor.model.ledger import (
     Acknowledged,
     Archived,
@@ -69,6 +70,8 @@ async def why(
     service: Service, environment: str, instance: str, cluster: str = ""
 ) -> tuple[Link, ...]:
     """The chain that leads to what is (not) running, first cause first."""
+    if ALL in (environment, instance):
+        return (*_trouble(service), *_everywhere(service, environment, instance))
     views = await instance_views(service, environment, instance)
     if not views:
         return (Link(step="request", ok=False, text=f"{environment} has no instance {instance}"),)
@@ -111,6 +114,30 @@ async def _kept_off(service: Service, view: InstanceView, cluster: str) -> list[
     )
     reason = reasons.get(cluster, "it has not joined yet; the next sync looks at it")
     return [Link(step="request", ok=cluster in reasons, text=f"{cluster} is no target: {reason}")]
+
+
+def _everywhere(service: Service, environment: str, instance: str) -> list[Link]:
+    """What was said of ``all``: alarms that stop decisions, refused acknowledgements, holds, vetoes."""
+    book = service.book.state
+    state, place = book.instance(environment, instance), f"{environment}/{instance}"
+    chain = [
+        Link(step="gate", ok=not alarm.found, text=f"{place}: alarm: {_told(('', ''), alarm).text}")
+        for alarm in state.tampered
+    ]
+    if state.tampered:
+        asked = refused_ack(book, environment, instance) or (
+            f"decisions go on after `distributor ack {environment} {instance}`"
+        )
+        chain.append(Link(step="request", ok=False, text=asked))
+    chain += [
+        Link(step="gate", ok=False, text=f"{place}: hold by {hold.by} {hold.reason}".rstrip())
+        for hold in state.holds
+    ]
+    chain += [
+        Link(step="gate", ok=False, text=f"veto on {veto.app} {veto.version} by {veto.by}")
+        for veto in state.vetoes
+    ]
+    return chain or [Link(step="request", ok=True, text=f"{place}: nothing stops anything")]
 
 
 def _trouble(service: Service) -> list[Link]:

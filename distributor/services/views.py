@@ -11,11 +11,12 @@ from enum import StrEnum
 from distributor.catalog.digests import config_digest
 from distributor.errors import DistributorError
 from distributor.errors.service import NotFound
-from distributor.ledger import standing_holds, stopped
+from distributor.ledger import refused_ack, standing_holds, stopped
 from distributor.model.changes import Actuation
 from distributor.model.findings import Finding, errors
+from distributor.model.fleet import ALL
 from distributor.model.health import HealthStatus, worst
-from distributor.model.ledger import InstanceState, Progress, Step
+from distributor.model.ledger import InstanceState, LedgerState, Progress, Step
 from distributor.model.promotion import Revision, Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState
 from distributor.model.tags import Verb
@@ -146,7 +147,7 @@ def _view(
         since=_since(state, desired, progress),
         observed_at=min((t.observed_at for t in clusters if t.observed_at), default=""),
         held="; ".join(f"by {h.by}: {h.reason or h.ref}" for h in holds),
-        stopped=stopped(service.book.state, *key),
+        stopped=_stopped(service.book.state, *key),
         alarms=tuple(f"{t.ref} {'moved' if t.found else 'is gone'}" for t in state.tampered),
         main_ahead=_main_ahead(service, snapshot, key, revision, desired),
         vanished=_vanished(snapshot, desired),
@@ -155,6 +156,13 @@ def _view(
         clusters=clusters,
         counts=dict(Counter(t.health for t in clusters)),
     )
+
+
+def _stopped(state: LedgerState, environment: str, instance: str) -> str:
+    """Why decisions have stopped, and why they were not let go on when somebody asked for that."""
+    text = stopped(state, environment, instance)
+    refusal = refused_ack(state, environment, instance) if text else ""
+    return f"{text}; {refusal}" if refusal else text
 
 
 def _targets(desired: Verdict | None, rows: Sequence[StoredTarget]) -> tuple[TargetView, ...]:
@@ -230,9 +238,19 @@ def _vanished(snapshot: Snapshot, desired: Verdict | None) -> tuple[str, ...]:
 
 
 def check_names(
-    snapshot: Snapshot, environment: str, instance: str = "", cluster: str = ""
+    snapshot: Snapshot,
+    environment: str,
+    instance: str = "",
+    cluster: str = "",
+    *,
+    reserved: bool = False,
 ) -> None:
-    """Raise ``NotFound`` for a name that neither main nor the ledger knows, naming those they do."""
+    """Raise ``NotFound`` for a name that neither main nor the ledger knows, naming those they do.
+
+    ``reserved`` lets ``all`` through: what is recorded of it is no instance's.
+    """
+    if reserved and ALL in (environment, instance):
+        environment, instance = ("" if name == ALL else name for name in (environment, instance))
     keys = _keys(snapshot, "", "")
     environments = {*snapshot.catalog.environments, *(k[0] for k in keys)}
     here = [k for k in keys if environment in ("", k[0])]
@@ -298,6 +316,8 @@ def _main_ahead(
     """What main proposes that nobody asked for yet; empty where main is what runs."""
     if revision is None or desired is None or desired.verb is Verb.REMOVE:
         return ""
+    if key[0] not in snapshot.catalog.environments:
+        return _lost(snapshot, *key)
     found = installations(snapshot.catalog, key[0]).get(key[1])
     if found is None:
         return "main has no such Installation any more; what runs stays until a remove is accepted"
@@ -317,6 +337,15 @@ def _main_ahead(
     if config != revision.config:
         return f"main's configuration is newer; promote {revision.version} again to take it"
     return ""
+
+
+def _lost(snapshot: Snapshot, environment: str, instance: str) -> str:
+    """What to do about an instance whose environment main does not have, or that cannot be read there."""
+    folder = f"environments/{environment}"
+    if snapshot.catalog.findings_under(folder):
+        return f"{folder} cannot be read; what runs stays"
+    remedy = f"`distributor remove {environment} {instance}` takes it away, or restore {folder}"
+    return f"environment {environment} is gone from main; what runs stays: {remedy}"
 
 
 def in_step(views: Iterable[InstanceView]) -> bool:

@@ -21,6 +21,7 @@ from distributor.ledger.records import encode_genesis
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
 from distributor.services.deciding import MAIN
+from distributor.services.telling import history, why
 from distributor.services.views import InstanceStage, instance_views
 from tests.acceptance.forging import Draft, codes, forger, verdict_on
 
@@ -246,9 +247,22 @@ async def test_main_rewritten_stops_decisions_until_an_ack_of_all(running):
         await service.sync()
         state = service.book.state.instance("sit", "iot-gateway")
         assert state.outcomes[held.tag] is VerdictOutcome.ACCEPTED
+        chain = await why(service, "all", "all")
+        assert all("refs/heads/main" in link.text for link in chain[:-1])
+        assert chain[-1].text == "decisions go on after `distributor ack all all`"
+        wrong = await play.ask(service, Verb.ACK, "all", "all", key="")  # not signed
+        await service.sync()
+        asked = (await why(service, "all", "all"))[-1]
+        assert asked.text.startswith(f"refused {wrong.ref}: ")
+        (seen,) = await instance_views(service, "sit", "shop")
+        assert asked.text in seen.stopped
         ack = await play.ask(service, Verb.ACK, "all", "all", key="sre")
         await service.sync()
         assert service.book.state.instance(*MAIN).outcomes[ack.tag] is VerdictOutcome.ACCEPTED
+        assert [link.ok for link in await why(service, "all", "all")] == [True]
+        told = [line.kind for line in history(service, "all", "all")]
+        assert told[0] == "tampered"
+        assert told[-1] == "acknowledged"
         await service.sync()
         assert verdict_on(service, waiting.name).accepted
         (seen,) = await instance_views(service, "sit", "shop")

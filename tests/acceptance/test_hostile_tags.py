@@ -291,6 +291,12 @@ async def test_a_moved_tag_stops_its_instance_until_an_ack(play):
         assert service.book.state.instance("sit", "shop").desired.revision.version == "1.4.2"
         await service.sync()
         assert service.book.state.instance("uat", "shop").records == state.records
+        (seen,) = await instance_views(service, "uat", "shop")
+        assert "refused do/" not in seen.stopped
+        wrong = await play.ask(service, Verb.ACK, "uat", "shop", key="")  # not signed
+        await service.sync()
+        (seen,) = await instance_views(service, "uat", "shop")
+        assert f"refused {wrong.ref}: " in seen.stopped
         await play.ask(service, Verb.ACK, "uat", "shop")
         await service.sync()
         await (

@@ -16,6 +16,8 @@ from distributor.policy.gates.answers import Speaker
 
 _SAY = Speaker(1, "binding")
 _CHAINED = frozenset({Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE})
+_WITHOUT = frozenset({Verb.REMOVE, Verb.ACK})
+"""What is still decided in an environment that is gone from main."""
 _WITH_ALL = frozenset({Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK})
 
 
@@ -26,16 +28,21 @@ def evaluate(
     request = facts.request
     if isinstance(request, Finding):
         return _SAY.fails((request,))
-    findings = [*_environment(request, view), *_trailers(request)]
+    findings = [*_environment(facts, request, view), *_trailers(request)]
     return _SAY.fails(findings) if findings else _SAY.passes("name, trailers and object agree")
 
 
-def _environment(request: Request, view: PolicyView) -> list[Finding]:
-    """Environments are a closed list: main's. An accepted policy may be older than the environment."""
+def _environment(facts: GateFacts, request: Request, view: PolicyView) -> list[Finding]:
+    """Environments are a closed list: main's. An accepted policy may be older than the environment.
+
+    What runs in one that main has lost can still be removed: the ledger knows it.
+    """
     name = request.name
     if name.environment == ALL and name.verb in _WITH_ALL:
         return []
     if view.source is Source.ACCEPTED or name.environment in view.environments:
+        return []
+    if name.verb in _WITHOUT and facts.instance_exists:
         return []
     known = ", ".join(sorted(view.environments)) or "none"
     text = f"There is no environment {name.environment!r}; known: {known}."

@@ -67,6 +67,27 @@ def test_an_environment_younger_than_the_accepted_policy_is_known_by_main() -> N
     assert codes(1, replace(GOOD, policies=(gone, ACCEPTED))) == ["DST201"]
 
 
+@pytest.mark.parametrize(
+    ("verb", "exists", "expected"),
+    [
+        (Verb.REMOVE, True, []),
+        (Verb.REMOVE, False, ["DST201"]),
+        (Verb.ACK, True, []),
+        (Verb.PROMOTE, True, ["DST201"]),
+        (Verb.ROLLBACK, True, ["DST201"]),
+        (Verb.HOLD, True, ["DST201"]),
+    ],
+)
+def test_what_runs_in_an_environment_that_is_gone_can_be_removed(
+    verb: Verb,
+    exists: bool,  # noqa: FBT001 - a table's column
+    expected: list[str],
+) -> None:
+    gone = replace(MAIN, environments={"sit": MAIN.environments["sit"]})
+    facts = facts_of(verb, instance_exists=exists, policies=(gone, ACCEPTED))
+    assert [code for code in codes(1, facts) if code == "DST201"] == expected
+
+
 # 2 signature and right
 
 
