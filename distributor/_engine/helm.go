@@ -33,11 +33,11 @@ func (j *job) helm() ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var impure string
-	engine := helmengine.Engine{CustomTemplateFuncs: refusedFuncs(&impure)}
+	var pure purity
+	engine := helmengine.Engine{CustomTemplateFuncs: pure.funcs()}
 	texts, err := engine.Render(c, values)
-	if impure != "" {
-		return nil, fail(codeImpure, j.request.Path, "a template calls %s: %v", impure, err)
+	if impure := pure.verdict(j.request.Path, err); impure != nil {
+		return nil, impure
 	}
 	if err != nil {
 		return nil, fail(codeTemplate, j.request.Path, "%v", err)
@@ -117,11 +117,12 @@ func (j *job) renderValues(c *chart.Chart, options *ChartOptions) (common.Values
 	if findings := schemaFindings(c, merged); len(findings) > 0 {
 		return nil, fail(codeValuesSchema, j.request.Path, "%s", strings.Join(findings, "\n"))
 	}
+	values["Capabilities"] = (*scopeCapabilities)(capabilities)
 	return values, nil
 }
 
 func (j *job) capabilities(c *chart.Chart, options *ChartOptions) (*common.Capabilities, error) {
-	capabilities := common.DefaultCapabilities.Copy()
+	capabilities := defaultCapabilities()
 	if options.KubeVersion != "" {
 		version, err := common.ParseKubeVersion(options.KubeVersion)
 		if err != nil {
@@ -129,8 +130,7 @@ func (j *job) capabilities(c *chart.Chart, options *ChartOptions) (*common.Capab
 		}
 		capabilities.KubeVersion = *version
 	}
-	known := append(common.VersionSet{}, capabilities.APIVersions...)
-	capabilities.APIVersions = append(known, options.APIVersions...)
+	capabilities.APIVersions = append(capabilities.APIVersions, options.APIVersions...)
 	wanted, have := c.Metadata.KubeVersion, capabilities.KubeVersion.String()
 	if wanted != "" && !chartutil.IsCompatibleRange(wanted, have) {
 		return nil, fail(codeTemplate, j.request.Path, "the chart requires Kubernetes %s, this is %s", wanted, have)
@@ -152,6 +152,9 @@ func (j *job) loadChart() (*chart.Chart, error) {
 	c, err := loader.LoadFiles(files)
 	if err != nil {
 		return nil, fail(codeBuild, dir, "%v", err)
+	}
+	if version := c.Metadata.APIVersion; version != chart.APIVersionV1 && version != chart.APIVersionV2 {
+		return nil, fail(codeBuild, dir, "a chart of apiVersion %s cannot be installed; Helm knows v1 and v2", quote(version))
 	}
 	if kind := c.Metadata.Type; kind != "" && kind != "application" {
 		return nil, fail(codeBuild, dir, "a chart of type %s cannot be installed", quote(kind))

@@ -41,8 +41,14 @@ func (c *converter) value(out []byte, node *yaml.Node, depth int) ([]byte, error
 	}
 	switch node.Kind {
 	case yaml.MappingNode:
+		if node.ShortTag() != "!!map" {
+			return nil, c.unknownTag(node)
+		}
 		return c.mapping(out, node, depth)
 	case yaml.SequenceNode:
+		if node.ShortTag() != "!!seq" {
+			return nil, c.unknownTag(node)
+		}
 		return c.sequence(out, node, depth)
 	case yaml.AliasNode:
 		return c.alias(out, node, depth)
@@ -145,6 +151,9 @@ func (c *converter) merge(result []entry, seen map[string]bool, merged []*yaml.N
 		case yaml.SequenceNode:
 			merged = append(slices.Clone(source.Content), merged...)
 		case yaml.MappingNode:
+			if source.ShortTag() != "!!map" {
+				return nil, c.unknownTag(source)
+			}
 			entries, err := c.entries(source, depth+1)
 			if err != nil {
 				return nil, err

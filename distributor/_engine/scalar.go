@@ -20,15 +20,22 @@ var oldBools = map[string]bool{
 	"n": false, "N": false, "no": false, "No": false, "NO": false, "off": false, "Off": false, "OFF": false,
 }
 
+// maxDigits is how long an integer may be. The parser calls one that no float can hold a text, and so
+// do the clients of Kubernetes: its author meant a number, or meant to quote it.
+const maxDigits = 309
+
 var decimalInt = regexp.MustCompile(`^[-+]?[0-9][0-9_]*$`)
 
 // scalar writes one plain value, typed the way Kubernetes clients type it.
 func (c *converter) scalar(out []byte, node *yaml.Node) ([]byte, error) {
 	plain := node.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle|yaml.TaggedStyle) == 0
-	switch tag := node.ShortTag(); tag {
+	switch node.ShortTag() {
 	case "!!str":
 		if old, is := oldBools[node.Value]; is && plain && c.dialect == kubernetes {
 			return strconv.AppendBool(out, old), nil
+		}
+		if plain && len(node.Value) > maxDigits && decimalInt.MatchString(node.Value) {
+			return nil, fail(codeBadYAML, c.name, "line %d: an integer of %d digits; at most %d can be carried, quote it if it is text", node.Line, len(node.Value), maxDigits)
 		}
 		return appendString(out, node.Value), nil
 	case "!!timestamp":
@@ -48,8 +55,12 @@ func (c *converter) scalar(out []byte, node *yaml.Node) ([]byte, error) {
 		}
 		return appendString(out, string(raw)), nil
 	default:
-		return nil, fail(codeBadYAML, c.name, "line %d: the tag %s is not known", node.Line, quote(tag))
+		return nil, c.unknownTag(node)
 	}
+}
+
+func (c *converter) unknownTag(node *yaml.Node) error {
+	return fail(codeBadYAML, c.name, "line %d: the tag %s is not known; Kubernetes reads plain YAML only", node.Line, quote(node.ShortTag()))
 }
 
 // timestamp is the text as it stands; kustomize reads a time and writes it in full.
@@ -80,12 +91,12 @@ func (c *converter) number(out []byte, node *yaml.Node) ([]byte, error) {
 	if u, err := strconv.ParseUint(strings.TrimPrefix(text, "+"), 0, 64); err == nil {
 		return strconv.AppendUint(out, u, 10), nil
 	}
-	if decimalInt.MatchString(text) {
+	if decimalInt.MatchString(text) && len(text) <= maxDigits {
 		return append(out, normalInt(text)...), nil
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
-		return nil, fail(codeBadYAML, c.name, "line %d: %s is not a number that JSON can carry", node.Line, quote(node.Value))
+		return nil, fail(codeBadYAML, c.name, "line %d: %s is no number that JSON can carry; quote it if it is text", node.Line, quote(node.Value))
 	}
 	if f == 0 {
 		return append(out, '0'), nil // negative zero is no other number

@@ -135,7 +135,7 @@ class ImpureTemplate(Terminal):
     """A template calls a function whose result differs from call to call."""
 
     code = "DST319"
-    remedy = "Use a value or a Secret reference instead."
+    remedy = "Name a Secret reference, or give the value in values, so that nothing is made up at a render."
 
 
 class EngineBuildFailed(Setup):

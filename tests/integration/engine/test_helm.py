@@ -118,6 +118,11 @@ async def test_layers_and_patches_lie_over_a_chart(helm):
         ("{{ .Chart.AppVersion | quote }}", {}, "9"),
         ('{{ tpl "{{ .Release.Name }}" . }}', {}, "web"),
         ("{{ if false }}{{ now }}{{ end }}ok", {}, "ok"),
+        ('{{ keys (dict "c" 1 "a" 2 "b" 3) | toJson }}', {}, ["a", "b", "c"]),
+        ('{{ values (dict "c" 1 "a" 2 "b" 3) | toJson }}', {}, [2, 3, 1]),
+        ('{{ date "2006-01-02T15:04" 1700000000 | quote }}', {}, "2023-11-14T22:13"),
+        ('{{ dateInZone "15:04 MST" 1700000000 "Asia/Tokyo" | quote }}', {}, "07:13 JST"),
+        ("{{ list .Capabilities | toString | trunc 4 | quote }}", {}, "[&{{"),
     ],
 )
 async def test_the_scope_of_templates(helm, text, options, expected):
@@ -143,6 +148,10 @@ async def test_the_scope_of_templates(helm, text, options, expected):
         ("{{ now }}", ImpureTemplate, "now"),
         ("{{ randAlphaNum 8 }}", ImpureTemplate, "randAlphaNum"),
         ('{{ genCA "a" 1 }}', ImpureTemplate, "genCA"),
+        ('{{ htpasswd "a" "b" }}', ImpureTemplate, "Secret reference"),
+        ('{{ date "2006" "2020-01-01" }}', ImpureTemplate, "present"),
+        ('{{ durationRound (toDate "2006" "2020") }}', ImpureTemplate, "present"),
+        ('{{ printf "%p" .Values }}', ImpureTemplate, "address"),
         ("a: b: c", BadManifest, "DST308"),
         ("1\nx: 2", BadManifest, "twice"),
         ('{{ "\\x00" }}', BadManifest, "NUL"),
@@ -185,6 +194,9 @@ async def test_a_schema_reaches_neither_disk_nor_network(helm, ref):
     [
         ("chart/Chart.yaml", "name: web\nname: x\n", BadManifest, "twice"),
         ("chart/Chart.yaml", "apiVersion: v2\nname: web\n", RenderFailed, "version"),
+        ("chart/Chart.yaml", "apiVersion: v3\nname: web\nversion: 1.0.0\n", RenderFailed, "v3"),
+        ("chart/values.yaml", "replicas: " + "9" * 400, BadManifest, "400 digits"),
+        ("chart/values.yaml", "replicas: !!python/object [a]", BadManifest, "python/object"),
         (
             "chart/Chart.yaml",
             CHART["chart/Chart.yaml"]

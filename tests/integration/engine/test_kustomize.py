@@ -82,6 +82,15 @@ async def test_layers_apply_in_order_then_patches_and_names_are_followed(kustomi
     assert one(turned)["spec"]["replicas"] == 3
 
 
+async def test_the_label_that_names_the_release_of_kustomize(kustomize):
+    files = {
+        "kustomization.yaml": "resources: [web.yaml]\nbuildMetadata: [managedByLabel]\n",
+        "web.yaml": DEPLOYMENT,
+    }
+    labels = one(await kustomize(files))["metadata"]["labels"]
+    assert labels == {"app.kubernetes.io/managed-by": "kustomize-v5.8.1"}
+
+
 async def test_a_patch_in_a_file_is_read_from_the_root_of_the_tree(kustomize):
     files = {**BASE, "patches/p.yaml": PATCH["patch"]}
     patch = {"target": PATCH["target"], "path": "patches/p.yaml"}
