@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 	helmengine "helm.sh/helm/v4/pkg/engine"
 	"helm.sh/helm/v4/pkg/ignore"
+	releasev1 "helm.sh/helm/v4/pkg/release/v1"
 	release "helm.sh/helm/v4/pkg/release/v1/util"
 )
 
@@ -25,57 +27,16 @@ func (j *job) helm() ([][]byte, error) {
 	if options == nil {
 		return nil, fail(codeBadRequest, "", "the helm renderer needs chart options")
 	}
-	c, err := j.loadChart()
+	values, err := loader.LoadValues(bytes.NewReader(options.Values))
+	if err != nil {
+		return nil, fail(codeBadRequest, "", "values: %v", err)
+	}
+	output, err := j.inflate(j.request.Path, options, values)
 	if err != nil {
 		return nil, err
-	}
-	values, err := j.renderValues(c, options)
-	if err != nil {
-		return nil, err
-	}
-	var pure purity
-	engine := helmengine.Engine{CustomTemplateFuncs: pure.funcs()}
-	texts, err := engine.Render(c, values)
-	if impure := pure.verdict(j.request.Path, err); impure != nil {
-		return nil, impure
-	}
-	if err != nil {
-		return nil, fail(codeTemplate, j.request.Path, "%v", err)
-	}
-	return j.chartObjects(c, options, texts)
-}
-
-// chartObjects parses what the templates wrote.
-func (j *job) chartObjects(c *chart.Chart, options *ChartOptions, texts map[string]string) ([][]byte, error) {
-	size := 0
-	for name, text := range texts {
-		if strings.HasSuffix(name, "NOTES.txt") {
-			delete(texts, name)
-			continue
-		}
-		if size += len(text); size > j.limits.MaxOutput {
-			return nil, fail(codeTooLarge, j.request.Path, "the templates write more than %d bytes", j.limits.MaxOutput)
-		}
-		if err := checkText(name, []byte(text)); err != nil {
-			return nil, err
-		}
-	}
-	hooks, manifests, err := release.SortManifests(texts, nil, release.InstallOrder)
-	if err != nil {
-		return nil, fail(codeBadYAML, j.request.Path, "%v", err)
-	}
-	var parts []release.Manifest
-	if options.IncludeCRDs {
-		for _, crd := range c.CRDObjects() {
-			parts = append(parts, release.Manifest{Name: crd.Filename, Content: string(crd.File.Data)})
-		}
-	}
-	parts = append(parts, manifests...)
-	for _, hook := range hooks {
-		parts = append(parts, release.Manifest{Name: hook.Path, Content: hook.Manifest})
 	}
 	var objects [][]byte
-	for _, part := range parts {
+	for _, part := range output.parts() {
 		found, err := j.objectsIn(part.Name, []byte(part.Content))
 		if err != nil {
 			return nil, err
@@ -87,17 +48,80 @@ func (j *job) chartObjects(c *chart.Chart, options *ChartOptions, texts map[stri
 	return objects, nil
 }
 
+// inflated is what a chart gives: texts, each of one document or, for CRDs, of one file.
+type inflated struct {
+	crds, manifests []release.Manifest
+	hooks           []*releasev1.Hook
+}
+
+func (i *inflated) parts() []release.Manifest {
+	parts := slices.Concat(i.crds, i.manifests)
+	for _, hook := range i.hooks {
+		parts = append(parts, release.Manifest{Name: hook.Path, Content: hook.Manifest})
+	}
+	return parts
+}
+
+// inflate renders the chart in a directory with the values given, over its own.
+func (j *job) inflate(dir string, options *ChartOptions, given map[string]any) (*inflated, error) {
+	c, err := j.loadChart(dir)
+	if err != nil {
+		return nil, err
+	}
+	values, err := renderValues(dir, c, options, given)
+	if err != nil {
+		return nil, err
+	}
+	var pure purity
+	engine := helmengine.Engine{CustomTemplateFuncs: pure.funcs()}
+	texts, err := engine.Render(c, values)
+	if impure := pure.verdict(dir, err); impure != nil {
+		return nil, impure
+	}
+	if err != nil {
+		return nil, fail(codeTemplate, dir, "%v", err)
+	}
+	if err := j.checkTexts(dir, texts); err != nil {
+		return nil, err
+	}
+	hooks, manifests, err := release.SortManifests(texts, nil, release.InstallOrder)
+	if err != nil {
+		return nil, fail(codeBadYAML, dir, "%v", err)
+	}
+	output := &inflated{manifests: manifests, hooks: hooks}
+	if options.IncludeCRDs {
+		for _, crd := range c.CRDObjects() {
+			output.crds = append(output.crds, release.Manifest{Name: crd.Filename, Content: string(crd.File.Data)})
+		}
+	}
+	return output, nil
+}
+
+// checkTexts drops the notes and bounds what the templates wrote.
+func (j *job) checkTexts(dir string, texts map[string]string) error {
+	size := 0
+	for name, text := range texts {
+		if strings.HasSuffix(name, "NOTES.txt") {
+			delete(texts, name)
+			continue
+		}
+		if size += len(text); size > j.limits.MaxOutput {
+			return fail(codeTooLarge, dir, "the templates write more than %d bytes", j.limits.MaxOutput)
+		}
+		if err := checkText(name, []byte(text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // renderValues is the scope of the templates: values over defaults, checked by their schemas,
 // release and capabilities.
-func (j *job) renderValues(c *chart.Chart, options *ChartOptions) (common.Values, error) {
-	given, err := loader.LoadValues(bytes.NewReader(options.Values))
-	if err != nil {
-		return nil, fail(codeBadRequest, "", "values: %v", err)
-	}
+func renderValues(dir string, c *chart.Chart, options *ChartOptions, given map[string]any) (common.Values, error) {
 	if err := chartutil.ProcessDependencies(c, given); err != nil {
-		return nil, fail(codeBuild, j.request.Path, "dependencies: %v", err)
+		return nil, fail(codeBuild, dir, "dependencies: %v", err)
 	}
-	capabilities, err := j.capabilities(c, options)
+	capabilities, err := chartCapabilities(dir, c, options)
 	if err != nil {
 		return nil, err
 	}
@@ -108,20 +132,20 @@ func (j *job) renderValues(c *chart.Chart, options *ChartOptions) (common.Values
 	// Helm's own schema check would follow a $ref to a disk or to the network: see schema.go.
 	values, err := util.ToRenderValuesWithSchemaValidation(c, given, about, capabilities, true)
 	if err != nil {
-		return nil, fail(codeBuild, j.request.Path, "values: %v", err)
+		return nil, fail(codeBuild, dir, "values: %v", err)
 	}
 	merged, err := values.Table("Values")
 	if err != nil {
-		return nil, fail(codeBuild, j.request.Path, "values: %v", err)
+		return nil, fail(codeBuild, dir, "values: %v", err)
 	}
 	if findings := schemaFindings(c, merged); len(findings) > 0 {
-		return nil, fail(codeValuesSchema, j.request.Path, "%s", strings.Join(findings, "\n"))
+		return nil, fail(codeValuesSchema, dir, "%s", strings.Join(findings, "\n"))
 	}
 	values["Capabilities"] = (*scopeCapabilities)(capabilities)
 	return values, nil
 }
 
-func (j *job) capabilities(c *chart.Chart, options *ChartOptions) (*common.Capabilities, error) {
+func chartCapabilities(dir string, c *chart.Chart, options *ChartOptions) (*common.Capabilities, error) {
 	capabilities := defaultCapabilities()
 	if options.KubeVersion != "" {
 		version, err := common.ParseKubeVersion(options.KubeVersion)
@@ -133,14 +157,13 @@ func (j *job) capabilities(c *chart.Chart, options *ChartOptions) (*common.Capab
 	capabilities.APIVersions = append(capabilities.APIVersions, options.APIVersions...)
 	wanted, have := c.Metadata.KubeVersion, capabilities.KubeVersion.String()
 	if wanted != "" && !chartutil.IsCompatibleRange(wanted, have) {
-		return nil, fail(codeTemplate, j.request.Path, "the chart requires Kubernetes %s, this is %s", wanted, have)
+		return nil, fail(codeTemplate, dir, "the chart requires Kubernetes %s, this is %s", wanted, have)
 	}
 	return capabilities, nil
 }
 
 // loadChart reads the chart as Helm reads a directory: .helmignore, defaults, subcharts.
-func (j *job) loadChart() (*chart.Chart, error) {
-	dir := j.request.Path
+func (j *job) loadChart(dir string) (*chart.Chart, error) {
 	if j.files[path.Join(dir, "Chart.yaml")] == nil {
 		return nil, fail(codeNoChart, dir, "the directory holds no Chart.yaml")
 	}

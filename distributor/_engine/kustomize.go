@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -44,6 +45,7 @@ func (j *job) build(dir string, top map[string][]byte) ([][]byte, error) {
 		openapi.ResetOpenAPI()
 		defer openapi.ResetOpenAPI()
 	}
+	inflating = j
 	options := krusty.MakeDefaultOptions()
 	// The default of the command line: a kustomization may ask for another order.
 	options.Reorder = krusty.ReorderOptionUnspecified
@@ -65,6 +67,9 @@ func (j *job) build(dir string, top map[string][]byte) ([][]byte, error) {
 	return objects, nil
 }
 
+// address is where something lies in memory; some messages of kustomize print it.
+var address = regexp.MustCompile(`0x[0-9a-f]{8,}`)
+
 // kustomizeError gives an error of the library a code. Most of its errors are plain text; the
 // scan before the run finds the dangerous cases, so a wrong guess here only costs precision.
 func kustomizeError(name string, err error) error {
@@ -72,7 +77,7 @@ func kustomizeError(name string, err error) error {
 	if errors.As(err, &coded) {
 		return coded
 	}
-	message := strings.ReplaceAll(err.Error(), treeDir+"/", "")
+	message := address.ReplaceAllString(strings.ReplaceAll(err.Error(), treeDir+"/", ""), "...")
 	code := codeBuild
 	switch {
 	case types.IsErrOnlyBuiltinPluginsAllowed(err), strings.Contains(message, "plugins disabled"),

@@ -34,9 +34,6 @@ func (j *job) visit(dir string) error {
 		return fail(codeBuild, name, "%v", err)
 	}
 	k.FixKustomization()
-	if err := checkCharts(name, &k); err != nil {
-		return err
-	}
 	if len(k.OpenAPI) > 0 {
 		j.customSchema = true
 	}
@@ -57,18 +54,6 @@ func (j *job) kustomizationIn(dir string) (string, error) {
 		return "", fail(codeNoKust, dir, "the directory holds none of %s", strings.Join(konfig.RecognizedKustomizationFileNames(), ", "))
 	}
 	return "", fail(codeBuild, dir, "the directory holds several kustomization files: %s", strings.Join(found, ", "))
-}
-
-func checkCharts(name string, k *types.Kustomization) error {
-	for _, chart := range k.HelmCharts {
-		if chart.Repo != "" {
-			return fail(codeRemoteBase, name, "helmCharts fetches %s from %s; vendor the chart into the package", quote(chart.Name), chart.Repo)
-		}
-	}
-	if len(k.HelmCharts) > 0 || k.HelmGlobals != nil {
-		return fail(codePlugin, name, "helmCharts starts the helm program; use renderer: helm for a chart")
-	}
-	return nil
 }
 
 // reference is where a name stands: the file, its directory, and the field.
@@ -257,9 +242,6 @@ func (j *job) checkPlugins(name string, data []byte) error {
 		}
 		if annotation := functionOf(node); annotation != "" {
 			return fail(codePlugin, name, "the annotation %s asks for a container or a program", annotation)
-		}
-		if field(node, "kind") == "HelmChartInflationGenerator" {
-			return fail(codePlugin, name, "HelmChartInflationGenerator starts the helm program; use renderer: helm for a chart")
 		}
 	}
 	return nil

@@ -122,7 +122,6 @@ REFUSED = [
     ("patchesStrategicMerge: ['https://example.org/x']", RemoteBase),
     ("openapi: {path: 'https://example.org/x'}", RemoteBase),
     ("helmCharts: [{name: a, repo: 'https://example.org'}]", RemoteBase),
-    ("helmCharts: [{name: a}]", PluginRefused),
     ("resources: [/etc]", OutsideTree),
     ("resources: [../../etc]", OutsideTree),
     ("configMapGenerator: [{name: a, files: [../../etc/passwd]}]", OutsideTree),
