@@ -58,7 +58,12 @@ def helm_template(chart: Path, *flags: str, name: str = "rel", namespace: str = 
 def _run(command: Sequence[str], folder: Path) -> Verdict:
     home = folder.parent / ".home"
     proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), NOWHERE)
-    env = {"HOME": str(home), "PATH": str(home), "TMPDIR": os.environ.get("TMPDIR", "/tmp")}  # noqa: S108
+    env = {
+        "HOME": str(home),
+        "PATH": str(home),
+        "TZ": "UTC",
+        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
+    }  # noqa: S108
     done = subprocess.run(
         command, capture_output=True, check=False, timeout=SECONDS, env=env | proxies
     )

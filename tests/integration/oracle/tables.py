@@ -2,8 +2,8 @@
 
 A table has `builds` and `fails`, each a mapping of a case's name to its files by path; text alone is its
 `kustomization.yaml`. A mapping as a file's content is packed as a `.tgz`. `path` names the folder to
-render, `options` are those of a chart. `differs` holds what an oracle and the engine do not agree on, with
-`why`: such a case fails as soon as they do.
+render, `options` are those of a chart. `differs` holds what an oracle and the engine do not agree on: `meant` says
+why that is right, `known` what is wrong; such a case fails as soon as they agree.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ KUSTOMIZATIONS = frozenset(("kustomization.yaml", "kustomization.yml", "Kustomiz
 class Case:
     """One kustomization or chart: its files, what to render in them, and whether that builds.
 
-    `why` says where the engine is known to differ; whether that builds is left to the oracle.
+    `meant` and `known` say where the engine differs; whether that builds is left to the oracle.
     """
 
     family: str
@@ -37,7 +37,8 @@ class Case:
     builds: bool
     files: Mapping[str, bytes]
     path: str = "."
-    why: str = ""
+    meant: str = ""
+    known: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -64,18 +65,24 @@ def charts() -> list[Case]:
 
 
 def parameters(cases: Iterable[Case]) -> list[ParameterSet]:
-    """The cases as parameters of a test, those that differ as failures to be told when they end."""
+    """The cases as parameters of a test; what is known to be wrong is told when it ends."""
     return [
         pytest.param(
-            c, id=str(c), marks=[pytest.mark.xfail(strict=True, reason=c.why)] * bool(c.why)
+            case,
+            id=str(case),
+            marks=[pytest.mark.xfail(strict=True, reason=case.known)] if case.known else [],
         )
-        for c in cases
+        for case in cases
     ]
 
 
 def compare(case: Case, ours: Verdict, theirs: Verdict) -> None:
     """Hold both to the case's verdict, and what they give to each other."""
-    builds = theirs.objects is not None if case.why else case.builds
+    if case.meant:
+        assert theirs.objects is not None, theirs.error
+        assert ours.objects != theirs.objects, f"no difference any more, though it was {case.meant}"
+        return
+    builds = theirs.objects is not None if case.known else case.builds
     assert (theirs.objects is not None) == builds, theirs.error or theirs.text
     assert (ours.objects is not None) == builds, ours.error or "it builds here"
     if ours.objects is not None and theirs.objects is not None:
@@ -96,10 +103,14 @@ def _cases(folder: Path, base: Mapping[str, Any]) -> Iterator[Case]:
         for verdict in ("builds", "fails", "differs"):
             for name, given in content.get(verdict, {}).items():
                 files = {"kustomization.yaml": given} if isinstance(given, str) else dict(given)
-                known = {key: files.pop(key) for key in ("path", "why", "options") if key in files}
+                more = {
+                    key: files.pop(key)
+                    for key in ("path", "meant", "known", "options")
+                    if key in files
+                }
                 yield Case(
                     family=table.stem, name=name, builds=verdict == "builds",
-                    files=_files({**base, **files}), **known,
+                    files=_files({**base, **files}), **more,
                 )  # fmt: skip
 
 

@@ -1,0 +1,44 @@
+"""A table of charts, each feature at least once: object for object what `helm template --include-crds` gives."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import orjson
+import pytest
+
+from distributor.model.rendering import ChartOptions
+from tests.integration.oracle.tables import Case, charts, compare, parameters
+from tests.oracle import helm_template
+
+CASES = charts()
+
+
+def test_there_are_enough_of_them():
+    assert sum(case.builds for case in CASES) >= 20
+
+
+@pytest.mark.parametrize("case", parameters(CASES))
+async def test_a_chart(ours, helm, tmp_path, case):
+    chart = case.write(tmp_path / "web")
+    given = {"release_name": "rel", "namespace": "shop", "is_upgrade": False, **case.options}
+    given["values"] = orjson.dumps(given.get("values", {}))
+    flags = flags_of(case, tmp_path / "given.json")
+    found = await ours(chart, ChartOptions(**given))
+    theirs = await asyncio.to_thread(
+        helm_template, chart, *flags, name=given["release_name"], namespace=given["namespace"]
+    )
+    compare(case, found, theirs)
+
+
+def flags_of(case: Case, file: Path) -> list[str]:
+    """The options as Helm's own."""
+    given = case.options
+    file.write_bytes(orjson.dumps(given.get("values", {})))
+    flags = ["--values", str(file)]
+    if "kube_version" in given:
+        flags += ["--kube-version", given["kube_version"]]
+    for version in given.get("api_versions", ()):
+        flags += ["--api-versions", version]
+    return [*flags, "--is-upgrade"] if given.get("is_upgrade") else flags
