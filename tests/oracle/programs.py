@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -62,8 +63,8 @@ def _run(command: Sequence[str], folder: Path) -> Verdict:
         "HOME": str(home),
         "PATH": str(home),
         "TZ": "UTC",
-        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
-    }  # noqa: S108
+        "TMPDIR": tempfile.gettempdir(),
+    }
     done = subprocess.run(
         command, capture_output=True, check=False, timeout=SECONDS, env=env | proxies
     )
