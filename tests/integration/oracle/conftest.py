@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from distributor.adapters.engine import EnginePool, EngineSettings
-from distributor.adapters.workspace import read_folder, read_kustomization
 from distributor.errors import DistributorError
-from distributor.model.package import Renderer
 from distributor.model.rendering import ChartOptions, RenderJob
+from tests.integration.oracle.jobs import of_folder
 from tests.oracle import OracleError, Verdict, find_helm, rendered_json
 
 
@@ -45,17 +44,11 @@ def ours(pool: EnginePool):
 
     async def ask(what: RenderJob | Path, chart: ChartOptions | None = None) -> Verdict:
         try:
-            wanted = await asyncio.to_thread(_job, what, chart) if isinstance(what, Path) else what
+            wanted = (
+                await asyncio.to_thread(of_folder, what, chart) if isinstance(what, Path) else what
+            )
             return Verdict(objects=rendered_json(await pool.render(wanted)))
         except DistributorError as error:
             return Verdict(objects=None, error=str(error))
 
     return ask
-
-
-def _job(folder: Path, chart: ChartOptions | None) -> RenderJob:
-    if chart is None:
-        content = read_kustomization(folder)
-        return RenderJob(renderer=Renderer.KUSTOMIZE, files=content.files, path=content.path)
-    content = read_folder(folder)
-    return RenderJob(renderer=Renderer.HELM, files=content.files, path=content.path, chart=chart)

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from distributor.model.rendering import ChartOptions
+from tests.integration.oracle.jobs import chart_options
 from tests.integration.oracle.tables import Case, charts, compare, parameters
 from tests.oracle import helm_template
 
@@ -22,12 +22,11 @@ def test_there_are_enough_of_them():
 @pytest.mark.parametrize("case", parameters(CASES))
 async def test_a_chart(ours, helm, tmp_path, case):
     chart = case.write(tmp_path / "web")
-    given = {"release_name": "rel", "namespace": "shop", "is_upgrade": False, **case.options}
-    given["values"] = orjson.dumps(given.get("values", {}))
+    options = chart_options(case)
     flags = flags_of(case, tmp_path / "given.json")
-    found = await ours(chart, ChartOptions(**given))
+    found = await ours(chart, options)
     theirs = await asyncio.to_thread(
-        helm_template, chart, *flags, name=given["release_name"], namespace=given["namespace"]
+        helm_template, chart, *flags, name=options.release_name, namespace=options.namespace
     )
     compare(case, found, theirs)
 
