@@ -108,6 +108,12 @@ def memory(pid: int) -> Memory:
     return Memory(now=int(sizes["VmRSS"]) / 1024, peak=int(sizes["VmHWM"]) / 1024)
 
 
+def processor_seconds(pid: int) -> float:
+    """The processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
 @contextmanager
 def served(folder: Path) -> Iterator[Served]:
     """Serve the settings of a folder on a free port until the end."""
