@@ -54,6 +54,7 @@ def cluster(document: Document, environment: str, file_digest: Digest) -> Cluste
         ),
         nodes=tuple(_nodes(group) for group in spec.get("nodes", ())),
         plaintext_secrets=delivery.get("plaintextSecrets") == "allowed",
+        registry=spec.get("registry", ""),
         file_digest=file_digest,
     )
 

@@ -28,6 +28,7 @@ from distributor.render import (
     Binder,
     Origin,
     Variables,
+    binder_of,
     explain,
     finish,
     job,
@@ -119,7 +120,7 @@ class LocalRenderer:
         task = self._cells.get(cell.digest)
         if task is None:
             task = self._cells[cell.digest] = asyncio.ensure_future(self._binder(cell, choice))
-        return (await task).bind(_variables(choice))
+        return (await task).bind(_variables(choice), choice.cluster.registry)
 
     async def explain(self, choice: Choice, ref: ObjectRef, path: str) -> Origin:
         """Which layer set a field."""
@@ -140,7 +141,7 @@ class LocalRenderer:
     async def _binder(self, cell: RenderInput, choice: Choice) -> Binder:
         wanted = job(cell, choice.package, choice.installation, self._local.reader)
         objects = await self._engine.render(wanted)
-        return Binder(finish(objects, cell, choice.package), choice.package.values.bind)
+        return binder_of(objects, cell, choice.package)
 
 
 def _variables(choice: Choice) -> Mapping[str, Any]:

@@ -150,3 +150,10 @@ class CacheNotWritable(Retryable):
 
     code = "DST321"
     remedy = "Give the state folder back its space or permissions."
+
+
+class OsConflict(Terminal):
+    """An object contradicts the operating system that its package runs on."""
+
+    code = "DST328"
+    remedy = "Remove the field, or name both systems in spec.fits.os and let each pod say its own."

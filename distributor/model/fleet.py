@@ -84,6 +84,7 @@ class Cluster:
     taints: tuple[Taint, ...] = ()
     nodes: tuple[NodeGroup, ...] = ()
     plaintext_secrets: bool = False
+    registry: str = ""  # where its images come from; empty: as its environment says
     file_digest: Digest = Digest("")
 
 

@@ -7,7 +7,7 @@ What never does: running the engine, caching, reading a cluster, I/O, clocks. Ca
 """
 
 from distributor.render.applyset import PART_OF, applyset_id
-from distributor.render.binding import Binder, bind
+from distributor.render.binding import Binder, bind, binder_of
 from distributor.render.cells import Cells, cells, render_input
 from distributor.render.explain import Origin, explain, prefixes
 from distributor.render.finishing import finish
@@ -25,6 +25,7 @@ __all__ = [
     "Variables",
     "applyset_id",
     "bind",
+    "binder_of",
     "cells",
     "check_values",
     "explain",

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from distributor.errors.render import BadVariable, UnboundVariable
 from distributor.model.manifest import Manifest, ManifestSet
-from distributor.model.package import BindVariable
+from distributor.model.package import BindVariable, Package
 from distributor.model.refs import GroupKind
-from distributor.render.finishing import refuse_duplicates
+from distributor.model.rendering import RenderInput
+from distributor.render.finishing import finish, refuse_duplicates
+from distributor.render.images import Images, image_places
 from distributor.render.places import holds_data, keys, only_text, shown, strings
 from distributor.render.secrets import encoded, has_plain_text
-from distributor.render.substitution import Grammar, Scalar
+from distributor.render.substitution import Grammar, Scalar, Use
 from distributor.render.template import Bindings, Place, Template
 from distributor.render.variables import Bound
 
 OPT_OUT = "kustomize.toolkit.fluxcd.io/substitute"
 """Flux's label or annotation; the value ``disabled`` keeps an object as it is."""
+
+REGISTRY = "registry of the cluster"
+"""What stands for a cluster's registry in a template; no ``${...}`` can name it."""
 
 _GENERATED = re.compile(r".-[2456789bcdfghkmt]{10}")
 """How kustomize ends a generated name: ten characters of a hash, in its own alphabet of 16."""
@@ -38,6 +43,12 @@ def bind(
     return Binder(manifests, declared).bind(variables)
 
 
+def binder_of(objects: Sequence[bytes], cell: RenderInput, package: Package) -> Binder:
+    """The binder of what the engine gave for a cell; raises what ``finish`` and ``Binder`` raise."""
+    images = Images(package.images, cell.registry)
+    return Binder(finish(objects, cell, package), package.values.bind, images)
+
+
 class Binder:
     """Binds the objects of one cell to clusters.
 
@@ -46,11 +57,46 @@ class Binder:
     counts where the variable is unset or empty text. A scalar that is exactly one variable takes its
     declared type, unless Kubernetes takes only text there. Keys are never substituted: one that holds
     a variable is refused, as is a default that does not fit (``BadVariable``, all at once).
+
+    ``images`` are the package's, as ``finish`` wrote them: where a cluster has a registry of its own,
+    they come from there.
     """
 
-    def __init__(self, manifests: ManifestSet, declared: Iterable[BindVariable]) -> None:
-        self._manifests = manifests
+    def __init__(
+        self,
+        manifests: ManifestSet,
+        declared: Iterable[BindVariable],
+        images: Images | None = None,
+    ) -> None:
+        self._manifests, self._images = manifests, images
         self._grammar = Grammar({v.name: v.type for v in declared})
+        self._plain = _Templates(manifests, self._grammar)
+        self._mirrored: _Templates | None = None
+
+    def bind(self, variables: Mapping[str, Bound], registry: str = "") -> ManifestSet:
+        """The objects on a cluster; those that do not differ by cluster are shared, not copied.
+
+        ``registry`` is the cluster's own, empty where it has none. Raises ``UnboundVariable`` naming
+        every object and field that lacks a value, and ``DuplicateObject`` where two objects get the same
+        name.
+        """
+        if not registry or not self._images or registry == self._images.registry:
+            return self._plain.bind(variables)
+        if self._mirrored is None:  # found once, for the first cluster with a registry
+            self._mirrored = _Templates(self._manifests, self._grammar, self._images)
+        return self._mirrored.bind({**variables, REGISTRY: registry})
+
+
+class _Templates:
+    """The objects of a cell, each as it is or cut at the places that change by cluster.
+
+    With ``images``, the registry of each of these is such a place.
+    """
+
+    def __init__(
+        self, manifests: ManifestSet, grammar: Grammar, images: Images | None = None
+    ) -> None:
+        self._manifests, self._grammar, self._images = manifests, grammar, images
         scalars = self._scalars()
         self._generated = self._renamed(scalars)
         self._slots = [self._slot(m, scalars.get(n, [])) for n, m in enumerate(manifests)]
@@ -69,11 +115,6 @@ class Binder:
             self._manifests = ManifestSet.of(s for s in self._slots if isinstance(s, Manifest))
 
     def bind(self, variables: Mapping[str, Bound]) -> ManifestSet:
-        """The objects on a cluster; those without variables are shared, not copied.
-
-        Raises ``UnboundVariable`` naming every object and field that lacks a value, and
-        ``DuplicateObject`` where two objects get the same name.
-        """
         if not self._templates:
             return self._manifests
         if not self._required <= variables.keys():
@@ -94,8 +135,11 @@ class Binder:
         found: dict[int, list[tuple[Place, str]]] = {}
         bad: list[str] = []
         for number, manifest in enumerate(self._manifests):
-            if b"${" in manifest.body:
-                found[number] = self._places(manifest, bad)
+            places = self._places(manifest, bad) if b"${" in manifest.body else []
+            if self._images is not None:
+                places = _over(places, self._mirrors(manifest, self._images))
+            if places:
+                found[number] = places
         if bad:
             raise BadVariable("; ".join(bad))
         return found
@@ -116,6 +160,21 @@ class Binder:
         for path, key in keys(data):
             if "${" in key and self._grammar.read(key, only_text=True) is not None:
                 bad.append(f"{manifest.ref} {shown(path)}: the key {key!r} holds a variable")
+        return places
+
+    def _mirrors(self, manifest: Manifest, images: Images) -> list[tuple[Place, str]]:
+        """The images that come from the cluster's registry; variables behind it stay variables."""
+        if b'"image' not in manifest.body:
+            return []
+        places: list[tuple[Place, str]] = []
+        for path, text in image_places(manifest.data()):
+            rest = images.rest(text)
+            if rest:
+                read = self._grammar.read(rest, only_text=True)
+                behind = read.segments if read is not None else (rest,)
+                registry = Use(name=REGISTRY, default=None)
+                scalar = Scalar(segments=(registry, "/", *behind))
+                places.append((Place(path=path, scalar=scalar), text))
         return places
 
     def _renamed(self, scalars: Mapping[int, list[tuple[Place, str]]]) -> frozenset[str]:
@@ -154,6 +213,13 @@ class Binder:
             for path, text in strings(manifest.data())
             if text in names
         ]
+
+
+def _over(
+    places: list[tuple[Place, str]], more: list[tuple[Place, str]]
+) -> list[tuple[Place, str]]:
+    """Both; where they name the same place, the latter."""
+    return list({entry[0].path: entry for entry in (*places, *more)}.values())
 
 
 def _opted_out(data: Mapping[str, object]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -13,12 +13,11 @@ from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import Package
 from distributor.model.refs import GroupKind
 from distributor.model.rendering import RenderInput
-from distributor.render.applyset import PART_OF, applyset_id
-from distributor.render.images import image_filter, set_images
+from distributor.render.images import Images, set_images
+from distributor.render.labels import Labels, labels_of
 from distributor.render.scopes import cluster_wide, group_kind
+from distributor.render.windows import settle_os
 
-MANAGED_BY = "app.kubernetes.io/managed-by"
-INSTANCE = "app.kubernetes.io/instance"
 HOOK = "helm.sh/hook"
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
@@ -36,16 +35,18 @@ def finish(objects: Sequence[bytes], cell: RenderInput, package: Package) -> Man
 
     Namespaced objects always name their namespace; the instance's own is added where the package asks
     for it. Helm hooks for tests, deletion and rollback are no desired state and are dropped. Raises
-    ``BadManifest`` for what is no object and ``DuplicateObject`` naming every object rendered twice.
+    ``BadManifest`` for what is no object, ``OsConflict`` for pods that ask for another operating system
+    than their package, and ``DuplicateObject`` naming every object rendered twice.
     """
     parsed = [data for raw in objects for data in _expanded(_object(raw)) if _wanted(data)]
     wide = cluster_wide(parsed)
     for data in parsed:
         _set_namespace(data, cell.namespace, wide)
     _add_namespace(parsed, cell, package)
-    images = image_filter(package.images, cell.registry)
-    labels = {MANAGED_BY: "distributor", PART_OF: applyset_id(cell.instance)}
-    made = [_made(data, labels, cell.instance, images) for data in parsed]
+    settle_os(parsed, package)
+    images = Images(package.images, cell.registry)
+    labels = Labels(package, cell.instance, parsed)
+    made = [_made(data, labels, images) for data in parsed]
     refuse_duplicates(made)
     return ManifestSet.of(made)
 
@@ -128,28 +129,14 @@ def _add_namespace(parsed: list[dict[str, Any]], cell: RenderInput, package: Pac
         found = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cell.namespace}}
         parsed.append(found)
     if package.namespace.pod_security:
-        _labels(found).setdefault(POD_SECURITY, package.namespace.pod_security)
+        labels_of(found).setdefault(POD_SECURITY, package.namespace.pod_security)
 
 
-def _labels(data: dict[str, Any]) -> dict[str, Any]:
-    metadata = _metadata(data)
-    if metadata.get("labels") is None:
-        metadata["labels"] = {}
-    return _mapping(metadata["labels"], f"metadata.labels of {metadata.get('name')}")
-
-
-def _made(
-    data: dict[str, Any],
-    labels: dict[str, str],
-    instance: str,
-    images: Callable[[str], str] | None,
-) -> Manifest:
+def _made(data: dict[str, Any], labels: Labels, images: Images) -> Manifest:
     metadata = _metadata(data)
     if metadata.get("creationTimestamp", "") is None:
         del metadata["creationTimestamp"]  # what Go writes for "not set"
-    own = _labels(data)
-    own.update(labels)
-    own.setdefault(INSTANCE, instance)
-    if images is not None:
+    labels.put(data)
+    if images:
         set_images(data, images)
     return Manifest.of(data)

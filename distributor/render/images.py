@@ -2,53 +2,153 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from distributor.model.package import Image
+from distributor.model.refs import GroupKind
+from distributor.render.places import Path, put
+from distributor.render.scopes import group_kind
 
-_CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
-
-
-def image_filter(images: tuple[Image, ...], registry: str) -> Callable[[str], str] | None:
-    """What to write instead of an image reference; ``None`` where nothing would change.
-
-    Only images that the package lists are touched. One whose digest is known is pinned to it; an
-    environment's registry replaces the host in front of the path.
-    """
-    written = {i.reference: _written(i, registry) for i in images}
-    changed = {old: new for old, new in written.items() if old != new}
-    if not changed:
-        return None
-    return lambda reference: changed.get(reference, reference)
-
-
-def _written(image: Image, registry: str) -> str:
-    reference = image.reference
-    if image.digest and "@" not in reference:
-        reference = f"{reference}@{image.digest}"
-    if not registry:
-        return reference
-    first, slash, rest = reference.partition("/")
-    # As container tools have it: a first part with a dot or a port, or localhost, is a host.
-    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    return f"{registry}/{rest if is_host else reference}"
-
-
-def set_images(value: Any, written: Callable[[str], str], depth: int = 0) -> None:  # noqa: ANN401 - any JSON value
-    """Rewrite, in place, the image of every container in an object, wherever its pod template lies."""
-    if depth > _MAX_DEPTH:
-        return
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if key in _CONTAINERS and isinstance(inner, list):
-                for container in inner:
-                    if isinstance(container, dict) and isinstance(container.get("image"), str):
-                        container["image"] = written(container["image"])
-            set_images(inner, written, depth + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            set_images(inner, written, depth + 1)
-
-
+_CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
+_KUBERNETES = frozenset({"", "apps", "autoscaling", "batch", "extensions", "policy"})
 _MAX_DEPTH = 100
+
+_HUB = frozenset({"", "docker.io", "index.docker.io"})
+_REFERENCE = re.compile(
+    # As container tools have it: a first part with a dot or a port, or localhost, is a host.
+    r"(?:(?P<host>localhost(?::\d+)?|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::\d+)?|[A-Za-z0-9-]+:\d+)/)?"
+    r"(?P<path>[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*)"
+    r"(?::(?P<tag>[^@/]+))?(?:@(?P<digest>[^@/]+))?"
+)
+"""The grammar of the distribution specification's ``reference``; a tag may hold variables here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """An image reference in its parts; ``path`` is below the host, with Docker Hub's ``library/``."""
+
+    host: str
+    path: str
+    tag: str = ""
+    digest: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Reference | None:
+        """The parts of a reference, ``None`` where it is none (or holds a variable in its name)."""
+        match = _REFERENCE.fullmatch(text)
+        if match is None:
+            return None
+        host, path = match["host"] or "", match["path"]
+        if host in _HUB:
+            host, path = "docker.io", path if "/" in path else f"library/{path}"
+        return cls(host=host, path=path, tag=match["tag"] or "", digest=match["digest"] or "")
+
+    @property
+    def repository(self) -> tuple[str, str]:
+        """Host and path: the same image, whatever its tag."""
+        return (self.host, self.path)
+
+    @property
+    def rest(self) -> str:
+        """What follows the registry: path, tag and digest."""
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.path}{tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+class Images:
+    """The images of a package, and how each reference to one of them is written.
+
+    A reference belongs to a listed image when registry and repository are the same, so that an overlay
+    may choose another tag. It is pinned only to a digest that is listed for that very tag; a digest
+    that is written already stays. ``registry`` (an environment's) replaces the registry in front.
+    """
+
+    def __init__(self, images: Iterable[Image], registry: str = "") -> None:
+        self.registry = registry
+        self._digests: dict[tuple[str, str], dict[str, set[str]]] = {}
+        for image in images:
+            listed = Reference.parse(image.reference)
+            if listed is not None:
+                tags = self._digests.setdefault(listed.repository, {})
+                digest = image.digest or listed.digest
+                if digest and (listed.tag or not listed.digest):
+                    tags.setdefault(listed.tag or "latest", set()).add(digest)
+
+    def __bool__(self) -> bool:
+        return bool(self._digests)
+
+    def written(self, text: str) -> str:
+        """The reference as the environment wants it; itself where it is none of the listed images."""
+        found = self._listed(text)
+        if found is None:
+            return text
+        digest = "" if found.digest else self._digest(found)
+        pinned = f"@{digest}" if digest else ""
+        if self.registry and not text.startswith(f"{self.registry}/"):
+            text = f"{self.registry}/{found.rest}"
+        return text + pinned
+
+    def rest(self, text: str) -> str:
+        """What follows the registry in a reference that ``written`` gave; empty where it is not ours."""
+        if self.registry and text.startswith(f"{self.registry}/"):
+            return text.removeprefix(f"{self.registry}/")
+        found = self._listed(text)
+        return found.rest if found is not None else ""
+
+    def is_listed(self, text: str) -> bool:
+        """Whether a reference means one of the listed images."""
+        return self._listed(text) is not None
+
+    def _listed(self, text: str) -> Reference | None:
+        found = Reference.parse(text)
+        return found if found is not None and found.repository in self._digests else None
+
+    def _digest(self, reference: Reference) -> str:
+        """The one digest that is listed for this tag; two that differ are no answer."""
+        known = self._digests[reference.repository].get(reference.tag or "latest", set())
+        return next(iter(known)) if len(known) == 1 else ""
+
+
+def set_images(data: dict[str, Any], images: Images) -> None:
+    """Rewrite, in place, every image of an object that the package lists."""
+    for path, text in list(image_places(data)):
+        written = images.written(text)
+        if written != text:
+            put(data, path, written)
+
+
+def image_places(data: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Where an object names images: each container's, wherever its pod template lies, and each volume's.
+
+    In kinds that are not Kubernetes' own, any text under a key ``image`` counts: most operators name
+    the image that they start so. Only references that the package lists are changed there.
+    """
+    return _below(data, (), custom=not _is_kubernetes(group_kind(data)))
+
+
+def _is_kubernetes(kind: GroupKind) -> bool:
+    return kind.group in _KUBERNETES or kind.group.endswith(".k8s.io")
+
+
+def _below(value: Any, path: Path, *, custom: bool) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - any JSON value
+    if len(path) > _MAX_DEPTH:
+        return
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(inner, str) and _is_image((*path, key), custom=custom):
+                yield (*path, key), inner
+            else:
+                yield from _below(inner, (*path, key), custom=custom)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _below(inner, (*path, index), custom=custom)
+
+
+def _is_image(path: Path, *, custom: bool) -> bool:
+    """Whether text at this place names an image (core/v1: Container, ImageVolumeSource)."""
+    if path[-1] == "image":
+        return custom or (len(path) > 2 and path[-3] in _CONTAINERS and isinstance(path[-2], int))  # noqa: PLR2004 - list, index, key
+    return path[-1] == "reference" and path[-4:-2] == ("volumes", path[-3]) and path[-2] == "image"

@@ -18,7 +18,7 @@ from distributor.model.manifest import ManifestSet
 from distributor.model.package import Package
 from distributor.model.refs import Digest, digest_of
 from distributor.model.rendering import RenderInput
-from distributor.render import Binder, Cells, Variables, finish, job
+from distributor.render import Binder, Cells, Variables, binder_of, job
 from distributor.services.world import World
 
 _KEPT_CELLS = 64
@@ -71,7 +71,9 @@ class Renderer:
         for name, cell in inputs.items():
             result = by_cell[cell.digest]
             try:
-                manifests[name] = _binder_of(result).bind(bound.of(clusters[name]))
+                manifests[name] = _binder_of(result).bind(
+                    bound.of(clusters[name]), clusters[name].registry
+                )
             except UnboundVariable as error:
                 failures[name] = _unbound(error, clusters[name])
             except DistributorError as error:
@@ -123,7 +125,7 @@ class Renderer:
             metrics.RENDERS.labels("engine").inc()
         else:
             metrics.RENDERS.labels("cache").inc()
-        binder = Binder(finish(objects, cell, subject.package), subject.package.values.bind)
+        binder = binder_of(objects, cell, subject.package)
         self._binders[cell.digest] = binder
         while len(self._binders) > _KEPT_CELLS:
             self._binders.popitem(last=False)

@@ -18,6 +18,7 @@ from distributor.render import (
     Variables,
     applyset_id,
     bind,
+    binder_of,
     cells,
     explain,
     finish,
@@ -26,6 +27,7 @@ from distributor.render import (
     render_input,
     variables,
 )
+from distributor.render.images import image_places
 from distributor.testing.trees import MemoryTrees
 
 ROOT = Path(__file__).parents[3]
@@ -125,6 +127,44 @@ async def test_explain_names_the_layer_of_the_sample(trees, catalog, engine):
     assert explain(renders, bound, web, "spec.replicas").layer == "late binding"
     base = explain(renders, bound, web, "spec.template.spec.containers[0].image")
     assert base.files == ("catalog/shop/1.4.2/base/frontend.yaml",)
+
+
+async def test_a_new_version_changes_what_it_changes_and_nothing_else(trees, catalog, engine):
+    files = catalog.environments["prd"]
+    installation = installations(catalog, "prd")["shop"]
+    cluster = files.clusters["prd-central-eu-1"]
+    bound = []
+    for version in ("1.4.1", "1.4.2"):
+        package = catalog.package("shop", version)
+        cell = render_input(catalog, package, installation, files, cluster)
+        objects = await engine.render(job(cell, package, installation, trees))
+        values = variables(package, installation, files.environment, cluster)
+        bound.append(set(binder_of(objects, cell, package).bind(values, cluster.registry)))
+    changed = {m.ref.name for m in bound[0] ^ bound[1]}
+    assert changed == {"frontend", "frontend-nodeport", "shop-appearance"}
+
+
+async def test_a_ship_has_its_own_registry_and_the_renders_of_all(trees, catalog, engine):
+    files = catalog.environments["prd"]
+    installation = installations(catalog, "prd")["iot-gateway"]
+    package = catalog.package("iot-gateway", "2.1.0")
+    ship, shore = files.clusters["prd-edge-ship-1"], files.clusters["prd-edge-plant-1"]
+    made = cells(catalog, package, installation, files, [ship, shore])
+    assert made[ship.name] == made[shore.name]
+    cell = made[ship.name]
+    binder = binder_of(await engine.render(job(cell, package, installation, trees)), cell, package)
+    values = Variables(package, installation, files.environment)
+    used = {
+        cluster.name: {
+            image.partition("/")[::2]
+            for m in binder.bind(values.of(cluster), cluster.registry)
+            for _, image in image_places(m.data())
+        }
+        for cluster in (ship, shore)
+    }
+    assert {host for host, _ in used[ship.name]} == {ship.registry}
+    assert {host for host, _ in used[shore.name]} == {"docker.io", "mirror.gcr.io"}
+    assert {rest for _, rest in used[ship.name]} == {rest for _, rest in used[shore.name]}
 
 
 GENERATED = {

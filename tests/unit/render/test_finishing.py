@@ -45,8 +45,10 @@ def test_labels(make):
         "name": "a",
         "namespace": "shop",
         "labels": {
-            "app.kubernetes.io/managed-by": "distributor",
+            "app.kubernetes.io/name": "shop",
             "app.kubernetes.io/instance": "shop",
+            "app.kubernetes.io/part-of": "shop",
+            "app.kubernetes.io/managed-by": "distributor",
             PART_OF: applyset_id("shop"),
         },
     }
@@ -202,6 +204,16 @@ def test_images_are_pinned_and_come_from_the_environments_registry(make):
         f"mirror.example.com/m/c@{digest}",
         "ghcr.io/other:1",
     ]
+
+
+def test_every_object_keeps_its_selectors_and_templates(make):
+    """Whatever is added stands outside of what Kubernetes does not let anybody change."""
+    pod = {"containers": [{"name": "x", "image": "nginx:1"}]}
+    template = {"metadata": {"labels": {"app": "x"}}, "spec": pod}
+    spec = {"selector": {"matchLabels": {"app": "x"}}, "template": template,
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}}]}  # fmt: skip
+    found = done(make, thing("StatefulSet", version="apps/v1", spec=spec))
+    assert found["apps/StatefulSet/shop/a"]["spec"] == spec
 
 
 @settings(deadline=None)
