@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from distributor.adapters.branch import BranchConnections, Head
+from distributor.adapters.branch.connections import is_branch
 from distributor.adapters.cache import CacheSettings, DiskRenderCache
 from distributor.adapters.clock import SystemClock
 from distributor.adapters.directory import DirectoryConnections
@@ -96,7 +99,10 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         connections=OpenByMode(
             {
                 Mode.DIRECTORY: DirectoryConnections(Path(settings.directory_root).expanduser()),
-                Mode.PUSH: KubeConnections(settings.connections),
+                Mode.PUSH: KubeConnections(
+                    {n: entry for n, entry in settings.connections.items() if not is_branch(entry)}
+                ),
+                Mode.BRANCH: _branches(settings, state, signer),
             }
         ),
         store=SqlStore(state / "distributor.sqlite"),
@@ -107,6 +113,25 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         ledger=settings.ledger,
         claim_seconds=settings.claim_seconds,
         target_concurrency=settings.target_concurrency,
+    )
+
+
+def _branches(settings: Settings, state: Path, signer: Signer | None) -> BranchConnections:
+    """Branch targets: a mirror a repository, of nothing but the branches that are delivered to."""
+
+    def head(repository: str, branch: str) -> Head:
+        name = hashlib.sha256(repository.encode()).hexdigest()[:16]
+        objects = PygitObjects.create(state / "branches" / f"{name}.git")
+        remote = GitRemote(
+            objects.path, repository, heads=(branch,), timeout=settings.git_timeout, tags=False
+        )
+        return Head(branch, objects=objects, remote=remote, clock=SystemClock(), signer=signer)
+
+    return BranchConnections(
+        {n: entry for n, entry in settings.connections.items() if is_branch(entry)},
+        repository=settings.repository,
+        reserved=(settings.main, settings.ledger),
+        heads=head,
     )
 
 

@@ -55,7 +55,8 @@ class Settings:
         "clusters", "Folder that directory targets' connection references start from"
     )
     connections: Mapping[str, Mapping[str, str]] = _setting(
-        {}, "How to reach push clusters: by reference, a kubeconfig and a context"
+        {},
+        "How to reach clusters: by reference, a kubeconfig and a context, or a repository, branch and path",
     )
     listen: str = _setting(
         "127.0.0.1",
@@ -178,13 +179,16 @@ def _beside(name: str, value: Any, folder: Path) -> Any:  # noqa: ANN401 - a set
     if name == "connections":
         return {
             ref: {
-                k: str(folder / Path(v).expanduser()) if k == "kubeconfig" else v
-                for k, v in c.items()
+                k: str(folder / Path(v).expanduser()) if _is_path(k, v) else v for k, v in c.items()
             }
             for ref, c in value.items()
         }
     relative = name in _PATHS or (name == "repository" and value.startswith("."))
     return str(folder / Path(value).expanduser()) if relative and value else value
+
+
+def _is_path(name: str, value: str) -> bool:
+    return name == "kubeconfig" or (name == "repository" and value.startswith("."))
 
 
 def _convert(name: str, value: Any, default: Any, origin: str) -> Any:  # noqa: ANN401 - a setting's own type

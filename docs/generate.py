@@ -112,12 +112,16 @@ settings` prints every value with its origin, secrets hidden. An unknown setting
 `{PREFIX}*` variable is a warning: it may be another program's.
 
 {_table(("setting", "variable", "default", "what it is"), rows)}
-`connections` is a table of tables, one for each reference that a push cluster names:
+`connections` is a table of tables, one for each reference that a push or branch cluster names:
 
 ```toml
 [connections.prd-hamburg]
 kubeconfig = "secrets/prd-hamburg.kubeconfig"
 context = "admin"
+
+[connections.fleet]
+repository = "https://git.example.com/fleet.git"
+branch = "rendered/{{environment}}/{{cluster}}"
 ```
 """
 

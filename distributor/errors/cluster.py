@@ -121,7 +121,7 @@ class Unsupported(Terminal):
     """This delivery mode is not supported by this program."""
 
     code = "DST417"
-    remedy = "Use push or directory."
+    remedy = "Use push, directory or branch."
 
 
 class NotOwned(Terminal):

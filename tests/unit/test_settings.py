@@ -64,7 +64,8 @@ def test_relative_paths_in_the_file_start_at_its_folder(folder):
         folder.parent,
         'state_dir = "state"\nsign = "/abs/key"\nrepository = "./catalog.git"\n'
         'directory_root = "../out"\n'
-        '[connections.one]\nkubeconfig = "kube/one"\ncontext = "admin"\n',
+        '[connections.one]\nkubeconfig = "kube/one"\ncontext = "admin"\n'
+        '[connections.two]\nrepository = "./fleet.git"\n',
     )
     settings = load({}, {}, folder).settings
     base = folder.parent
@@ -73,7 +74,8 @@ def test_relative_paths_in_the_file_start_at_its_folder(folder):
     assert Path(settings.repository) == base / "catalog.git"
     assert settings.directory_root == str(base / ".." / "out")
     assert settings.connections == {
-        "one": {"kubeconfig": str(base / "kube" / "one")} | {"context": "admin"}
+        "one": {"kubeconfig": str(base / "kube" / "one")} | {"context": "admin"},
+        "two": {"repository": str(base / "fleet.git")},
     }
 
 

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from distributor.adapters.directory.disk import Disk
-from distributor.adapters.directory.documents import Unreadable, dump, parse
 from distributor.adapters.directory.order import apply_order, rank
 from distributor.errors.cluster import ForeignObject, InventoryBroken
 from distributor.model.changes import Action
 from distributor.model.manifest import Manifest, body_digest
 from distributor.model.refs import ObjectRef
+from distributor.render.documents import Unreadable, dump, parse
 
 PUBLIC_MODE = 0o644
 SECRET_MODE = 0o600

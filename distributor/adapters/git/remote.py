@@ -37,16 +37,24 @@ class GitRemote:
     """One remote of the local mirror at ``repository``.
 
     ``url`` is anything Git takes; ``heads`` are the branches that are followed; ``timeout`` bounds each
-    call in seconds, after which the whole process group is ended.
+    call in seconds, after which the whole process group is ended. Without ``tags`` only heads are
+    fetched.
     """
 
     def __init__(
-        self, repository: Path, url: str, *, heads: tuple[str, ...], timeout: float = 60.0
+        self,
+        repository: Path,
+        url: str,
+        *,
+        heads: tuple[str, ...],
+        timeout: float = 60.0,
+        tags: bool = True,
     ) -> None:
         self._repository = repository
         self._url = url
         self._heads = heads
         self._timeout = timeout
+        self._tags = tags
         self._lock = asyncio.Lock()  # a fetch beside our own push could bring back what it replaces
 
     async def fetch(self) -> None:
@@ -56,7 +64,8 @@ class GitRemote:
         head, because a head that does not exist (yet) must not fail the rest.
         """
         specs = [f"+refs/heads/{head}*:refs/observed/heads/{head}*" for head in self._heads]
-        specs.append("+refs/tags/*:refs/observed/tags/*")
+        if self._tags:
+            specs.append("+refs/tags/*:refs/observed/tags/*")
         await self._fetch(
             "-c", "gc.auto=0", "-c", "maintenance.auto=false",  # a process less on every fetch
             "fetch", "--quiet", "--no-tags", "--prune", "--force",

@@ -1,4 +1,4 @@
-"""The contract of targets: on the shipped fake, on folders of each flavour, and on an API server in memory."""
+"""The contract of targets: on the shipped fake, on folders of each flavour, on an API server in memory, on a branch."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from distributor.adapters.directory import DirectoryTarget
 from distributor.adapters.kube import KubeConnections
 from distributor.model.fleet import Cluster, Flavour, Mode
 from distributor.testing.targets import MemoryCluster, MemoryTarget
+from tests.contract.targets.branches import bare, branch_target
 from tests.contract.targets.fake_api import FakeApi, kubeconfig, serve
 from tests.contract.targets.objects import CLUSTER, ENVIRONMENT
 from tests.contract.targets.suite import Harness, TargetContract
@@ -51,3 +52,11 @@ class TestKube(TargetContract):
             yield Harness(*targets)
             for each in connections:
                 await each.aclose()
+
+
+class TestBranch(TargetContract):
+    @pytest.fixture(params=["", "clusters/c1"], ids=["root", "folder"])
+    def harness(self, request: pytest.FixtureRequest, tmp_path: Path) -> Harness:
+        shared = bare(tmp_path / "shared.git")
+        stores = (tmp_path / "one.git", tmp_path / "two.git")
+        return Harness(*(branch_target(shared, store, folder=request.param) for store in stores))

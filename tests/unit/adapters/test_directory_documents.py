@@ -13,11 +13,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distributor.adapters.directory.documents import Unreadable, dump, parse
 from distributor.adapters.directory.layouts import file_name
 from distributor.adapters.directory.order import apply_order, rank
 from distributor.model.manifest import Manifest
 from distributor.model.refs import GroupKind, ObjectRef
+from distributor.render.documents import Unreadable, dump, parse
 
 TRICKY = [
     "", " ", "y", "N", "yes", "Off", "null", "~", "1e3", "08", "0x1f", "1_000", "1:30", ".inf", "NaN",

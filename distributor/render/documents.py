@@ -1,4 +1,4 @@
-"""Objects as YAML documents that PyYAML and Go's parsers read alike, and back."""
+"""Objects as YAML documents that PyYAML and Go's parsers read alike, and back; no I/O is done here."""
 
 from __future__ import annotations
 
