@@ -108,7 +108,7 @@ func TestTheStreamStaysInStepAfterARefusal(t *testing.T) {
 	in.Write(frameOf(`{"id":2,"op":"render","renderer":"raw","path":".","files":[{"path":"a.yaml","size":5}]}`, []byte("a: [1")))
 	in.Write(frameOf(`{"id":3,"op":"nonsense"}`, nil))
 	in.Write(frameOf(`{"id":4,"op":"version"}`, nil))
-	if err := serve(&in, &out, limits); err != nil {
+	if err := serve(&in, &out, limits, &watchdog{limits: limits}); err != nil {
 		t.Fatal(err)
 	}
 	next := func() (answer Answer) {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,6 +12,8 @@ import (
 type Limits struct {
 	MaxObjects, MaxInput, MaxOutput, MaxDepth int
 	SoftMemory, HardMemory                    int64
+	// MaxCPU is the processor time of one request, over all threads; 0 bounds nothing.
+	MaxCPU time.Duration
 }
 
 func defaultLimits() Limits {
@@ -35,19 +38,47 @@ const garbagePercent = 400
 // heapMetric counts live and not yet swept objects: reading it does not stop the world.
 const heapMetric = "/memory/classes/heap/objects:bytes"
 
-// watchMemory makes the collector work harder from the soft limit on and ends the process at the
-// hard one, with an exit code of its own: a request that eats memory costs its own worker only.
-func watchMemory(limits Limits) {
+// watchEvery is how often the watchdog looks. A jump that is over in less is bounded by the kernel.
+const watchEvery = 10 * time.Millisecond
+
+// idle is the mark of a watchdog that has no request to time.
+const idle = -1
+
+// watchdog ends the process, with an exit code of its own, when a request uses more than it may: it
+// costs its own worker only. Nothing inside a library can be stopped otherwise.
+type watchdog struct {
+	limits Limits
+	// began is the processor time of the process when the request began, or idle.
+	began atomic.Int64
+}
+
+// watch makes the collector work harder from the soft memory limit on, and starts the watchdog.
+func watch(limits Limits) *watchdog {
 	debug.SetMaxStack(maxStack)
 	debug.SetGCPercent(garbagePercent)
 	debug.SetMemoryLimit(limits.SoftMemory)
+	dog := &watchdog{limits: limits}
+	dog.rest()
 	go func() {
 		sample := []metrics.Sample{{Name: heapMetric}}
-		for range time.Tick(10 * time.Millisecond) {
+		for range time.Tick(watchEvery) {
 			metrics.Read(sample)
-			if int64(sample[0].Value.Uint64()) > limits.HardMemory {
-				os.Exit(exitMemory)
-			}
+			dog.judge(int64(sample[0].Value.Uint64()), int64(cpuTime()))
 		}
 	}()
+	return dog
+}
+
+// time begins a request; rest ends it.
+func (dog *watchdog) time() { dog.began.Store(int64(cpuTime())) }
+func (dog *watchdog) rest() { dog.began.Store(idle) }
+
+func (dog *watchdog) judge(heap, cpu int64) {
+	if heap > dog.limits.HardMemory {
+		os.Exit(exitMemory)
+	}
+	began := dog.began.Load()
+	if dog.limits.MaxCPU > 0 && began != idle && cpu-began > int64(dog.limits.MaxCPU) {
+		os.Exit(exitCPU)
+	}
 }

@@ -2,7 +2,7 @@
 //
 // It reads framed requests on standard input and writes framed answers on standard output, one
 // after the other (frame.go describes the frames). It never reads a disk, never opens a socket and
-// never starts a program: every input arrives in the request. One process serves one request at a
+// never starts a program: every input arrives in the request, and confine holds it to that. One process serves one request at a
 // time; the caller runs several processes and kills one that takes too long.
 package main
 
@@ -21,17 +21,19 @@ import (
 const (
 	exitProtocol = 64 // the caller sent something that is not a frame
 	exitOrphan   = 65 // the caller went away in the middle of a render
-	exitMemory   = 86 // the memory watchdog ended the process
+	exitMemory   = 86 // the watchdog ended the process for its memory
+	exitCPU      = 87 // the watchdog ended the process for its processor time
 )
 
 func main() {
 	limits := parseFlags()
 	seal()
-	watchMemory(limits)
+	protection = confine(limits)
+	dog := watch(limits)
 	in, out := bufio.NewReaderSize(os.Stdin, 1<<16), os.Stdout
 	// Libraries print warnings; standard output carries frames only.
 	os.Stdout = os.Stderr
-	if err := serve(in, out, limits); err != nil {
+	if err := serve(in, out, limits, dog); err != nil {
 		os.Exit(exitProtocol)
 	}
 }
@@ -44,9 +46,13 @@ func parseFlags() Limits {
 	flag.IntVar(&limits.MaxDepth, "max-depth", limits.MaxDepth, "nesting of one document")
 	flag.Int64Var(&limits.SoftMemory, "soft-memory", limits.SoftMemory, "bytes at which the collector works harder")
 	flag.Int64Var(&limits.HardMemory, "hard-memory", limits.HardMemory, "bytes of heap at which the process exits")
+	flag.DurationVar(&limits.MaxCPU, "max-cpu", limits.MaxCPU, "processor time of one request; 0 bounds nothing")
 	flag.Parse()
 	return limits
 }
+
+// protection names what the system itself enforces on this process; see confine.
+var protection []string
 
 // seal takes away what a render must not have, should a check upstream ever fail: an HTTP
 // transport, programs to start, variables to read.
@@ -54,6 +60,7 @@ func seal() {
 	os.Clearenv()
 	http.DefaultTransport = refusingTransport{}
 	http.DefaultClient = &http.Client{Transport: refusingTransport{}}
+	time.Local = time.UTC // where the machine stands is not an input
 	runtime.GOMAXPROCS(min(runtime.NumCPU(), 2))
 }
 
@@ -95,7 +102,7 @@ func receive(in io.Reader, limits Limits) <-chan incoming {
 }
 
 // serve answers requests until the caller closes the stream. Only a broken stream is an error.
-func serve(in io.Reader, out io.Writer, limits Limits) error {
+func serve(in io.Reader, out io.Writer, limits Limits, dog *watchdog) error {
 	for frame := range receive(in, limits) {
 		var refused *engineError
 		if errors.Is(frame.err, io.EOF) {
@@ -104,7 +111,10 @@ func serve(in io.Reader, out io.Writer, limits Limits) error {
 		if frame.err != nil && !errors.As(frame.err, &refused) {
 			return frame.err
 		}
-		if err := answerOne(out, frame, limits); err != nil {
+		dog.time()
+		err := answerOne(out, frame, limits)
+		dog.rest()
+		if err != nil {
 			return err
 		}
 	}

@@ -55,10 +55,9 @@ type Version struct {
 	Kustomize string `json:"kustomize"`
 	Helm      string `json:"helm"`
 	Go        string `json:"go"`
+	// Sandbox is no version: what the system enforces on this process.
+	Sandbox string `json:"sandbox"`
 }
-
-// engineVersion is raised whenever the same input may give another output.
-const engineVersion = "1"
 
 // handle performs one request. A panic in a library is an answer, never the end of the process.
 func handle(request Request, blob []byte, limits Limits, answer *Answer) (objects [][]byte, err error) {
@@ -84,7 +83,7 @@ func handle(request Request, blob []byte, limits Limits, answer *Answer) (object
 }
 
 func version() *Version {
-	v := &Version{Engine: engineVersion, Go: runtime.Version()}
+	v := &Version{Engine: engineVersion(), Go: runtime.Version(), Sandbox: strings.Join(protection, " ")}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v

@@ -12,7 +12,7 @@ from distributor.model.findings import Finding
 from distributor.model.refs import ObjectId
 from distributor.model.trees import EntryKind, TreeEntry, TreeReader
 
-MAX_BYTES = 64 << 20
+MAX_BYTES = 32 << 20
 MAX_FILES = 10_000
 MAX_DEPTH = 64
 _FORBIDDEN_NAMES = frozenset({"", ".", "..", ".git", "git~1"})

@@ -152,6 +152,27 @@ class CacheNotWritable(Retryable):
     remedy = "Give the state folder back its space or permissions."
 
 
+class OutOfMemory(Terminal):
+    """The render needs more memory than it may."""
+
+    code = "DST322"
+    remedy = "Look for a template or patch that multiplies its text; else split the package."
+
+
+class OutOfProcessorTime(RenderTimeout):
+    """The render needs more processor time than it may."""
+
+    code = "DST323"
+    remedy = "Look for a template that never ends; the limit is `render_timeout`."
+
+
+class EndlessRecursion(Terminal):
+    """The render calls itself without end."""
+
+    code = "DST324"
+    remedy = "Look for a template, schema or base that includes itself."
+
+
 class OsConflict(Terminal):
     """An object contradicts the operating system that its package runs on."""
 

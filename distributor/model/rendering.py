@@ -28,7 +28,8 @@ class RenderJob:
 
     ``files`` maps slash-separated relative paths to bytes; ``path`` names the folder in it to render;
     ``layers`` are folders in ``files`` that hold kustomize Components, applied in order; ``patches`` is
-    a JSON list of kustomize patch entries, applied last.
+    a JSON list of kustomize patch entries, applied last. ``package`` is whose turn the render takes where
+    several packages wait; it changes nothing in the result.
     """
 
     renderer: Renderer
@@ -37,6 +38,7 @@ class RenderJob:
     layers: tuple[str, ...] = ()
     patches: bytes = b"[]"
     chart: ChartOptions | None = None
+    package: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from distributor.render.cells import PACKAGE_FOLDER
 from distributor.render.values import merged
 
 MAX_FILES = 10_000
-MAX_BYTES = 64 << 20
+MAX_BYTES = 32 << 20
 MAX_DEPTH = 32
 """Limits of what one job may carry; the catalog holds packages to the same ones."""
 
@@ -44,6 +44,7 @@ def job(
         layers=tuple(layer.folder for layer in above if layer.folder),
         patches=canonical(list(installation.patches)),
         chart=_chart(cell, package, installation) if package.renderer is Renderer.HELM else None,
+        package=package.tree,
     )
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 
 from distributor.adapters.engine.frames import Refusal
+from distributor.adapters.engine.settings import MIB, EngineSettings
 from distributor.errors import DistributorError, Where
 from distributor.errors.render import (
     BadManifest,
     ChartValuesInvalid,
     DuplicateObject,
+    EndlessRecursion,
     ImpureTemplate,
     NoKustomization,
+    OutOfMemory,
+    OutOfProcessorTime,
     OutsideTree,
     PluginRefused,
     RemoteBase,
@@ -44,8 +48,11 @@ CODES: dict[str, type[DistributorError]] = {
 """Every code that the engine knows."""
 
 _EXIT_MEMORY = 86  # exitMemory of the engine's main.go
+_EXIT_CPU = 87  # exitCPU
 _EXIT_CRASH = 2  # what Go exits with on a fault it cannot recover from
 
+_NO_MEMORY = re.compile(r"out of memory|cannot allocate memory")
+_NO_STACK = re.compile(r"stack exceeds (\d+)-byte limit")
 _TEMPLATE_PLACE = re.compile(r"(?:template: |.*? at \()?([^\s:()]+\.\w+):(\d+)(?::(\d+))?")
 _YAML_LINE = re.compile(r"(?:yaml: )?line (\d+)")
 
@@ -57,15 +64,25 @@ def error_of(refusal: Refusal) -> DistributorError:
     return kind(detail, where=_place(refusal))
 
 
-def death_of(returncode: int | None) -> WorkerDied:
-    """What the death of a worker in the middle of a render means to the user."""
-    if returncode == _EXIT_MEMORY:
-        return WorkerDied("the render used more memory than a worker may")
-    if returncode == _EXIT_CRASH:
-        return WorkerDied("the engine crashed; endless recursion in a template does that")
+def death_of(returncode: int | None, complaints: str, settings: EngineSettings) -> DistributorError:
+    """What the death of a worker in the middle of a render means to the user.
+
+    ``complaints`` is what the worker's runtime said on standard error: a fault that it cannot recover
+    from has one exit code, whatever it is.
+    """
+    crashed = returncode == _EXIT_CRASH
+    if returncode == _EXIT_MEMORY or (crashed and _NO_MEMORY.search(complaints)):
+        return OutOfMemory(f"It took more than {settings.hard_memory / MIB:g} MiB of memory.")
+    if returncode == _EXIT_CPU:
+        return OutOfProcessorTime(f"It took more than {settings.cpu_seconds:g} seconds of it.")
+    if crashed and (found := _NO_STACK.search(complaints)):
+        return EndlessRecursion(f"Its stack grew beyond {int(found[1]) / MIB:g} MiB.")
+    if crashed:
+        said, _, _ = complaints.partition("\n")
+        return WorkerDied(f"The engine crashed. {said}".strip())
     if returncode is not None and returncode < 0:
-        return WorkerDied(f"the worker was ended from outside by signal {-returncode}")
-    return WorkerDied(f"the worker ended with exit code {returncode}")
+        return WorkerDied(f"The worker was ended from outside by signal {-returncode}.")
+    return WorkerDied(f"The worker ended with exit code {returncode}.")
 
 
 def _place(refusal: Refusal) -> Where:

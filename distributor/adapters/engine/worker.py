@@ -8,18 +8,21 @@ import resource
 import signal
 import subprocess
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from distributor.adapters.engine import frames
+from distributor.adapters.engine.complaints import Complaints
 from distributor.adapters.engine.settings import MIB, EngineSettings
 from distributor.errors.render import EngineMissing, EngineProtocol
 
 _STOP_SECONDS = 2.0
 _VERSION_SECONDS = 20.0
 _HEADER_ROOM = MIB  # an answer's header: sizes of the objects, or one message
+_CHUNK = 1 << 16
+_YIELDING = 5  # niceness: about a third of the processor where somebody else wants it, all where nobody does
 _OPEN_FILES = 32  # the Go runtime needs a handful; a render needs none
 
 
@@ -44,13 +47,24 @@ class WorkerStatus:
     busy: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineIdentity:
+    """Which engine this is, and what the system enforces on its processes."""
+
+    version: str
+    protection: tuple[str, ...]
+
+
 class Worker:
     """A running engine process; not safe for two requests at once."""
 
     def __init__(self, process: Process, settings: EngineSettings) -> None:
         self._process = process
         self._frame_limit = settings.max_output + _HEADER_ROOM
+        self._complaints = Complaints()
+        self._listener = asyncio.create_task(self._listen())
         self.renders = 0
+        self.yielding = False
 
     @classmethod
     async def start(cls, settings: EngineSettings) -> Worker:
@@ -58,7 +72,7 @@ class Worker:
         try:
             process = await asyncio.create_subprocess_exec(
                 settings.binary, *settings.flags(),
-                stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, cwd="/", process_group=0,
+                stdin=PIPE, stdout=PIPE, stderr=PIPE, env={}, cwd="/", process_group=0,
             )  # fmt: skip
         except OSError as error:
             raise missing(settings.binary, error) from error
@@ -92,12 +106,26 @@ class Worker:
             return 0
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    @property
+    def complaints(self) -> str:
+        """What the runtime said of a fault since the last request was sent."""
+        return self._complaints.text()
+
+    def yield_processor(self) -> None:
+        """Leave the processor to others from now on; there is no way back without privileges."""
+        self.yielding = True
+        with suppress(OSError):
+            # On Linux each thread has a priority of its own; those to come inherit it.
+            for thread in Path(f"/proc/{self.pid}/task").iterdir():
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), _YIELDING)
+
     async def ask(self, request_id: int, frame: bytes) -> frames.Answer:
         """Send a request and read its answer; raises ``WorkerGoneError`` or ``EngineProtocol``."""
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:  # both are pipes: see start()
             raise WorkerGoneError(begun=False)
         begun = False
+        self._complaints.clear()
         try:
             stdin.write(frame)
             await stdin.drain()
@@ -149,10 +177,17 @@ class Worker:
             self._process.stdin.close()
             with suppress(ConnectionError):
                 await self._process.stdin.wait_closed()
+        await self._listener
         return returncode
 
+    async def _listen(self) -> None:
+        """Take in what the process says on standard error, to its end."""
+        stderr = self._process.stderr
+        while stderr is not None and (data := await stderr.read(_CHUNK)):
+            self._complaints.feed(data)
 
-def ask_version(settings: EngineSettings) -> str:
+
+def ask_identity(settings: EngineSettings) -> EngineIdentity:
     """Start the engine once and ask which it is; takes about 50 ms. Raises ``EngineMissing``."""
     try:
         done = subprocess.run(  # noqa: S603 - the binary is a setting of the operator
@@ -161,8 +196,10 @@ def ask_version(settings: EngineSettings) -> str:
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         raise missing(settings.binary, error) from error
-    version = _last_answer(done.stdout).version
-    return " ".join(f"{name}/{release}" for name, release in version.items() if name != "go")
+    version = dict(_last_answer(done.stdout).version)
+    protection = tuple(version.pop("sandbox", "").split())
+    named = " ".join(f"{name}/{release}" for name, release in version.items())
+    return EngineIdentity(version=named, protection=protection)
 
 
 def _last_answer(stream: bytes) -> frames.Answer:

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from distributor.adapters.engine import EnginePool, EngineSettings
-from distributor.errors.render import EngineMissing, EngineProtocol, RenderTimeout, WorkerDied
+from distributor.errors.render import (
+    EndlessRecursion,
+    EngineMissing,
+    EngineProtocol,
+    OutOfMemory,
+    OutOfProcessorTime,
+    RenderTimeout,
+    TemplateFailed,
+    WorkerDied,
+)
 from distributor.model.rendering import ChartOptions, RenderJob
 
 CHART = {"chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"}
 ENDLESS = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"
 HUNGRY = '{{ $x := repeat 4000000 "x" }}{{ range until 2000 }}{{ $x }}{{ end }}'
+SOME_TIME = """{{ range until 10000 }}{{ range until 1000 }}{{ end }}{{ end }}
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a}
+"""
 OPTIONS = ChartOptions(release_name="web", namespace="shop")
 MIB = 1 << 20
 
@@ -45,6 +62,16 @@ def gone(pid: int) -> bool:
     return False
 
 
+def threads(pid: int) -> list[Path]:
+    return list(Path(f"/proc/{pid}/task").iterdir())
+
+
+def confinement(thread: Path) -> tuple[str, str]:
+    lines = thread.joinpath("status").read_text().splitlines()
+    fields = dict(line.split(":\t", 1) for line in lines)
+    return fields["NoNewPrivs"], fields["Seccomp"]
+
+
 def ticks(pid: int) -> int:
     """Processor time used, in clock ticks: more than starting takes means that a render is under way."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -59,7 +86,10 @@ async def until(condition, seconds: float = 5) -> None:
 
 
 async def test_the_version_names_the_renderers(pool):
-    assert pool.version == "engine/1 kustomize/v0.21.1 helm/v4.3.0"
+    engine, kustomize, helm, go = pool.version.split()
+    assert re.fullmatch(r"engine/[0-9a-f]{16}", engine), "a hash of the sources, raised by nobody"
+    assert (kustomize, helm) == ("kustomize/v0.21.1", "helm/v4.3.0")
+    assert go.startswith("go/go1.")
     assert pool.workers() == ()
 
 
@@ -91,26 +121,62 @@ async def test_an_endless_template_is_stopped_while_another_render_succeeds(
 
 async def test_a_render_that_eats_memory_costs_its_worker_alone(make_pool, simple, template):
     pool = make_pool(workers=1, hard_memory=100 * MIB)
-    with pytest.raises(WorkerDied, match="memory"):
+    with pytest.raises(OutOfMemory, match="more than 100 MiB"):
         await pool.render(template(HUNGRY))
     assert len(await pool.render(simple())) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the bound is the Linux kernel's")
+@pytest.mark.parametrize(
+    "text", ['{{ repeat 2147483647 "xxxxxxxx" | len }}', '{{ indent 1000000000 "a" | len }}']
+)
+async def test_one_giant_allocation_never_happens(make_pool, simple, template, text):
+    pool = make_pool(workers=1)
+    await pool.render(simple())
+    task = asyncio.create_task(pool.render(template(text)))
+    largest = 0
+    while not task.done():
+        largest = max([largest, *(status.resident for status in pool.workers())])
+        await asyncio.sleep(0.001)
+    with pytest.raises(OutOfMemory, match="more than 512 MiB"):
+        await task
+    assert largest < 100 * MIB, "it dies before it has any of it"
+    assert len(await pool.render(simple())) == 1
+
+
+async def test_processor_time_is_bounded_apart_from_the_clock(make_pool, simple, template):
+    pool = make_pool(workers=1, cpu=0.3)
+    with pytest.raises(OutOfProcessorTime, match=r"more than 0\.3 seconds"):
+        await pool.render(template(ENDLESS))
+    for _ in range(200):  # the time of one render is not charged to the next
+        await pool.render(simple())
 
 
 async def test_endless_recursion_ends_coded(make_pool, simple, template):
     pool = make_pool(workers=1)
     text = '{{ define "a" }}{{ template "a" . }}{{ end }}{{ template "a" . }}'
-    with pytest.raises(Exception, match=r"DST306|DST313"):
+    with pytest.raises((EndlessRecursion, TemplateFailed)):
         await pool.render(template(text))
     assert len(await pool.render(simple())) == 1
 
 
-async def test_a_worker_killed_in_the_middle_fails_its_render_once(make_pool, simple, template):
-    pool = make_pool(workers=1)
-    task = asyncio.create_task(pool.render(template(ENDLESS)))
-    await until(lambda: any(status.busy for status in pool.workers()))
+async def kill_busy(pool: EnginePool, other_than: int = 0) -> int:
+    """End the worker that renders, with the render well under way."""
+    await until(lambda: any(s.busy and s.pid != other_than for s in pool.workers()))
     (worker,) = pool.workers()
     await until(lambda: ticks(worker.pid) > 10)
     os.kill(worker.pid, signal.SIGKILL)
+    return worker.pid
+
+
+async def test_a_render_whose_worker_is_killed_is_done_again_once(make_pool, simple, template):
+    pool = make_pool(workers=1)
+    task = asyncio.create_task(pool.render(template(SOME_TIME)))
+    await kill_busy(pool)
+    assert len(await task) == 1
+    task = asyncio.create_task(pool.render(template(ENDLESS)))
+    first = await kill_busy(pool)
+    await kill_busy(pool, other_than=first)
     with pytest.raises(WorkerDied, match="signal 9"):
         await task
     assert len(await pool.render(simple())) == 1
@@ -173,6 +239,20 @@ async def test_a_worker_is_bounded_and_has_no_environment(make_pool, simple):
     bounds = process.joinpath("limits").read_text()
     for line in ("Max file size             0", "Max core file size        0"):
         assert line in bounds
+    assert process.joinpath("cwd").readlink() == Path("/")
+    descriptors = {str(path.readlink()) for path in process.joinpath("fd").iterdir()}
+    # What Go's runtime itself keeps open: its poller, and the numbers of the processors it may use.
+    of_runtime = ("anon_inode:[event", "/sys/fs/cgroup/")
+    assert all(name.startswith(("pipe:", "socket:", *of_runtime)) for name in descriptors)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux' own")
+async def test_a_worker_is_confined(make_pool, simple):
+    pool = make_pool()
+    await pool.render(simple())
+    (worker,) = pool.workers()
+    assert {confinement(thread) for thread in threads(worker.pid)} == {("1", "2")}
+    assert {"rlimits", "no-new-privileges", "seccomp"} <= set(pool.protection)
 
 
 @pytest.mark.parametrize("content", [None, b"no program"])
@@ -207,3 +287,36 @@ async def test_a_program_that_speaks_otherwise_is_refused(tmp_path, simple):
         await pool.render(simple())
     assert pool.workers() == ()
     await pool.aclose()
+
+
+async def test_a_package_that_never_ends_does_not_keep_another_waiting(make_pool, simple, template):
+    """Both workers are taken by one package, with more of it waiting; another is served at once."""
+    pool = make_pool(workers=2, deadline=10)
+    bad = replace(template(ENDLESS), package="bad")
+    good = replace(simple(), package="good")
+    endless = [asyncio.create_task(pool.render(bad)) for _ in range(6)]
+    await until(lambda: sum(status.busy for status in pool.workers()) == 2)
+    start = time.monotonic()
+    for _ in range(20):
+        assert len(await pool.render(good)) == 1
+    assert time.monotonic() - start < 5, "half of one deadline"
+    assert not any(task.done() for task in endless)
+    assert len(pool.workers()) <= 4
+    for task in endless:
+        task.cancel()
+    await asyncio.gather(*endless, return_exceptions=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities of threads are Linux' own")
+async def test_a_long_render_goes_on_at_a_low_priority_and_its_worker_is_not_used_again(
+    make_pool, simple, template
+):
+    pool = make_pool(workers=1, patience=0.01)
+    task = asyncio.create_task(pool.render(replace(template(SOME_TIME), package="long")))
+    await until(lambda: any(status.busy for status in pool.workers()))
+    (worker,) = pool.workers()
+    await pool.render(replace(simple(), package="good"))
+    assert not task.done()
+    assert {os.getpriority(os.PRIO_PROCESS, int(t.name)) for t in threads(worker.pid)} == {5}
+    assert len(await task) == 1, "nothing was lost"
+    await until(lambda: gone(worker.pid))

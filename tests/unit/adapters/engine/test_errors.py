@@ -10,7 +10,10 @@ import pytest
 import distributor
 from distributor.adapters.engine.errors import CODES, death_of, error_of
 from distributor.adapters.engine.frames import Refusal
+from distributor.adapters.engine.settings import EngineSettings
+from distributor.catalog import walking
 from distributor.errors.render import RenderFailed, TemplateFailed
+from distributor.render import jobs
 
 ENGINE = Path(distributor.__file__).parent / "_engine"
 
@@ -54,11 +57,53 @@ def test_classes_keep_their_codes():
     assert error_of(Refusal(code="template", message="m", path="")).code == TemplateFailed.code
 
 
+SETTINGS = EngineSettings(deadline=7, hard_memory=100 << 20)
+NO_MEMORY = "fatal error: runtime: out of memory: cannot allocate 17179869184-byte block (8 in use)"
+NO_STACK = "runtime: goroutine stack exceeds 67108864-byte limit\nfatal error: stack overflow"
+
+
 @pytest.mark.parametrize(
-    ("returncode", "words"),
-    [(86, "more memory"), (2, "crashed"), (-9, "signal 9"), (64, "exit code 64"), (None, "None")],
+    ("returncode", "complaints", "code", "words"),
+    [
+        (86, "", "DST322", "more than 100 MiB of memory"),
+        (2, NO_MEMORY, "DST322", "more than 100 MiB of memory"),
+        (2, "fatal error: runtime: cannot allocate memory", "DST322", "more than 100 MiB"),
+        (87, "", "DST323", "more than 7 seconds"),
+        (2, NO_STACK, "DST324", "beyond 64 MiB"),
+        (2, "", "DST313", "crashed"),
+        (2, "fatal error: all goroutines are asleep\nmore", "DST313", "are asleep"),
+        (-9, NO_MEMORY, "DST313", "signal 9"),
+        (64, "", "DST313", "exit code 64"),
+        (None, "", "DST313", "None"),
+    ],
 )
-def test_a_death_says_its_reason(returncode, words):
-    error = death_of(returncode)
+def test_a_death_says_what_was_exceeded(returncode, complaints, code, words):
+    error = death_of(returncode, complaints, SETTINGS)
+    assert error.code == code
     assert words in str(error)
+    assert "\n" not in str(error)
     assert not error.retryable
+
+
+def test_the_exit_codes_are_those_of_the_engine():
+    found = dict(re.findall(r"exit(Memory|CPU) += (\d+)", (ENGINE / "main.go").read_text()))
+    assert found == {"Memory": "86", "CPU": "87"}
+
+
+def test_every_room_means_the_same_limits():
+    """A package that the catalog takes is never too large for the engine's door."""
+    engine = EngineSettings()
+    assert jobs.MAX_BYTES == walking.MAX_BYTES == engine.max_input
+    source = (ENGINE / "limits.go").read_text()
+    defaults = {
+        name: int(number.replace("_", "")) << int(shift or 0)
+        for name, number, shift in re.findall(r"(\w+): +([\d_]+)(?: << (\d+))?,", source)
+    }
+    assert defaults == {
+        "MaxObjects": engine.max_objects,
+        "MaxInput": engine.max_input,
+        "MaxOutput": engine.max_output,
+        "MaxDepth": engine.max_depth,
+        "SoftMemory": engine.soft_memory,
+        "HardMemory": engine.hard_memory,
+    }
