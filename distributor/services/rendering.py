@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 from distributor import metrics
 from distributor.errors import DistributorError
@@ -19,9 +21,14 @@ from distributor.model.package import Package
 from distributor.model.refs import Digest, digest_of
 from distributor.model.rendering import RenderInput
 from distributor.render import Binder, Cells, Variables, binder_of, job
+from distributor.services.failures import Failures
 from distributor.services.world import World
 
 _KEPT_CELLS = 64
+
+Progress = Callable[[int, int], None]
+"""Called with the number of cells that are done, and of all."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +57,28 @@ class Rendered:
 
 
 class Renderer:
-    """Renders each cell once, however many clusters and callers ask for it."""
+    """Renders each cell once, however many clusters and callers ask for it; a bad one too."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._binders: OrderedDict[Digest, Binder] = OrderedDict()
         self._running: dict[Digest, asyncio.Task[Binder]] = {}
+        self._failures = Failures()
 
-    async def render(self, subject: Subject, clusters: Mapping[str, Cluster]) -> Rendered:
-        """The objects of each cluster. A cell that fails takes only its own clusters with it."""
+    async def render(
+        self, subject: Subject, clusters: Mapping[str, Cluster], progress: Progress | None = None
+    ) -> Rendered:
+        """The objects of each cluster. A cell that fails takes only its own clusters with it.
+
+        ``progress`` is called as cells are done, failed ones too, with how many of how many are.
+        """
         failures: dict[str, Finding] = {}
         inputs = self._cells(subject, clusters, failures)
         distinct = {cell.digest: cell for cell in inputs.values()}
+        told = _told(progress, len(distinct))
         results = await asyncio.gather(
-            *(self._binder(cell, subject) for cell in distinct.values()), return_exceptions=True
+            *(told(self._binder(cell, subject)) for cell in distinct.values()),
+            return_exceptions=True,
         )
         by_cell = dict(zip(distinct, results, strict=True))
         bound = Variables(subject.package, subject.installation, subject.files.environment)
@@ -119,8 +134,7 @@ class Renderer:
         key = digest_of(cell.digest.encode(), world.engine.version.encode())
         objects = world.cache.get(key)
         if objects is None:
-            render_job = job(cell, subject.package, subject.installation, world.objects)
-            objects = await world.engine.render(render_job)
+            objects = await self._asked(key, cell, subject)
             world.cache.put(key, objects)
             metrics.RENDERS.labels("engine").inc()
         else:
@@ -130,6 +144,34 @@ class Renderer:
         while len(self._binders) > _KEPT_CELLS:
             self._binders.popitem(last=False)
         return binder
+
+    async def _asked(self, key: Digest, cell: RenderInput, subject: Subject) -> tuple[bytes, ...]:
+        """The engine's answer; what it refused lately is refused again without it."""
+        world = self._world
+        known = self._failures.get(key, world.clock.now())
+        if known is not None:
+            metrics.RENDERS.labels("failed before").inc()
+            raise known
+        render_job = job(cell, subject.package, subject.installation, world.objects)
+        try:
+            return await world.engine.render(render_job)
+        except DistributorError as error:
+            self._failures.put(key, error, world.clock.now())
+            raise
+
+
+def _told(progress: Progress | None, total: int) -> Callable[[Awaitable[_T]], Awaitable[_T]]:
+    """Wraps the renders of cells so that the end of each is told."""
+    done = itertools.count(1)
+
+    async def one(render: Awaitable[_T]) -> _T:
+        try:
+            return await render
+        finally:
+            if progress is not None:
+                progress(next(done), total)
+
+    return one
 
 
 def _binder_of(result: Binder | BaseException) -> Binder:

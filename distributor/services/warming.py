@@ -97,7 +97,9 @@ class Warmer:
                 cell = made.of(target.cluster)
                 if cell.digest not in seen and len(seen) < most:
                     seen.add(cell.digest)
-                    await self._renderer.render(subject, {target.name: target.cluster})
+                    done = await self._renderer.render(subject, {target.name: target.cluster})
+                    if done.failures:
+                        break  # what is wrong with one cell mostly is with all; nobody asked for them
         return len(seen)
 
 

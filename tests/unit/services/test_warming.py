@@ -9,6 +9,8 @@ import pytest
 
 from distributor.catalog.loading import Loader
 from distributor.errors.render import RenderTimeout
+from distributor.model.findings import Finding
+from distributor.services.rendering import Rendered
 from distributor.services.warming import WARMED, Warmer
 from distributor.testing.trees import MemoryTrees
 from tests.benchmarks import fleet
@@ -30,6 +32,7 @@ class Place:
         self.clock = SimpleNamespace(sleep=self._sleep)
         self.rendered: list[tuple[str, str]] = []
         self.fail = False
+        self.broken = False
         self.block: asyncio.Event | None = None
 
     async def _get(self, key):
@@ -48,6 +51,8 @@ class Place:
         if self.fail:
             raise RenderTimeout
         self.rendered.append((subject.package.app, cluster))
+        wrong = Finding(code="DST306", message="No.")
+        return Rendered(failures={cluster: wrong} if self.broken else {})
 
     def snapshot(self, files):
         root = self.objects.add(files)
@@ -138,6 +143,12 @@ async def test_what_does_not_render_stops_nothing(place, warmer):
     await merged(place, warmer, FILES)
     place.fail = True
     assert await merged(place, warmer, fleet.changed(FILES, "app-000")) == 0
+
+
+async def test_a_package_that_does_not_render_is_left_after_its_first_cell(place, warmer):
+    await merged(place, warmer, FILES)
+    place.broken = True
+    assert await merged(place, warmer, fleet.changed(FILES, "app-000")) == len(fleet.ENVIRONMENTS)
 
 
 async def test_a_newer_head_takes_the_place_of_an_older_one(place, warmer):

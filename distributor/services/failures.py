@@ -1,0 +1,56 @@
+"""Failures: what did not render is not rendered again for the same content, for as long as that is sure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import datetime, timedelta
+
+from distributor.errors import DistributorError
+from distributor.errors.render import (
+    EndlessRecursion,
+    EngineMissing,
+    OutOfMemory,
+    RenderTimeout,
+    WorkerDied,
+)
+
+SHORT = timedelta(seconds=60)
+"""How long a failure counts that another machine, or a calmer minute, might not have given."""
+MOST = 1024
+"""Failures that are remembered."""
+
+_OF_THE_MOMENT = (RenderTimeout, OutOfMemory, WorkerDied, EndlessRecursion)
+_OF_THE_MACHINE = (EngineMissing,)
+
+
+class Failures:
+    """Remembers the errors of renders by cache key, in memory alone: a new process tries everything again.
+
+    What the content decides is kept until there is no room for it; what time and memory decide, for
+    ``SHORT``; what may pass by itself, not at all.
+    """
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._errors: OrderedDict[str, tuple[DistributorError, datetime | None]] = OrderedDict()
+
+    def put(self, key: str, error: DistributorError, now: datetime) -> None:
+        """Remember a failure."""
+        if error.retryable or isinstance(error, _OF_THE_MACHINE):
+            return
+        end = now + SHORT if isinstance(error, _OF_THE_MOMENT) else None
+        self._errors[key] = (error, end)
+        self._errors.move_to_end(key)
+        while len(self._errors) > self._most:
+            self._errors.popitem(last=False)
+
+    def get(self, key: str, now: datetime) -> DistributorError | None:
+        """The failure that still counts for the key; to be raised anew."""
+        error, end = self._errors.get(key, (None, None))
+        if error is None:
+            return None
+        if end is not None and now >= end:
+            del self._errors[key]
+            return None
+        self._errors.move_to_end(key)
+        return error.with_traceback(None)
