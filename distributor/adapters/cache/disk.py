@@ -20,6 +20,7 @@ _SUFFIX = ".render"
 _TEMPORARY = ".tmp-"
 _KEEP = 0.9  # a sweep goes down to this share of the bound, so that not every write sweeps
 _SWEEP_EVERY = 1 / 16  # sweep after writing this share of the bound
+_OWNER_ENTERS, _OWNER_READS = 0o700, 0o600
 _STALE_SECONDS = 3600  # a temporary file this old belongs to a process that died
 
 
@@ -101,15 +102,23 @@ class DiskRenderCache:
         return self._folder / name[:2] / (name + _SUFFIX)
 
     def _write(self, path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._make(path.parent)
         aside = path.parent / f"{_TEMPORARY}{os.getpid()}-{next(self._names)}"
         try:
-            aside.write_bytes(data)
+            _write_private(aside, data)
             aside.replace(path)
         except OSError:
             with suppress(OSError):
                 aside.unlink()
             raise
+
+    def _make(self, folder: Path) -> None:
+        """Folders that only their owner enters, whatever the umask: renders may name what is secret."""
+        if folder.is_dir():
+            return
+        self._folder.mkdir(mode=_OWNER_ENTERS, parents=True, exist_ok=True)
+        self._folder.chmod(_OWNER_ENTERS)
+        folder.mkdir(mode=_OWNER_ENTERS, exist_ok=True)
 
     def _degrade(self, error: OSError) -> None:
         if not self._degraded:
@@ -134,6 +143,15 @@ class DiskRenderCache:
             total -= size
             if total <= self._settings.max_bytes * _KEEP:
                 break
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner reads; one that a dead writer of the same number left goes first."""
+    with suppress(FileNotFoundError):
+        path.unlink()
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _OWNER_READS)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:

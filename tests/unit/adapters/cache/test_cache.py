@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -60,6 +61,56 @@ def test_put_then_get(tmp_path, settings):
 def test_another_process_reads_what_this_one_put(tmp_path):
     DiskRenderCache(tmp_path).put("a", OBJECTS)
     assert DiskRenderCache(tmp_path).get("a") == OBJECTS
+
+
+FULL_DISK_WRITER = """
+import resource, sys
+from pathlib import Path
+from distributor.adapters.cache import CacheSettings, DiskRenderCache
+cache = DiskRenderCache(Path(sys.argv[1]), CacheSettings(memory_bytes=0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # as on a full disk, a write stops half way
+cache.put("a", [b"x" * 5000])
+assert cache.degraded and cache.take_warning() is not None
+assert cache.get("a") is None
+cache.put("b", [b"small"])
+assert not cache.degraded and cache.get("b") == (b"small",)
+"""
+
+
+def test_a_disk_that_is_full_half_way_leaves_nothing_half(tmp_path):
+    subprocess.run([sys.executable, "-c", FULL_DISK_WRITER, str(tmp_path)], check=True)
+    (kept,) = files(tmp_path)
+    cache = DiskRenderCache(tmp_path, COLD)
+    assert (cache.get("a"), cache.get("b")) == (None, (b"small",))
+    assert kept.suffix == ".render"
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_only_the_owner_reads_entries(tmp_path, there):
+    folder = tmp_path / "cache"
+    if there:
+        folder.mkdir(mode=0o777)
+    before = os.umask(0)
+    try:
+        DiskRenderCache(folder).put("a", OBJECTS)
+    finally:
+        os.umask(before)
+    modes = {p: stat.S_IMODE(p.stat().st_mode) for p in (folder, *folder.rglob("*"))}
+    assert set(modes.values()) == {0o700, 0o600}
+    assert all(mode == (0o700 if path.is_dir() else 0o600) for path, mode in modes.items())
+
+
+def test_a_link_in_the_place_of_a_temporary_file_is_not_followed(tmp_path, monkeypatch):
+    cache = DiskRenderCache(tmp_path / "cache")
+    cache.put("a", OBJECTS)
+    (entry_path,) = files(tmp_path / "cache")
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (entry_path.parent / f".tmp-{os.getpid()}-1").symlink_to(victim)
+    entry_path.unlink()
+    cache.put("a", OBJECTS)
+    assert victim.read_text() == "precious"
+    assert DiskRenderCache(tmp_path / "cache", COLD).get("a") == OBJECTS
 
 
 @pytest.mark.parametrize("keep", [0, 10, 40, 60, -1])
