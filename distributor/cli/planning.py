@@ -94,6 +94,7 @@ def _target(target: TargetPlan) -> dict[str, Any]:
             {"object": str(c.ref), "action": c.action, "reason": c.reason} for c in changes.changes
         ],
         "prune": [str(c.ref) for c in changes.of(Action.PRUNED)],
+        "hooks": [str(step) for step in changes.hooks],
         "findings": [*changes.findings, *([target.finding] if target.finding else [])],
     }
 
@@ -118,6 +119,7 @@ def show(made: PromotionPlan) -> None:
         "prune",
         [f"{t.cluster}: {c.ref}" for t in made.targets for c in t.changes.of(Action.PRUNED)],
     )
+    _section("hooks", [f"{t.cluster}: {step}" for t in made.targets for step in t.changes.hooks])
     _section("left out", [f"{name}: {why}" for name, why in made.left_out.items()])
     told = [f"{t.cluster}: {f}" for t in made.targets for f in t.changes.findings]
     _section("findings", [*map(str, made.findings), *told])

@@ -145,6 +145,50 @@ class PlaintextSecret(Terminal):
     remedy = "Use an external reference, or set plaintextSecrets: allowed on the cluster."
 
 
+class HookFailed(Terminal):
+    """A hook failed, and nothing after it was done."""
+
+    code = "DST421"
+    remedy = (
+        "Look at its object's log; mend the package, or ask again: a later request runs it anew."
+    )
+
+
+class HookInTheWay(Terminal):
+    """A hook cannot run, because an object of its name is there that may not be deleted."""
+
+    code = "DST422"
+    remedy = (
+        "Delete the object, or add before-hook-creation to the hook's helm.sh/hook-delete-policy."
+    )
+
+
+class StoredVersionDropped(Terminal):
+    """The definition drops a version in which objects may still be stored."""
+
+    code = "DST423"
+    remedy = (
+        "Keep the version with served: false, write each object of the kind once more, take the version out "
+        "of the definition's status.storedVersions, and only then drop it."
+    )
+
+
+class HooksNotRun(Terminal):
+    """This target cannot run hooks; they are delivered with all other objects, at once."""
+
+    code = "DST424"
+    remedy = (
+        "Nothing to do if order does not matter to them; else reach the cluster by push or pull."
+    )
+
+
+class HookLeft(Retryable):
+    """The object of a hook that succeeded could not be deleted, as its delete policy asks."""
+
+    code = "DST425"
+    remedy = "Look at its finalizers; it is remembered, and goes with a removal."
+
+
 class Adopted(Terminal):
     """An object that was there before becomes this instance's, and will go when the instance is removed."""
 

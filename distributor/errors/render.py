@@ -173,6 +173,15 @@ class EndlessRecursion(Terminal):
     remedy = "Look for a template, schema or base that includes itself."
 
 
+class BadHook(Terminal):
+    """An annotation of a hook cannot be read."""
+
+    code = "DST325"
+    remedy = (
+        "See docs/explanation/hooks.md for the events, weights and delete policies that are known."
+    )
+
+
 class OsConflict(Terminal):
     """An object contradicts the operating system that its package runs on."""
 

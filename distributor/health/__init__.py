@@ -6,7 +6,17 @@ the worst-of aggregate. What never does: reading a cluster, waiting, deadlines, 
 """
 
 from distributor.health.absence import absent, goes_by_itself
+from distributor.health.completion import completion, runs_to_an_end
 from distributor.health.object import aggregate, health
 from distributor.health.plain import is_custom, plain_kinds
 
-__all__ = ["absent", "aggregate", "goes_by_itself", "health", "is_custom", "plain_kinds"]
+__all__ = [
+    "absent",
+    "aggregate",
+    "completion",
+    "goes_by_itself",
+    "health",
+    "is_custom",
+    "plain_kinds",
+    "runs_to_an_end",
+]

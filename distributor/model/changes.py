@@ -10,6 +10,7 @@ from typing import Any
 
 from distributor.model.findings import Finding
 from distributor.model.health import ObjectHealth
+from distributor.model.hooks import HookLog, HookStep
 from distributor.model.manifest import Manifest
 from distributor.model.refs import Digest, ObjectId, ObjectRef
 
@@ -42,7 +43,7 @@ class Inventory:
         ""
     )  # digest of the ManifestSet last applied in full; "" while under way
     entries: Mapping[ObjectRef, InventoryEntry] = field(default_factory=dict)
-    hooks: Mapping[str, str] = field(default_factory=dict)
+    hooks: HookLog = field(default_factory=HookLog)
     token: str = ""
 
 
@@ -84,10 +85,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeSet:
-    """All changes of one target, and the findings that forbid some of them."""
+    """All changes of one target, the findings that forbid some of them, and the hooks still to run."""
 
     changes: tuple[Change, ...] = ()
     findings: tuple[Finding, ...] = ()
+    hooks: tuple[HookStep, ...] = ()
 
     def of(self, *actions: Action) -> tuple[Change, ...]:
         """The changes with one of these actions."""
@@ -95,8 +97,8 @@ class ChangeSet:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing would be written."""
-        return not self.of(Action.CREATED, Action.CONFIGURED, Action.PRUNED)
+        """Whether nothing would be written, and no hook run."""
+        return not self.hooks and not self.of(Action.CREATED, Action.CONFIGURED, Action.PRUNED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from distributor.errors.cluster import InventoryBroken
 from distributor.model.changes import Inventory, InventoryEntry
+from distributor.model.hooks import HookLog, HookResult, HookRun, Moment, Occasion
 from distributor.model.refs import Digest, ObjectRef, is_digest
 
 FORMAT = 1
@@ -14,6 +15,7 @@ FORMAT = 1
 
 _TEXTS = ("environment", "instance", "cluster", "ledgerCommit", "revision", "applied")
 _ROW = 4  # reference, apiVersion, digest, uid
+_RUN_ROW = 7  # moment, reference, apiVersion, run, result, uid, message
 
 
 def to_json(inventory: Inventory) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def to_json(inventory: Inventory) -> dict[str, Any]:
         "ledgerCommit": inventory.ledger_commit,
         "revision": inventory.revision,
         "applied": inventory.applied,
-        "hooks": dict(sorted(inventory.hooks.items())),
+        "hooks": _hooks_json(inventory.hooks),
         "entries": [
             [str(e.ref), e.api_version, e.digest, e.uid]
             for e in sorted(inventory.entries.values(), key=lambda e: e.ref)
@@ -68,12 +70,62 @@ def _text(value: Mapping[str, Any], name: str) -> str:
     return text
 
 
-def _hooks(value: object) -> dict[str, str]:
+def _hooks_json(log: HookLog) -> dict[str, Any]:
+    """The hooks' section; empty where no revision began yet. Runs are rows sorted by name."""
+    if log == HookLog():
+        return {}
+    return {
+        "change": log.change,
+        "occasion": log.occasion or "",
+        "begun": log.begun,
+        "runs": [
+            [r.moment, str(r.ref), r.api_version, r.run, r.result, r.uid, r.message]
+            for _, r in sorted(log.runs.items())
+        ],
+    }
+
+
+def _hooks(value: object) -> HookLog:
     if not isinstance(value, Mapping):
         raise InventoryBroken("Its hooks are not a JSON object.")
-    if not all(isinstance(k, str) and isinstance(v, str) for k, v in value.items()):
-        raise InventoryBroken("Its hooks are not texts.")
-    return dict(value)
+    if not value:
+        return HookLog()
+    begun, rows = value.get("begun"), value.get("runs")
+    if not isinstance(begun, bool) or not isinstance(rows, list):
+        raise InventoryBroken("Its hooks do not say what began, or have no list of runs.")
+    occasion = _text(value, "occasion")
+    try:
+        known = Occasion(occasion) if occasion else None
+        runs = [_run(row) for row in rows]
+    except ValueError as error:
+        raise InventoryBroken(f"Its hooks: {error}.") from error
+    if len({run.name for run in runs}) != len(runs):
+        raise InventoryBroken("It lists a run of a hook twice.")
+    return HookLog(
+        change=_text(value, "change"),
+        occasion=known,
+        begun=begun,
+        runs={run.name: run for run in runs},
+    )
+
+
+def _run(row: object) -> HookRun:
+    if (
+        not isinstance(row, list)
+        or len(row) != _RUN_ROW
+        or not all(isinstance(cell, str) for cell in row)
+    ):
+        raise InventoryBroken("A run of a hook is not a row of seven texts.")
+    moment, ref, api_version, run, result, uid, message = row
+    return HookRun(
+        moment=Moment(moment),
+        ref=ObjectRef.parse(ref),
+        api_version=api_version,
+        run=run,
+        result=HookResult(result),
+        uid=uid,
+        message=message,
+    )
 
 
 def _entries(value: object) -> dict[ObjectRef, InventoryEntry]:

@@ -18,8 +18,10 @@ from distributor.model.changes import (
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import ObjectRef
 from distributor.plan.dependencies import Edges, Needs, needs
-from distributor.plan.order import ordered, rank
+from distributor.plan.order import DEFINITION, NAMESPACE, ordered, rank
 
+GROUND = "ground"
+"""The phase of what hooks stand on: it comes before the hooks that come before all else."""
 _NOTHING: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
@@ -28,10 +30,12 @@ def apply_plan(
     desired: ManifestSet,
     *,
     depends_on: Mapping[str, tuple[str, ...]] = _NOTHING,
+    hooked: bool = False,
 ) -> ApplyPlan:
     """Order what must be written and deleted.
 
-    ``depends_on`` is the package's ``delivery.dependsOn``. Raises ``DependencyCycle`` for objects, or
+    ``depends_on`` is the package's ``delivery.dependsOn``. Where hooks run before all else (``hooked``),
+    the Namespaces and CRDs that they may need come first, in a phase of their own. Raises ``DependencyCycle`` for objects, or
     phases, that wait for each other, and ``Invalid`` for references and phases that cannot be read.
     """
     said = needs(desired, depends_on)
@@ -40,12 +44,15 @@ def apply_plan(
     phases = _lowered(said)
     _refuse_contradictions(edges, phases)
     writes = _manifests(changes, Action.CREATED, Action.CONFIGURED)
-    by_phase = sorted(writes, key=lambda m: phases.get(m.ref, 0))
+    ground = _ground(writes, edges) if hooked else ()
+    by_phase = sorted((m for m in writes if m not in ground), key=lambda m: phases.get(m.ref, 0))
+    numbered = tuple(
+        Phase(name=str(number), groups=tuple(_groups(tuple(members), edges)))
+        for number, members in groupby(by_phase, key=lambda m: phases.get(m.ref, 0))
+    )
+    first = (Phase(name=GROUND, groups=tuple(_groups(ground, edges))),) if hooked else ()
     return ApplyPlan(
-        phases=tuple(
-            Phase(name=str(number), groups=tuple(_groups(tuple(members), edges)))
-            for number, members in groupby(by_phase, key=lambda m: phases.get(m.ref, 0))
-        ),
+        phases=(*first, *numbered),
         prune=_prune_groups(changes),
         unchanged=ordered(_manifests(changes, Action.UNCHANGED)),
         dependencies={ref: found for ref, found in edges.items() if found},
@@ -107,6 +114,17 @@ def _refuse_contradictions(edges: Edges, phases: Mapping[ObjectRef, int]) -> Non
     if wrong:
         remedy = "Give the needed object the same phase or an earlier one."
         raise DependencyCycle(f"({'; '.join(wrong)})", remedy=remedy)
+
+
+def _ground(writes: tuple[Manifest, ...], edges: Edges) -> tuple[Manifest, ...]:
+    """Namespaces and CRDs that need nothing that is still to be written but each other."""
+    found = {m.ref: m for m in writes if m.ref.group_kind in {NAMESPACE, DEFINITION}}
+    later = {m.ref for m in writes} - found.keys()
+    while waits := {ref for ref in found if edges.get(ref, frozenset()) & later}:
+        later |= waits
+        for ref in waits:
+            del found[ref]
+    return tuple(found.values())
 
 
 def _manifests(changes: ChangeSet, *actions: Action) -> tuple[Manifest, ...]:

@@ -12,6 +12,7 @@ from distributor.errors.cluster import (
     ForeignObject,
     NotOwned,
     PruneGuard,
+    StoredVersionDropped,
 )
 from distributor.health import goes_by_itself
 from distributor.model.changes import (
@@ -26,6 +27,7 @@ from distributor.model.findings import Finding, Severity
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
+from distributor.plan.definitions import dropped_versions
 from distributor.plan.dependencies import annotations_of
 from distributor.plan.drift import FieldDrift, diff
 
@@ -120,6 +122,9 @@ def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
     if _terminating(there):
         pending = Finding.of(DeletePending, where=Where(file=str(ref)), severity=Severity.WARNING)
         return change(Action.SKIPPED, "is being deleted; made anew when it is gone"), pending
+    if dropped := dropped_versions(manifest, there):
+        finding = _finding(StoredVersionDropped, ref, f"stored: {', '.join(dropped)}")
+        return change(Action.SKIPPED, "would drop a version that is stored"), finding
     if there.owner == "":
         if entry is not None and entry.uid:
             return change(Action.CONFIGURED, "lost its owner label"), None

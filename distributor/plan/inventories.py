@@ -8,8 +8,10 @@ from types import MappingProxyType
 
 from distributor.errors.cluster import Fenced
 from distributor.model.changes import Action, Inventory, InventoryEntry, Outcome
+from distributor.model.hooks import HookLog
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import Digest, ObjectRef
+from distributor.plan.hooks import without
 
 _NO_UIDS: Mapping[ObjectRef, str] = MappingProxyType({})
 
@@ -21,15 +23,19 @@ def widened(
     sequence: int,
     ledger_commit: str,
     revision: str,
+    hooks: HookLog | None = None,
 ) -> Inventory:
     """The inventory to write before anything is applied: all old objects and all new ones.
 
-    ``applied`` is empty until the end. A uid stays only with the digest that it was seen on. Raises
+    ``desired`` are the instance's own objects, ``hooks`` is the section to come (``opened``): an object
+    that has a run in it is no member any more. ``applied`` is empty until the end. A uid stays only with the digest that it was seen on. Raises
     ``Fenced`` where a later sequence number has started already.
     """
     if sequence < inventory.sequence:
         raise Fenced(f"({sequence} after {inventory.sequence} on {inventory.cluster})")
-    entries = dict(inventory.entries)
+    log = inventory.hooks if hooks is None else hooks
+    running = {run.ref for run in log.runs.values()}
+    entries = {ref: entry for ref, entry in inventory.entries.items() if ref not in running}
     for manifest in desired:
         entries[manifest.ref] = _entry(manifest, entries.get(manifest.ref))
     return replace(
@@ -39,6 +45,7 @@ def widened(
         revision=revision,
         applied=Digest(""),
         entries=entries,
+        hooks=log,
     )
 
 
@@ -69,7 +76,9 @@ def narrowed(
         for ref, entry in inventory.entries.items()
         if ref not in gone
     }
-    return replace(inventory, entries=entries, applied=applied)
+    return replace(
+        inventory, entries=entries, applied=applied, hooks=without(inventory.hooks, gone)
+    )
 
 
 def confirmed(outcomes: Iterable[Outcome]) -> frozenset[ObjectRef]:

@@ -20,12 +20,16 @@ _MARKS = MappingProxyType(
 
 
 def text(changes: ChangeSet, plan: ApplyPlan | None = None, *, unchanged: bool = False) -> str:
-    """Counts, then one line a change, then the order, then the findings; ends in a newline.
+    """Counts, then one line a change, the hooks, the order, and the findings; ends in a newline.
 
     Objects that do not change are counted, and listed where they have something to say or ``unchanged``
-    asks for them. Marks: + created, ~ configured, - pruned, ! skipped, = unchanged.
+    asks for them. Marks: + created, ~ configured, - pruned, ! skipped, = unchanged,
+    > a hook that runs.
     """
     lines = [_counts(changes), *_changes(changes, all_of_them=unchanged)]
+    if changes.hooks:
+        lines.append("hooks:")
+        lines.extend(f"  > {step}" for step in changes.hooks)
     if plan is not None:
         lines.extend(_order(plan))
     if changes.findings:

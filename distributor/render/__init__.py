@@ -11,6 +11,7 @@ from distributor.render.binding import Binder, bind, binder_of
 from distributor.render.cells import Cells, cells, render_input
 from distributor.render.explain import Origin, explain, prefixes
 from distributor.render.finishing import finish
+from distributor.render.hooks import Split, ordinary, split
 from distributor.render.jobs import job
 from distributor.render.rendered import rendered_digest
 from distributor.render.values import check_values, instance_values
@@ -22,6 +23,7 @@ __all__ = [
     "Bound",
     "Cells",
     "Origin",
+    "Split",
     "Variables",
     "applyset_id",
     "bind",
@@ -32,8 +34,10 @@ __all__ = [
     "finish",
     "instance_values",
     "job",
+    "ordinary",
     "prefixes",
     "render_input",
     "rendered_digest",
+    "split",
     "variables",
 ]

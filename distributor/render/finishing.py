@@ -13,20 +13,17 @@ from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import Package
 from distributor.model.refs import GroupKind
 from distributor.model.rendering import RenderInput
+from distributor.render import hooks
 from distributor.render.images import Images, set_images
 from distributor.render.labels import Labels, labels_of
 from distributor.render.scopes import cluster_wide, group_kind
 from distributor.render.windows import settle_os
 
-HOOK = "helm.sh/hook"
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
 _NAMESPACE = GroupKind("", "Namespace")
 _ALWAYS_THERE = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 """Namespaces that every cluster has: an instance must not own them."""
-_INSTALL_HOOKS = frozenset(
-    {"pre-install", "post-install", "pre-upgrade", "post-upgrade", "crd-install"}
-)
 _BINDINGS = frozenset({"RoleBinding", "ClusterRoleBinding"})
 
 
@@ -34,11 +31,11 @@ def finish(objects: Sequence[bytes], cell: RenderInput, package: Package) -> Man
     """The objects of a cell with namespaces, labels and images set, sorted and digested.
 
     Namespaced objects always name their namespace; the instance's own is added where the package asks
-    for it. Helm hooks for tests, deletion and rollback are no desired state and are dropped. Raises
+    for it. Hooks stay among the objects, but for those that no delivery runs (``hooks.wanted``). Raises
     ``BadManifest`` for what is no object, ``OsConflict`` for pods that ask for another operating system
     than their package, and ``DuplicateObject`` naming every object rendered twice.
     """
-    parsed = [data for raw in objects for data in _expanded(_object(raw)) if _wanted(data)]
+    parsed = hooks.wanted(data for raw in objects for data in _expanded(_object(raw)))
     wide = cluster_wide(parsed)
     for data in parsed:
         _set_namespace(data, cell.namespace, wide)
@@ -82,15 +79,6 @@ def _expanded(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
         raise BadManifest("(items of a List are no list)")
     for item in items:
         yield from _expanded(_mapping(item, "an item of a List"))
-
-
-def _wanted(data: dict[str, Any]) -> bool:
-    """Whether an object is desired state: no hook, or one that runs at an install or upgrade."""
-    annotations = _metadata(data).get("annotations")
-    hook = annotations.get(HOOK) if isinstance(annotations, dict) else None
-    if not isinstance(hook, str):
-        return True
-    return any(name.strip() in _INSTALL_HOOKS for name in hook.split(","))
 
 
 def _metadata(data: dict[str, Any]) -> dict[str, Any]:

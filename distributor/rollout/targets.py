@@ -38,8 +38,10 @@ def observe(
     match seen.actuation:
         case Actuation.UNREACHABLE:
             return _unreachable(target, seen, now)
-        case Actuation.PENDING | Actuation.APPLYING:
+        case Actuation.PENDING:
             return _progressing(target, seen, room=room, now=now)
+        case Actuation.APPLYING:  # a hook is at work, and nobody tells when it ends
+            return asked(_progressing(target, seen, room=room, now=now), now, _LOOK)
         case Actuation.FENCED:
             return asked(_progressing(target, seen, room=room, now=now), now, _LONGEST)
         case Actuation.FAILED:

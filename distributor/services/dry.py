@@ -69,6 +69,7 @@ async def _target(service: Service, desired: Desired, cluster: Cluster) -> DryTa
             error=str(error),
         )
     counts = {action.value: len(changes.of(action)) for action in Action}
+    counts["hooks"] = len(changes.hooks)
     return DryTarget(
         environment=verdict.environment,
         instance=verdict.instance,

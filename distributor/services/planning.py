@@ -166,7 +166,8 @@ async def _target(
     finding = rendered.failures.get(cluster.name)
     if finding is not None or case.subject is None:
         return TargetPlan(cluster=cluster.name, wave=wave, changes=ChangeSet(), finding=finding)
-    work = work_of(service.world, case.subject, cluster, rendered.manifests[cluster.name])
+    manifests = rendered.manifests[cluster.name]
+    work = work_of(service.world, case.subject, cluster, manifests, planned=case.facts.revision)
     try:
         changes = await plan_target(service.world, work)
     except DistributorError as error:

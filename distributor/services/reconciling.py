@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from distributor import metrics
 from distributor.errors import DistributorError
@@ -14,83 +14,53 @@ from distributor.errors.cluster import (
     InventoryBroken,
     TargetNotWritable,
 )
-from distributor.errors.rollout import DependencySkipped
-from distributor.health import absent, health, plain_kinds
 from distributor.model.changes import (
-    Action,
     Actuation,
-    ApplyPlan,
     ChangeSet,
     Inventory,
     InventoryEntry,
-    LiveObject,
     Outcome,
     TargetReport,
 )
 from distributor.model.findings import Finding, errors
-from distributor.model.fleet import Cluster
-from distributor.model.health import ObjectHealth
-from distributor.model.manifest import ManifestSet
-from distributor.model.package import PrunePolicy
-from distributor.model.refs import Digest, GroupKind, ObjectId, ObjectRef
+from distributor.model.health import HealthStatus, ObjectHealth
+from distributor.model.hooks import Moment
+from distributor.model.refs import Digest, ObjectId
 from distributor.plan import (
     NEVER_OURS,
     apply_plan,
-    changes,
     confirmed,
-    dependents,
-    guard,
     narrowed,
+    remaining,
+    schedule,
     seen_uids,
-    widened,
 )
 from distributor.ports import TargetConnection
+from distributor.services.applying import apply_phases, prune
+from distributor.services.comparing import (
+    changes_of,
+    log_of,
+    no_inventory,
+    occasion_at,
+    scope_of,
+    wide,
+)
+from distributor.services.hooking import finished, run_hooks
+from distributor.services.observing import observed
+from distributor.services.work import Run, Work
 from distributor.services.world import World
-
-_CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What one target should hold, and by which verdict.
-
-    ``started_only`` leaves alone a target that this verdict has not reached.
-    ``removing`` is true for a removal: then everything in the inventory goes, by the person's request;
-    ``former`` is then what the removed revision names, to tell a lost inventory from one never made.
-    """
-
-    environment: str
-    instance: str
-    cluster: Cluster
-    sequence: int
-    ledger_commit: ObjectId
-    revision: str
-    desired: ManifestSet
-    owner: str
-    prune: Mapping[GroupKind, PrunePolicy] = field(default_factory=dict)
-    depends_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    removing: bool = False
-    former: ManifestSet = field(default_factory=lambda: ManifestSet.of(()))
-    started_only: bool = False
-
-
-@dataclass(slots=True)
-class _Run:
-    """What one reconcile has done so far."""
-
-    inventory: Inventory
-    outcomes: list[Outcome] = field(default_factory=list)
-
-    @property
-    def failed(self) -> frozenset[ObjectRef]:
-        return frozenset(o.ref for o in self.outcomes if o.error is not None)
 
 
 async def plan_target(world: World, work: Work) -> ChangeSet:
-    """What a reconcile would change, without changing it."""
+    """What a reconcile would change, and which hooks it would run, without doing any of it."""
     connection = await world.connections.open(work.cluster)
     inventory = await connection.read_inventory(work.environment, work.instance)
-    return (await _changes(connection, work, inventory))[0]
+    scope = scope_of(connection, work)
+    found = (await changes_of(connection, work, scope, inventory))[0]
+    occasion = await occasion_at(connection, work, scope, inventory)
+    steps = schedule(scope.hooks, occasion)
+    log = log_of(work, scope, inventory or no_inventory(work), occasion, steps)
+    return replace(found, hooks=remaining(log, steps))
 
 
 BeforeWrite = Callable[[], Awaitable[None]]
@@ -136,24 +106,88 @@ async def _reconcile(
         return _report(world, work, Actuation.APPLIED, delivered=connection.delivered_only)
     if work.started_only and (inventory is None or inventory.sequence < work.sequence):
         return _report(world, work, Actuation.PENDING)
+    scope = scope_of(connection, work)
     if inventory is not None and _is_settled(inventory, work):
-        planned, live = await _changes(connection, work, inventory)
+        planned, live = await changes_of(connection, work, scope, inventory)
         if planned.empty:
-            return _settled(
-                world, work, connection, planned=planned, inventory=inventory, live=live
+            health = (
+                () if connection.delivered_only else observed(world, inventory, scope.members, live)
             )
+            return _settled(world, work, connection, planned=planned, health=health)
     await _allowed(before_write)
-    run = _Run(await connection.write_inventory(_wide(work, inventory)))
+    occasion = await occasion_at(connection, work, scope, inventory)
+    steps = schedule(scope.hooks, occasion)
+    begin = wide(work, scope, inventory, occasion, steps)
+    run = Run(
+        world=world,
+        connection=connection,
+        work=work,
+        scope=scope,
+        steps=steps,
+        inventory=await connection.write_inventory(begin),
+    )
     # Looked at only now: since that write, whoever came before begins nothing more here.
-    planned, live = await _changes(connection, work, inventory)
-    plan = apply_plan(planned, work.desired, depends_on=work.depends_on)
-    await _apply(connection, work, plan, run)
-    if not run.failed:
-        await _prune(connection, work, plan, run)
-    await _narrow(connection, work, planned, run)
+    planned, _ = await changes_of(connection, work, scope, inventory)
+    report = await _carried_out(run, planned)
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
-    return await _after(world, work, connection, planned, run)
+    return report
+
+
+async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
+    """Hooks before, the instance's own objects, and, when these are current, hooks after."""
+    at_work = await _apply_all(run, planned)
+    later = [s for s in run.steps if s.moment is Moment.POST]
+    whole = not (run.failed or at_work or errors(planned.findings))
+    await _narrow(run, planned, whole=whole and not later)
+    seen = await _seen(run, at_work)
+    if later and not (run.failed or at_work) and _current(seen):
+        at_work = await run_hooks(run, Moment.POST)
+        await _narrow(run, planned, whole=whole and not (at_work or run.failed))
+    bad = bool(run.failed or errors(planned.findings))
+    actuation = Actuation.APPLYING if at_work else Actuation.APPLIED
+    return _report(
+        run.world,
+        run.work,
+        Actuation.FAILED if bad else actuation,
+        health=(*seen, at_work) if at_work else seen,
+        delivered=run.connection.delivered_only,
+        outcomes=tuple(run.outcomes),
+        findings=(*run.failures(), *planned.findings, *run.warnings),
+    )
+
+
+async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
+    """Apply and prune, after the hooks that come before; the hook that is at work, if one is."""
+    work = run.work
+    before = any(s.moment is Moment.PRE for s in run.steps)
+    plan = apply_plan(planned, work.desired, depends_on=work.depends_on, hooked=before)
+    phases = list(plan.phases)
+    if before:
+        await apply_phases(run, plan, [phases.pop(0)])
+        at_work = None if run.failed else await run_hooks(run, Moment.PRE)
+        if at_work is not None or run.failed:
+            return at_work
+    if run.inventory.hooks.occasion is not None and not run.inventory.hooks.begun:
+        log = replace(run.inventory.hooks, begun=True)
+        run.inventory = await run.connection.write_inventory(replace(run.inventory, hooks=log))
+    await apply_phases(run, plan, phases)
+    if not run.failed:
+        await prune(run, plan)
+    return None
+
+
+async def _seen(run: Run, at_work: ObjectHealth | None) -> tuple[ObjectHealth, ...]:
+    """The health of the instance's own objects; none while they were not all applied."""
+    if run.connection.delivered_only or run.failed or at_work or run.work.removing:
+        return ()
+    members = run.scope.members
+    entries = [e for e in run.inventory.entries.values() if e.ref in members.refs()]
+    return observed(run.world, run.inventory, members, await run.connection.read_live(entries))
+
+
+def _current(seen: tuple[ObjectHealth, ...]) -> bool:
+    return all(h.status is HealthStatus.CURRENT for h in seen)
 
 
 def _is_settled(inventory: Inventory, work: Work) -> bool:
@@ -191,84 +225,15 @@ def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> N
         raise ForeignLedger(f"(ledger commit {known} is not in this ledger)")
 
 
-async def _changes(
-    connection: TargetConnection, work: Work, inventory: Inventory | None
-) -> tuple[ChangeSet, Mapping[ObjectRef, LiveObject]]:
-    entries = dict(inventory.entries) if inventory else {}
-    for manifest in work.desired:
-        entries.setdefault(
-            manifest.ref,
-            InventoryEntry(ref=manifest.ref, api_version=manifest.api_version, digest=Digest("")),
-        )
-    live = await connection.read_live(tuple(entries.values()))
-    consents = frozenset(inventory.entries if inventory and work.removing else ())
-    found = changes(
-        work.desired, inventory, live, owner=work.owner, prune=work.prune, consents=consents
-    )
-    return guard(found, desired=work.desired, inventory=inventory, consents=consents), live
-
-
-def _wide(work: Work, inventory: Inventory | None) -> Inventory:
-    base = inventory or Inventory(
-        environment=work.environment, instance=work.instance, cluster=work.cluster.name
-    )
-    return widened(
-        base,
-        work.desired,
-        sequence=work.sequence,
-        ledger_commit=work.ledger_commit,
-        revision=work.revision,
-    )
-
-
-async def _apply(connection: TargetConnection, work: Work, plan: ApplyPlan, run: _Run) -> None:
-    """Apply phase by phase; what depends on a failed object is skipped, its neighbours go on."""
-    if not connection.ordered:
-        everything = [m for phase in plan.phases for group in phase.groups for m in group.manifests]
-        if everything:
-            run.outcomes.extend(await connection.apply(run.inventory, everything))
-        return
-    first = True
-    for phase in plan.phases:
-        for group in phase.groups:
-            blocked = dependents(plan, run.failed)
-            ready = [m for m in group.manifests if m.ref not in blocked]
-            run.outcomes.extend(_skipped(m.ref) for m in group.manifests if m.ref in blocked)
-            if not ready:
-                continue
-            if not first:
-                await _check_fence(connection, work)
-            run.outcomes.extend(await connection.apply(run.inventory, ready))
-            first = False
-        if run.failed:
-            break
-
-
-async def _check_fence(connection: TargetConnection, work: Work) -> None:
-    """Read the sequence number again: a worker that woke late stops here."""
-    inventory = await connection.read_inventory(work.environment, work.instance)
-    if inventory is None or inventory.sequence > work.sequence:
-        raise Fenced(f"(in the middle of sequence {work.sequence})")
-
-
-def _skipped(ref: ObjectRef) -> Outcome:
-    return Outcome(ref=ref, action=Action.SKIPPED, error=Finding.of(DependencySkipped, f"({ref})"))
-
-
-async def _prune(connection: TargetConnection, work: Work, plan: ApplyPlan, run: _Run) -> None:
-    for group in plan.prune:
-        await _check_fence(connection, work)
-        run.outcomes.extend(await connection.delete(run.inventory, group))
-
-
-async def _narrow(connection: TargetConnection, work: Work, planned: ChangeSet, run: _Run) -> None:
-    """Take confirmed deletions out of the inventory, and say what is now applied in full."""
-    applied = work.desired.digest if not run.failed and not errors(planned.findings) else Digest("")
-    never = {c.ref for c in planned.changes if c.reason == NEVER_OURS}
-    gone = confirmed(run.outcomes) | never
+async def _narrow(run: Run, planned: ChangeSet, *, whole: bool) -> None:
+    """Take confirmed deletions out of the inventory, and say what is now carried out in full."""
+    applied = run.work.desired.digest if whole else Digest("")
+    gone = confirmed(run.outcomes) | {c.ref for c in planned.changes if c.reason == NEVER_OURS}
     narrow = narrowed(run.inventory, gone, applied, seen_uids(run.outcomes))
+    if whole:
+        narrow = replace(narrow, hooks=await finished(run, narrow.hooks))
     if narrow != run.inventory:
-        run.inventory = await connection.write_inventory(narrow)
+        run.inventory = await run.connection.write_inventory(narrow)
 
 
 def _settled(
@@ -277,62 +242,18 @@ def _settled(
     connection: TargetConnection,
     *,
     planned: ChangeSet,
-    inventory: Inventory | None,
-    live: Mapping[ObjectRef, LiveObject],
+    health: tuple[ObjectHealth, ...],
 ) -> TargetReport:
     """Nothing to write: only health and findings are told."""
-    seen = () if connection.delivered_only else _health(world, inventory, work.desired, live)
     actuation = Actuation.FAILED if errors(planned.findings) else Actuation.APPLIED
     return _report(
         world,
         work,
         actuation,
-        health=seen,
+        health=health,
         delivered=connection.delivered_only,
         findings=planned.findings,
     )
-
-
-async def _after(
-    world: World, work: Work, connection: TargetConnection, planned: ChangeSet, run: _Run
-) -> TargetReport:
-    seen: tuple[ObjectHealth, ...] = ()
-    if not connection.delivered_only and not run.failed and not work.removing:
-        entries = [e for e in run.inventory.entries.values() if e.ref in work.desired.refs()]
-        seen = _health(world, run.inventory, work.desired, await connection.read_live(entries))
-    failures = tuple(o.error for o in run.outcomes if o.error is not None)
-    bad = bool(failures or errors(planned.findings))
-    return _report(
-        world,
-        work,
-        Actuation.FAILED if bad else Actuation.APPLIED,
-        health=seen,
-        delivered=connection.delivered_only,
-        outcomes=tuple(run.outcomes),
-        findings=(*failures, *planned.findings),
-    )
-
-
-def _health(
-    world: World,
-    inventory: Inventory | None,
-    desired: ManifestSet,
-    live: Mapping[ObjectRef, LiveObject],
-) -> tuple[ObjectHealth, ...]:
-    """The health of every desired object, there or not; a Job that its TTL took is not missed."""
-    now = world.clock.now()
-    plain = plain_kinds(m.data() for m in desired if m.ref.group_kind == _CRD)
-    known = inventory.entries if inventory else {}
-    seen: list[ObjectHealth] = []
-    for manifest in desired:
-        found = live.get(manifest.ref)
-        if found is not None:
-            seen.append(replace(health(found.data, now, plain=plain), ref=manifest.ref))
-            continue
-        entry = known.get(manifest.ref)
-        applied = entry is not None and entry.uid != "" and entry.digest == manifest.digest
-        seen.append(absent(manifest, applied=applied))
-    return tuple(seen)
 
 
 def _report(

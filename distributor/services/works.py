@@ -10,15 +10,16 @@ from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.health import HealthStatus, worst
 from distributor.model.manifest import ManifestSet
-from distributor.model.promotion import Verdict
+from distributor.model.promotion import Revision, Verdict
 from distributor.model.refs import ObjectId
 from distributor.model.rollout import TargetSeen
 from distributor.model.tags import Verb
 from distributor.render import applyset_id
 from distributor.services.desired import Desired
 from distributor.services.ledger_book import BELIEVED
-from distributor.services.reconciling import BeforeWrite, Work, reconcile_target
+from distributor.services.reconciling import BeforeWrite, reconcile_target
 from distributor.services.rendering import Renderer, Subject
+from distributor.services.work import Work
 from distributor.services.world import World
 
 
@@ -67,8 +68,11 @@ def work_of(
     cluster: Cluster,
     manifests: ManifestSet,
     verdict: Verdict | None = None,
+    *,
+    planned: Revision | None = None,
 ) -> Work:
-    """The work of one target; without a verdict it is only good to plan with."""
+    """The work of one target; without a verdict it is only good to plan with, for the revision given."""
+    revision = verdict.revision if verdict else planned
     head = world.objects.resolve(BELIEVED)
     return Work(
         environment=subject.files.environment.name,
@@ -76,9 +80,11 @@ def work_of(
         cluster=cluster,
         sequence=verdict.sequence if verdict else 0,
         ledger_commit=head or ObjectId(""),
-        revision=str(verdict.revision or "") if verdict else "",
+        revision=str(revision or ""),
         desired=manifests,
         owner=applyset_id(subject.installation.instance),
+        change=f"{revision.digest}+{revision.config}" if revision else "",
+        rolling_back=verdict is not None and verdict.verb is Verb.ROLLBACK,
         prune=subject.package.delivery.prune,
         depends_on=subject.package.delivery.depends_on,
         removing=verdict is not None and verdict.verb is Verb.REMOVE,

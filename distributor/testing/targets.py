@@ -26,13 +26,15 @@ class MemoryCluster:
     """The state of one cluster, shared by all connections to it, and its faults.
 
     ``fail`` is called with the name of each step before it is done, and may raise. ``refuse`` maps
-    objects to the error that applying or deleting them gives. ``calls`` lists the steps in order.
+    objects to the error that applying or deleting them gives. ``statuses`` are what controllers would
+    write, by object. ``calls`` lists the steps in order.
     """
 
     name: str
     objects: dict[ObjectRef, LiveObject] = field(default_factory=dict)
     inventories: dict[str, Inventory] = field(default_factory=dict)
     refuse: dict[ObjectRef, DistributorError] = field(default_factory=dict)
+    statuses: dict[ObjectRef, Mapping[str, Any]] = field(default_factory=dict)
     fail: Callable[[str], None] = lambda _step: None
     calls: list[str] = field(default_factory=list)
     writes: int = 0
@@ -88,7 +90,11 @@ class MemoryTarget:
         """The objects that exist."""
         self.cluster.step("read_live")
         objects = self.cluster.objects
-        return {entry.ref: objects[entry.ref] for entry in entries if entry.ref in objects}
+        return {e.ref: self._shown(objects[e.ref]) for e in entries if e.ref in objects}
+
+    def _shown(self, found: LiveObject) -> LiveObject:
+        status = self.cluster.statuses.get(found.ref)
+        return found if status is None else replace(found, data={**found.data, "status": status})
 
     async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
         """Keep the objects, each with an outcome; as lax as an API server: the caller fences."""

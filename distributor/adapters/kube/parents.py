@@ -6,6 +6,7 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +115,7 @@ def standing(parent: Mapping[str, Any]) -> Standing:
 
 
 def _parent(inventory: Inventory, data: Mapping[str, bytes]) -> Object:
+    labelled = inventory.entries.keys() | {run.ref for run in inventory.hooks.runs.values()}
     metadata: Object = {
         "name": parent_name(inventory.instance),
         "namespace": PARENT_NAMESPACE,
@@ -123,8 +125,8 @@ def _parent(inventory: Inventory, data: Mapping[str, bytes]) -> Object:
         },
         "annotations": {
             _TOOLING: TOOLING,
-            _KINDS: _group_kinds(inventory.entries),
-            _NAMESPACES: _namespaces(inventory.entries),
+            _KINDS: _group_kinds(labelled),
+            _NAMESPACES: _namespaces(labelled),
         },
     }
     if inventory.token:
@@ -156,13 +158,13 @@ def _secret(metadata: Object, data: Mapping[str, bytes]) -> Object:
     }
 
 
-def _group_kinds(entries: Mapping[ObjectRef, object]) -> str:
-    kinds = {ref.group_kind for ref in entries}
+def _group_kinds(refs: AbstractSet[ObjectRef]) -> str:
+    kinds = {ref.group_kind for ref in refs}
     return ",".join(sorted(f"{k.kind}.{k.group}" if k.group else k.kind for k in kinds))
 
 
-def _namespaces(entries: Mapping[ObjectRef, object]) -> str:
-    return ",".join(sorted({ref.namespace for ref in entries} - {"", PARENT_NAMESPACE}))
+def _namespaces(refs: AbstractSet[ObjectRef]) -> str:
+    return ",".join(sorted({ref.namespace for ref in refs} - {"", PARENT_NAMESPACE}))
 
 
 def _bytes(secret: Mapping[str, Any], key: str) -> bytes:

@@ -6,9 +6,19 @@ from dataclasses import replace
 from typing import Any, cast
 
 from distributor.model.changes import Inventory, InventoryEntry
+from distributor.model.hooks import HookLog, HookResult, HookRun, Moment, Occasion
 from distributor.model.manifest import Manifest
+from distributor.model.refs import ObjectRef
 from distributor.render.applyset import PART_OF, applyset_id
 
+MIGRATED = HookRun(
+    moment=Moment.PRE,
+    ref=ObjectRef("batch", "Job", "dst-contract", "migrate"),
+    api_version="batch/v1",
+    run="0123456789abcdef",
+    result=HookResult.SUCCEEDED,
+    uid="u",
+)
 ENVIRONMENT, CLUSTER, INSTANCE, NAMESPACE = "sit", "c1", "shop", "dst-contract"
 
 
@@ -65,6 +75,8 @@ def inventory(*manifests: Manifest, sequence: int = 1, **more: object) -> Invent
         ledger_commit="a" * 40,
         revision="sha256:1+sha256:2",
         entries={m.ref: entry(m) for m in manifests},
-        hooks={"migrate": "succeeded"},
+        hooks=HookLog(
+            change="sha256:1+sha256:2", occasion=Occasion.UPGRADE, runs={MIGRATED.name: MIGRATED}
+        ),
     )
     return replace(made, **cast("dict[str, Any]", more))

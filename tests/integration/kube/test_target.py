@@ -106,7 +106,7 @@ async def test_the_parent_is_an_applyset_that_kubectl_understands(
     assert metadata["labels"]["applyset.kubernetes.io/id"] == applyset_id(INSTANCE)
     notes = {k.partition("/")[2]: v for k, v in metadata["annotations"].items()}
     assert notes["tooling"] == "distributor/v1"
-    assert notes["contains-group-kinds"] == "ConfigMap,Namespace"
+    assert notes["contains-group-kinds"] == "ConfigMap,Job.batch,Namespace"
     assert notes["additional-namespaces"] == NAMESPACE
     selected = f"{PART_OF}={applyset_id(INSTANCE)}"
     listed = await asyncio.to_thread(kubectl, plane, "get", "configmaps", "-l", selected)

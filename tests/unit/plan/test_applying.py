@@ -12,7 +12,7 @@ from distributor.model.changes import ApplyPlan
 from distributor.model.findings import Invalid
 from distributor.model.manifest import ManifestSet
 from distributor.model.refs import ObjectRef
-from distributor.plan import apply_plan, changes, dependents, ordered
+from distributor.plan import GROUND, apply_plan, changes, dependents, ordered
 from distributor.plan.order import rank
 from tests.unit.plan.objects import OWNER, by_ref, crd, entry, inventory, live, manifest, manifests
 
@@ -203,3 +203,24 @@ def test_law_order_breaks_no_edge_and_keeps_kinds_where_nothing_forces_them(data
     if not any(edges.values()) and len(plan.phases) == 1:
         ranks = [rank(g.manifests[0].ref) for g in groups]
         assert ranks == sorted(ranks)
+
+
+def test_hooks_stand_on_namespaces_and_definitions_that_need_nothing_else():
+    early = manifest("Namespace//early", annotations={"distributor.dev/phase": "-1"})
+    wanted = manifests(
+        "Namespace//shop", "ConfigMap/shop/a", early, crd("x.example", "Thing"),
+        manifest("Namespace//late", annotations={"config.kubernetes.io/depends-on": "/namespaces/shop/ConfigMap/a"}),
+    )  # fmt: skip
+    found = changes(wanted, None, {}, owner=OWNER, prune={})
+    plan = apply_plan(found, wanted, hooked=True)
+    names = [[m.ref.name for g in p.groups for m in g.manifests] for p in plan.phases]
+    assert plan.phases[0].name == GROUND
+    assert names == [["early", "shop", "things.x.example"], ["a", "late"]]
+    whole = apply_plan(found, wanted)
+    assert [p.name for p in whole.phases] == ["-1", "0"]
+
+
+def test_the_ground_is_there_even_where_nothing_of_it_changes():
+    wanted = manifests("ConfigMap/shop/a")
+    plan = apply_plan(changes(wanted, None, {}, owner=OWNER, prune={}), wanted, hooked=True)
+    assert [(p.name, len(p.groups)) for p in plan.phases] == [(GROUND, 0), ("0", 1)]

@@ -286,6 +286,63 @@ def test_law_no_object_is_lost_whatever_step_a_crash_comes_after(before, after, 
     assert narrow.entries.keys() == wide.entries.keys() - gone
 
 
+def _definition(*versions: object) -> Manifest:
+    spec = {"group": "x.example", "names": {"kind": "Thing"}, "versions": list(versions)}
+    return manifest(THINGS, spec=spec)
+
+
+def _served(stored: object, owner: str = OWNER, applied: str = "sha256:old") -> LiveObject:
+    data = {**obj(THINGS), "status": {"storedVersions": stored}}
+    return live(THINGS, owner=owner, applied=applied, data=data)
+
+
+THINGS = "apiextensions.k8s.io/CustomResourceDefinition//things.x.example"
+V1, V2 = {"name": "v1"}, {"name": "v2"}
+DROPS = "would drop a version that is stored"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "reason", "named"),
+    [
+        (_definition(V1, V2), _served(["v1"]), "", ""),
+        (_definition(V2), _served(["v2"]), "", ""),
+        (_definition(V2), _served(["v1", "v2"]), DROPS, "stored: v1"),
+        (_definition(V2), _served(["v1alpha1", "v1", "v2"]), DROPS, "stored: v1, v1alpha1"),
+        (_definition(V2), _served(["v1"], owner=""), DROPS, "stored: v1"),
+        (_definition(), _served(["v1"]), DROPS, "stored: v1"),
+        (_definition("v1", 3), _served(["v1"]), DROPS, "stored: v1"),
+        (_definition(V2), _served(None), "", ""),
+        (_definition(V2), _served("v1"), "", ""),
+    ],
+)
+def test_a_definition_that_drops_a_stored_version_is_not_applied(wanted, there, reason, named):
+    """Versions that nothing is stored in may go; one that objects may be stored in must not."""
+    found = changes(manifests(wanted), None, by_ref([there]), owner=OWNER, prune={})
+    action = Action.SKIPPED if reason else Action.CONFIGURED
+    assert said(found) == [(THINGS, action, reason)]
+    assert [f.code for f in found.findings] == (["DST423"] if reason else [])
+    assert all(named in f.message and "storedVersions" in f.remedy for f in found.findings)
+
+
+def test_a_definition_is_upgraded_by_apply_and_pruned_only_by_consent():
+    """``crds/`` of a chart are members like any other, but that nobody prunes them by the way."""
+    first, second = _definition(V1), _definition(V1, V2)
+    held = inventory(entry(THINGS, "u", first.digest))
+    there = by_ref([mirrored(first)])
+    upgraded = changes(manifests(second), held, there, owner=OWNER, prune={})
+    assert said(upgraded) == [(THINGS, Action.CONFIGURED, "")]
+
+    others = manifests(CART)
+    gone = guard(
+        changes(others, held, there, owner=OWNER, prune={}), desired=others, inventory=held
+    )
+    assert said(gone)[1] == (THINGS, Action.SKIPPED, "is cluster-wide; deleting it needs consent")
+    assert [f.code for f in gone.findings] == ["DST409"]
+    agreed = frozenset({ObjectRef.parse(THINGS)})
+    asked = changes(others, held, there, owner=OWNER, prune={}, consents=agreed)
+    assert guard(asked, desired=others, inventory=held, consents=agreed).of(Action.PRUNED)
+
+
 def test_a_crd_in_the_set_is_planned_like_any_object():
     found = changes(manifests(crd("x.example", "Thing")), None, {}, owner=OWNER, prune={})
     assert [c.action for c in found.changes] == [Action.CREATED]

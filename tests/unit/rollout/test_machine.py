@@ -381,6 +381,21 @@ def test_fenced_is_asked_again(play):
     assert rollout.stages == "r"
 
 
+def test_a_target_whose_hook_is_at_work_is_asked_again_until_its_deadline(play):
+    rollout = play("a", deadline=60)
+    rollout.tick()
+    pauses = []
+    for _ in range(6):
+        working = {"actuation": Actuation.APPLYING, "health": HealthStatus.IN_PROGRESS}
+        asked = rollout.asked(rollout.seen("a", **working, message="pre-install hook"))
+        pauses.append(asked["a"])
+        rollout.tick(after=asked["a"])
+    assert pauses == [1, 2, 4, 8, 10, 10]
+    rollout.tick(after=60)
+    assert rollout.stages == "F"
+    assert "pre-install hook" in rollout.state.targets["a"].message
+
+
 def test_resume_asks_for_what_was_under_way(play, fleet_of):
     rollout = play(clusters=fleet_of("abcd", canary="a"), waves=WAVES[:1], max_concurrent=2)
     assert rollout.wakes(resume(rollout.state, rollout.now)) == [0]

@@ -14,7 +14,8 @@ from distributor.model.fleet import Cluster, Mode
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import ObjectId
 from distributor.render.applyset import PART_OF, applyset_id
-from distributor.services.reconciling import Work, reconcile_target
+from distributor.services.reconciling import reconcile_target
+from distributor.services.work import Work
 from distributor.services.world import World
 from distributor.testing.clock import FakeClock
 from distributor.testing.targets import MemoryCluster, MemoryConnections

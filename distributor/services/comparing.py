@@ -1,0 +1,128 @@
+"""Comparing: what one target has and what it should have, as changes, hooks and the inventory to begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from distributor.errors.cluster import HooksNotRun
+from distributor.model.changes import ChangeSet, Inventory, InventoryEntry, LiveObject
+from distributor.model.findings import Finding, Severity
+from distributor.model.hooks import HookLog, HookStep, Occasion
+from distributor.model.refs import Digest, ObjectRef
+from distributor.plan import REMOVED, changes, guard, occasion_of, opened, widened
+from distributor.ports import TargetConnection
+from distributor.render import ordinary, split
+from distributor.services.hooking import hook_entries
+from distributor.services.work import Scope, Work
+
+
+def scope_of(connection: TargetConnection, work: Work) -> Scope:
+    """What this target takes as members, and what as hooks."""
+    if not connection.delivered_only:
+        apart = split(work.desired)
+        return Scope(members=apart.members, hooks=apart.hooks)
+    apart = ordinary(work.desired)
+    if not apart.hooks:
+        return Scope(members=apart.members)
+    told = f"({len(apart.hooks)}, such as {apart.hooks[0].ref})"
+    finding = Finding.of(HooksNotRun, told, severity=Severity.WARNING)
+    return Scope(members=apart.members, findings=(finding,))
+
+
+async def changes_of(
+    connection: TargetConnection, work: Work, scope: Scope, inventory: Inventory | None
+) -> tuple[ChangeSet, Mapping[ObjectRef, LiveObject]]:
+    """What changes among the instance's own objects; hooks are no members, whatever they once were."""
+    known = _without_hooks(inventory, scope, removing=work.removing) if inventory else None
+    entries = dict(known.entries) if known else {}
+    for manifest in scope.members:
+        entries.setdefault(
+            manifest.ref,
+            InventoryEntry(ref=manifest.ref, api_version=manifest.api_version, digest=Digest("")),
+        )
+    live = await connection.read_live(tuple(entries.values()))
+    consents = frozenset(known.entries if known and work.removing else ())
+    found = changes(
+        scope.members, known, live, owner=work.owner, prune=work.prune, consents=consents
+    )
+    found = guard(found, desired=scope.members, inventory=known, consents=consents)
+    return replace(found, findings=(*found.findings, *scope.findings)), live
+
+
+def _without_hooks(inventory: Inventory, scope: Scope, *, removing: bool) -> Inventory:
+    """The inventory of members alone; a removal takes the objects of hooks along."""
+    hooks = {hook.ref for hook in scope.hooks}
+    entries = {ref: entry for ref, entry in inventory.entries.items() if ref not in hooks}
+    if removing:
+        entries = {**hook_entries(inventory.hooks), **entries}
+    return replace(inventory, entries=entries)
+
+
+async def occasion_at(
+    connection: TargetConnection, work: Work, scope: Scope, inventory: Inventory | None
+) -> Occasion | None:
+    """What this change is to the target, asked only where there are hooks or a section to keep."""
+    if work.removing:
+        return None
+    found = False
+    if inventory is None and scope.hooks:
+        asked = [
+            InventoryEntry(ref=m.ref, api_version=m.api_version, digest=Digest(""))
+            for m in scope.members
+        ]
+        live = await connection.read_live(asked)
+        found = any(there.owner == work.owner for there in live.values())
+    return occasion_of(
+        inventory,
+        change=work.change or work.revision,
+        revision=work.revision,
+        rolling_back=work.rolling_back,
+        found=found,
+    )
+
+
+def no_inventory(work: Work) -> Inventory:
+    """The inventory of a target that has none yet."""
+    return Inventory(
+        environment=work.environment, instance=work.instance, cluster=work.cluster.name
+    )
+
+
+def log_of(
+    work: Work,
+    scope: Scope,
+    inventory: Inventory,
+    occasion: Occasion | None,
+    steps: tuple[HookStep, ...],
+) -> HookLog:
+    """The hooks' section as it is once this change began."""
+    return opened(
+        inventory,
+        steps,
+        change=REMOVED if work.removing else work.change or work.revision,
+        revision=work.revision,
+        occasion=occasion,
+        sequence=work.sequence,
+        members=scope.members.refs(),
+        hooks=scope.hooks,
+    )
+
+
+def wide(
+    work: Work,
+    scope: Scope,
+    inventory: Inventory | None,
+    occasion: Occasion | None,
+    steps: tuple[HookStep, ...],
+) -> Inventory:
+    """The inventory to write before anything else is."""
+    base = inventory or no_inventory(work)
+    return widened(
+        base,
+        scope.members,
+        sequence=work.sequence,
+        ledger_commit=work.ledger_commit,
+        revision=work.revision,
+        hooks=log_of(work, scope, base, occasion, steps),
+    )

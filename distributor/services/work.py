@@ -1,0 +1,95 @@
+"""Work on one target: what it should hold, and what one reconcile of it has done so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from distributor.errors import DistributorError, Where
+from distributor.errors.cluster import Fenced
+from distributor.model.changes import Action, Inventory, Outcome
+from distributor.model.findings import Finding
+from distributor.model.fleet import Cluster
+from distributor.model.hooks import Hook, HookStep
+from distributor.model.manifest import ManifestSet
+from distributor.model.package import PrunePolicy
+from distributor.model.refs import GroupKind, ObjectId, ObjectRef
+from distributor.ports import TargetConnection
+from distributor.services.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What one target should hold, and by which verdict.
+
+    ``change`` identifies the revision in full, and ``rolling_back`` says that it is gone back to: hooks
+    run once a change. ``started_only`` leaves alone a target that this verdict has not reached.
+    ``removing`` is true for a removal: then everything in the inventory goes, by the person's request;
+    ``former`` is then what the removed revision names, to tell a lost inventory from one never made.
+    """
+
+    environment: str
+    instance: str
+    cluster: Cluster
+    sequence: int
+    ledger_commit: ObjectId
+    revision: str
+    desired: ManifestSet
+    owner: str
+    change: str = ""
+    rolling_back: bool = False
+    prune: Mapping[GroupKind, PrunePolicy] = field(default_factory=dict)
+    depends_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    removing: bool = False
+    former: ManifestSet = field(default_factory=lambda: ManifestSet.of(()))
+    started_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The desired objects as this target takes them: its own, the hooks that it can run, and what to say."""
+
+    members: ManifestSet
+    hooks: tuple[Hook, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One reconcile of one target, and what it has done so far."""
+
+    world: World
+    connection: TargetConnection
+    work: Work
+    scope: Scope
+    steps: tuple[HookStep, ...]
+    inventory: Inventory
+    outcomes: list[Outcome] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
+
+    @property
+    def failed(self) -> frozenset[ObjectRef]:
+        """The objects that an error stopped."""
+        return frozenset(o.ref for o in self.outcomes if o.error is not None)
+
+    def fail(self, ref: ObjectRef, error: DistributorError) -> None:
+        """Note that an error stopped an object."""
+        error.where = Where(file=str(ref))
+        self.outcomes.append(
+            Outcome(
+                ref=ref,
+                action=Action.SKIPPED,
+                error=Finding.from_error(error),
+                retryable=error.retryable,
+            )
+        )
+
+    def failures(self) -> Sequence[Finding]:
+        """Why objects were stopped."""
+        return [o.error for o in self.outcomes if o.error is not None]
+
+    async def check_fence(self) -> None:
+        """Read the sequence number again: a worker that woke late stops here."""
+        there = await self.connection.read_inventory(self.work.environment, self.work.instance)
+        if there is None or there.sequence > self.work.sequence:
+            raise Fenced(f"(in the middle of sequence {self.work.sequence})")

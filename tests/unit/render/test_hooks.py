@@ -1,0 +1,135 @@
+"""Hooks among rendered objects: what their annotations say, and what of them is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distributor.model.findings import Invalid
+from distributor.model.hooks import DeletePolicy, Moment, Occasion
+from distributor.model.manifest import Manifest, ManifestSet
+from distributor.render import ordinary, split
+from distributor.render.hooks import hook_of, wanted
+
+PRE, POST = Moment.PRE, Moment.POST
+INSTALL, UPGRADE, ROLLBACK = Occasion
+NAMES = {"hook": "helm.sh/hook", "weight": "helm.sh/hook-weight", "policy": "helm.sh/hook-delete-policy"}  # fmt: skip
+
+
+def job(name: str = "a", **said: object) -> dict[str, Any]:
+    notes = {NAMES[k]: v for k, v in said.items()}
+    metadata = {"name": name, "namespace": "shop", **({"annotations": notes} if notes else {})}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata}
+
+
+def names(found: ManifestSet) -> list[str]:
+    return [m.ref.name for m in found]
+
+
+@pytest.mark.parametrize(
+    ("said", "events"),
+    [
+        ("pre-install", {(PRE, INSTALL)}),
+        ("pre-install,pre-upgrade", {(PRE, INSTALL), (PRE, UPGRADE)}),
+        (" Post-Upgrade , post-rollback", {(POST, UPGRADE), (POST, ROLLBACK)}),
+        ("pre-rollback", {(PRE, ROLLBACK)}),
+        ("post-install,test", {(POST, INSTALL)}),
+        ("post-install,pre-delete", {(POST, INSTALL)}),
+    ],
+)
+def test_events(said, events):
+    assert hook_of(Manifest.of(job(hook=said))).events == events
+
+
+@pytest.mark.parametrize("data", [job(), job(hook="crd-install"), job(weight="1")])
+def test_ordinary_objects(data):
+    assert hook_of(Manifest.of(data)) is None
+    assert wanted([data]) == [data]
+
+
+@pytest.mark.parametrize("said", ["test", "test-success", "test-failure", "pre-delete,post-delete"])
+def test_what_no_delivery_runs_is_dropped(said):
+    assert wanted([job(hook=said)]) == []
+
+
+@pytest.mark.parametrize(
+    ("weight", "number"), [(None, 0), ("5", 5), ("-5", -5), ("+3", 3), (" 7 ", 7), (4, 4)]
+)
+def test_weights(weight, number):
+    said = {} if weight is None else {"weight": weight}
+    assert hook_of(Manifest.of(job(hook="pre-install", **said))).weight == number
+
+
+@pytest.mark.parametrize(
+    ("policy", "found"),
+    [
+        (None, {DeletePolicy.BEFORE_CREATION}),
+        ("", {DeletePolicy.BEFORE_CREATION}),
+        ("hook-succeeded", {DeletePolicy.SUCCEEDED}),
+        ("before-hook-creation, hook-failed", {DeletePolicy.BEFORE_CREATION, DeletePolicy.FAILED}),
+    ],
+)
+def test_delete_policies(policy, found):
+    said = {} if policy is None else {"policy": policy}
+    assert hook_of(Manifest.of(job(hook="pre-install", **said))).policies == found
+
+
+BAD = [
+    job("event", hook="pre-instal"),
+    job("none", hook=""),
+    job("weight", hook="test", weight="heavy"),
+    job("half", hook="pre-install", weight="1.5"),
+    job("huge", hook="pre-install", weight="9" * 400),
+    job("policy", hook="post-install", policy="hook-succeded"),
+]
+
+
+def test_everything_that_cannot_be_read_is_told_at_once():
+    with pytest.raises(Invalid) as caught:
+        wanted([*BAD, job("good", hook="pre-install")])
+    assert {f.code for f in caught.value.findings} == {"DST325"}
+    assert [f.where.file for f in caught.value.findings] == [
+        f"Job {data['metadata']['name']}" for data in BAD
+    ]
+    assert all(len(f.message) < 200 for f in caught.value.findings)
+    assert caught.value.findings[-1].where.field == NAMES["policy"]
+
+
+@pytest.mark.parametrize("data", BAD)
+def test_a_set_with_what_cannot_be_read_is_not_split(data):
+    with pytest.raises(Invalid, match="DST325"):
+        split(ManifestSet.of([Manifest.of(data)]))
+
+
+def test_members_and_hooks_are_taken_apart():
+    objects = [job("a", hook="pre-install"), job("b"), job("c", hook="post-rollback")]
+    found = ManifestSet.of(map(Manifest.of, objects))
+    apart = split(found)
+    assert names(apart.members) == ["b"]
+    assert [hook.ref.name for hook in apart.hooks] == ["a", "c"]
+    assert split(apart.members).members is apart.members
+
+
+def test_where_nothing_can_wait_hooks_are_members_but_for_those_of_a_rollback():
+    objects = [job("a", hook="pre-install"), job("b"), job("c", hook="post-rollback")]
+    apart = ordinary(ManifestSet.of(map(Manifest.of, objects)))
+    assert names(apart.members) == ["a", "b"]
+    assert [hook.ref.name for hook in apart.hooks] == ["a"]
+    plain = ManifestSet.of([Manifest.of(job("b"))])
+    assert ordinary(plain).members is plain
+    assert ordinary(plain).hooks == ()
+
+
+WORDS = st.sampled_from([*(f"{m}-{o}" for m in Moment for o in Occasion), "test", "pre-delete"])
+
+
+@given(st.lists(st.lists(WORDS, min_size=1, max_size=3), max_size=6))
+def test_split_loses_nothing(said):
+    objects = [job(f"j{n}", hook=",".join(words)) for n, words in enumerate(said)] + [job("own")]
+    kept = ManifestSet.of(map(Manifest.of, wanted(objects)))
+    apart = split(kept)
+    assert apart.members.refs() | {h.ref for h in apart.hooks} == kept.refs()
+    assert all(hook.events for hook in apart.hooks)
