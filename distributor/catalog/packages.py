@@ -8,6 +8,7 @@ from typing import Any
 
 from distributor.catalog.documents import Document
 from distributor.catalog.durations import seconds
+from distributor.model.hooks import DeclaredHook, Moment
 from distributor.model.package import (
     App,
     BindVariable,
@@ -22,8 +23,10 @@ from distributor.model.package import (
     Requirement,
     ValuesSpec,
 )
-from distributor.model.refs import Digest, GroupKind, ObjectId
+from distributor.model.refs import Digest, GroupKind, ObjectId, ObjectRef
 from distributor.model.versions import Version, VersionRange
+
+_MOMENTS = {"before-apply": Moment.PRE, "after-apply": Moment.POST}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +159,15 @@ def _delivery(spec: Mapping[str, Any]) -> Delivery:
         timeout=seconds(spec["timeout"]) if "timeout" in spec else None,
         depends_on=depends,
         offline=spec.get("offline", "keep"),
+        hooks=tuple(_hook(entry) for entry in spec.get("hooks", ())),
+    )
+
+
+def _hook(spec: Mapping[str, Any]) -> DeclaredHook:
+    return DeclaredHook(
+        ref=ObjectRef.parse(spec["object"]),
+        moment=_MOMENTS[spec["when"]],
+        timeout=seconds(spec["timeout"]) if "timeout" in spec else None,
     )
 
 

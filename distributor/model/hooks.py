@@ -34,12 +34,25 @@ class DeletePolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredHook:
+    """What a package says of one of its objects: a hook at a moment of every occasion.
+
+    ``timeout`` is in seconds, from the creation of the object; ``None`` leaves it to the rollout's deadline.
+    """
+
+    ref: ObjectRef
+    moment: Moment
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hook:
     """One object that is a hook. Lower weights run first."""
 
     manifest: Manifest
     events: frozenset[tuple[Moment, Occasion]]
     weight: int = 0
+    timeout: float | None = None
     policies: frozenset[DeletePolicy] = frozenset({DeletePolicy.BEFORE_CREATION})
 
     @property

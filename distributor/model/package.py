@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from distributor.model.hooks import DeclaredHook
 from distributor.model.refs import Digest, GroupKind, ObjectId
 from distributor.model.versions import Version, VersionRange
 
@@ -141,6 +142,7 @@ class Delivery:
         default_factory=dict
     )  # ObjectRef text -> texts
     offline: str = "keep"
+    hooks: tuple[DeclaredHook, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

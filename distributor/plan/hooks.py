@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from distributor.health import completion, goes_by_itself, runs_to_an_end
+from distributor.health.fields import moment
 from distributor.model.changes import Inventory, LiveObject
 from distributor.model.health import HealthStatus
 from distributor.model.hooks import (
@@ -62,10 +63,10 @@ def schedule(hooks: Iterable[Hook], occasion: Occasion | None) -> tuple[HookStep
     if occasion is None:
         return ()
     found = [
-        HookStep(moment=moment, occasion=occasion, hook=hook)
+        HookStep(moment=when, occasion=occasion, hook=hook)
         for hook in hooks
-        for moment in Moment
-        if (moment, occasion) in hook.events
+        for when in Moment
+        if (when, occasion) in hook.events
     ]
     return tuple(
         sorted(
@@ -130,9 +131,9 @@ def _begins_anew(old: HookRun, *, later: bool) -> bool:
             return True
 
 
-def _run(moment: Moment, manifest: Manifest, run: str, result: HookResult) -> HookRun:
+def _run(when: Moment, manifest: Manifest, run: str, result: HookResult) -> HookRun:
     return HookRun(
-        moment=moment,
+        moment=when,
         ref=manifest.ref,
         api_version=manifest.api_version,
         run=run,
@@ -186,7 +187,7 @@ def judge(
         return Judged(Move.LOST, _lost(step)) if run.uid else Judged(Move.APPLY)
     made = annotations_of(live.data).get(RUN) == run.run or live.uid == run.uid != ""
     if live.owner == owner and made:
-        return _watched(live, now)
+        return _watched(step.hook, live, now)
     if live.owner not in {"", owner}:
         return Judged(Move.FOREIGN, f"belongs to {live.owner}")
     if step.hook.ref.group_kind in _NEVER_DELETED:
@@ -199,7 +200,7 @@ def judge(
     return Judged(Move.IN_THE_WAY, f"{whose} object of that name is there")
 
 
-def _watched(live: LiveObject, now: datetime) -> Judged:
+def _watched(hook: Hook, live: LiveObject, now: datetime) -> Judged:
     found = completion(live.data, now)
     message = found.message[:_MESSAGE_LENGTH]
     match found.status:
@@ -207,8 +208,17 @@ def _watched(live: LiveObject, now: datetime) -> Judged:
             return Judged(Move.SUCCEEDED, message)
         case HealthStatus.FAILED:
             return Judged(Move.FAILED, message)
+        case _ if _late(hook, live, now):
+            return Judged(Move.FAILED, f"not done after {hook.timeout:g} s: {message}")
         case _:
             return Judged(Move.WAIT, message)
+
+
+def _late(hook: Hook, live: LiveObject, now: datetime) -> bool:
+    born = moment(live.data, "metadata", "creationTimestamp")
+    if hook.timeout is None or born is None:
+        return False
+    return (now - born).total_seconds() > hook.timeout
 
 
 def _lost(step: HookStep) -> str:

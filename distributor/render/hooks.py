@@ -7,16 +7,17 @@ any renderer's output, because a kustomization may inflate a chart.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from distributor.errors import Where
 from distributor.errors.render import BadHook
 from distributor.model.findings import Finding, Invalid
-from distributor.model.hooks import DeletePolicy, Hook, Moment, Occasion
+from distributor.model.hooks import DeclaredHook, DeletePolicy, Hook, Moment, Occasion
 from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.refs import ObjectRef
 
 HOOK = "helm.sh/hook"
 WEIGHT = "helm.sh/hook-weight"
@@ -58,21 +59,47 @@ def wanted(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return kept
 
 
-def split(found: ManifestSet) -> Split:
-    """Take hooks and members apart; the very same set where there are no hooks."""
-    hooks = tuple(hook for hook in map(hook_of, found) if hook is not None)
+def split(found: ManifestSet, declared: Sequence[DeclaredHook] = ()) -> Split:
+    """Take hooks and members apart; the very same set where there are no hooks.
+
+    ``declared`` are the hooks that the package names beside the annotations; one whose object is not
+    among these (a component left it out) asks for nothing.
+    """
+    named = _named(declared)
+    seen = (_both(m, hook_of(m), named.get(m.ref, ())) for m in found)
+    hooks = tuple(hook for hook in seen if hook is not None)
     if not hooks:
         return Split(members=found)
     refs = {hook.ref for hook in hooks}
     return Split(members=ManifestSet.of(m for m in found if m.ref not in refs), hooks=hooks)
 
 
-def ordinary(found: ManifestSet) -> Split:
+def _named(declared: Sequence[DeclaredHook]) -> dict[ObjectRef, list[tuple[int, DeclaredHook]]]:
+    """The entries of each object, with their place in the list."""
+    named: dict[ObjectRef, list[tuple[int, DeclaredHook]]] = {}
+    for place, entry in enumerate(declared):
+        named.setdefault(entry.ref, []).append((place, entry))
+    return named
+
+
+def _both(
+    manifest: Manifest, said: Hook | None, named: Sequence[tuple[int, DeclaredHook]]
+) -> Hook | None:
+    """A hook by its annotations, by its package's word, or by both: then at all moments of either."""
+    if not named:
+        return said
+    events = {(entry.moment, occasion) for _, entry in named for occasion in Occasion}
+    hook = said or Hook(manifest=manifest, events=frozenset(), weight=named[0][0])
+    limits = [entry.timeout for _, entry in named if entry.timeout is not None]
+    return replace(hook, events=hook.events | events, timeout=min(limits, default=None))
+
+
+def ordinary(found: ManifestSet, declared: Sequence[DeclaredHook] = ()) -> Split:
     """For a target that can wait for nothing: hooks are members there, but for those of a rollback alone.
 
     The hooks are told beside, so that somebody can be told.
     """
-    apart = split(found)
+    apart = split(found, declared)
     installed = {
         hook.ref for hook in apart.hooks if any(o is not Occasion.ROLLBACK for _, o in hook.events)
     }

@@ -20,9 +20,9 @@ from distributor.services.work import Scope, Work
 def scope_of(connection: TargetConnection, work: Work) -> Scope:
     """What this target takes as members, and what as hooks."""
     if not connection.delivered_only:
-        apart = split(work.desired)
+        apart = split(work.desired, work.hooks)
         return Scope(members=apart.members, hooks=apart.hooks)
-    apart = ordinary(work.desired)
+    apart = ordinary(work.desired, work.hooks)
     if not apart.hooks:
         return Scope(members=apart.members)
     told = f"({len(apart.hooks)}, such as {apart.hooks[0].ref})"

@@ -10,7 +10,7 @@ from distributor.errors.cluster import Fenced
 from distributor.model.changes import Action, Inventory, Outcome
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
-from distributor.model.hooks import Hook, HookStep
+from distributor.model.hooks import DeclaredHook, Hook, HookStep
 from distributor.model.manifest import ManifestSet
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectId, ObjectRef
@@ -40,6 +40,7 @@ class Work:
     rolling_back: bool = False
     prune: Mapping[GroupKind, PrunePolicy] = field(default_factory=dict)
     depends_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    hooks: tuple[DeclaredHook, ...] = ()
     removing: bool = False
     former: ManifestSet = field(default_factory=lambda: ManifestSet.of(()))
     started_only: bool = False

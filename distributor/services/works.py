@@ -87,6 +87,7 @@ def work_of(
         rolling_back=verdict is not None and verdict.verb is Verb.ROLLBACK,
         prune=subject.package.delivery.prune,
         depends_on=subject.package.delivery.depends_on,
+        hooks=subject.package.delivery.hooks,
         removing=verdict is not None and verdict.verb is Verb.REMOVE,
     )
 

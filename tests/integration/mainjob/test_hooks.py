@@ -74,8 +74,7 @@ def definition(*versions: str, stored: str) -> str:
     """A CRD that serves these versions, and stores objects in one of them."""
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     listed = [
-        {"name": v, "served": True, "storage": v == stored, "schema": schema}
-        for v in versions
+        {"name": v, "served": True, "storage": v == stored, "schema": schema} for v in versions
     ]
     names = {"kind": "Gear", "plural": "gears"}
     spec = {"group": "hooked.example", "scope": "Cluster", "names": names, "versions": listed}

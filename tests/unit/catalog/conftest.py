@@ -45,6 +45,9 @@ spec:
     dependsOn:
       - {object: apps/Deployment/shop/cart, on: [Service/shop/redis]}
       - {object: apps/Deployment/shop/cart, on: [Service/shop/queue]}
+    hooks:
+      - {object: batch/Job/shop/migrate, when: before-apply, timeout: 1m30s}
+      - {object: batch/Job/shop/warm, when: after-apply}
 """,
     "catalog/shop/1.4.2/values.schema.json": '{"type": "object", "additionalProperties": false,'
     ' "required": ["host"], "properties": {"replicas": {"type": "integer"}, "host": {}}}',

@@ -10,6 +10,7 @@ from distributor.catalog.digests import package_digest
 from distributor.catalog.loading import Loader
 from distributor.model.findings import Severity
 from distributor.model.fleet import Flavour, Mode, StandbyMode, Toleration
+from distributor.model.hooks import Moment
 from distributor.model.package import GroupVersionKind, PrunePolicy
 from distributor.model.refs import GroupKind, ObjectId
 from distributor.testing.trees import LINK, SUBMODULE, MemoryTrees
@@ -48,6 +49,10 @@ def test_packages(files):
     assert package.delivery.depends_on == {
         "apps/Deployment/shop/cart": ("Service/shop/redis", "Service/shop/queue")
     }
+    assert [(str(h.ref), h.moment, h.timeout) for h in package.delivery.hooks] == [
+        ("batch/Job/shop/migrate", Moment.PRE, 90.0),
+        ("batch/Job/shop/warm", Moment.POST, None),
+    ]
     assert package.env_components == {"uat"}
     assert package.tier_components == {"edge"}
 

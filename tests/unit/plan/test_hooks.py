@@ -250,6 +250,26 @@ def test_what_does_not_run_to_an_end(ref, policies, move):
     assert judge(found, run, mine, owner=OWNER, now=NOW).move is Move.SUCCEEDED
 
 
+@pytest.mark.parametrize(
+    ("timeout", "born", "status", "move"),
+    [
+        (60, "2026-02-28T23:58:00Z", {}, Move.FAILED),
+        (60, "2026-02-28T23:59:30Z", {}, Move.WAIT),
+        (60, "2026-02-28T23:58:00Z", COMPLETE, Move.SUCCEEDED),
+        (None, "2020-01-01T00:00:00Z", {}, Move.WAIT),
+        (60, "yesterday", {}, Move.WAIT),
+    ],
+)
+def test_a_hook_has_the_time_that_its_package_gives_it(timeout, born, status, move):
+    found = step(timeout=timeout)
+    run = replace(begin(HELD, found).runs[found.name], run="r")
+    there = at(status, run="r")
+    data = {**there.data, "metadata": {**there.data["metadata"], "creationTimestamp": born}}
+    judged = judge(found, run, replace(there, data=data), owner=OWNER, now=NOW)
+    assert judged.move is move
+    assert move is not Move.FAILED or "60 s" in judged.message
+
+
 def test_a_lost_job_is_told_with_its_reason():
     run = replace(begin(HELD, step()).runs[f"pre {JOB}"], uid="u")
     short = step(body={"spec": {"ttlSecondsAfterFinished": 1}})

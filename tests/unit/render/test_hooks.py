@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributor.model.findings import Invalid
-from distributor.model.hooks import DeletePolicy, Moment, Occasion
+from distributor.model.hooks import DeclaredHook, DeletePolicy, Moment, Occasion
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.render import ordinary, split
 from distributor.render.hooks import hook_of, wanted
@@ -121,6 +121,36 @@ def test_where_nothing_can_wait_hooks_are_members_but_for_those_of_a_rollback():
     plain = ManifestSet.of([Manifest.of(job("b"))])
     assert ordinary(plain).members is plain
     assert ordinary(plain).hooks == ()
+
+
+def declared(name: str, moment: Moment, timeout: float | None = None) -> DeclaredHook:
+    return DeclaredHook(ref=Manifest.of(job(name)).ref, moment=moment, timeout=timeout)
+
+
+def test_a_package_names_hooks_too():
+    found = ManifestSet.of(map(Manifest.of, [job("a"), job("b"), job("c")]))
+    said = [
+        declared("b", POST, 60),
+        declared("absent", PRE),
+        declared("a", PRE),
+        declared("a", POST),
+    ]
+    apart = split(found, said)
+    assert names(apart.members) == ["c"]
+    first, second = apart.hooks
+    assert (first.weight, second.weight) == (2, 0), "in the order of the list"
+    assert (first.timeout, second.timeout) == (None, 60)
+    assert second.events == {(POST, occasion) for occasion in Occasion}
+    assert first.events == {(moment, occasion) for moment in Moment for occasion in Occasion}
+
+
+def test_a_package_adds_to_what_annotations_say():
+    found = ManifestSet.of(
+        [Manifest.of(job("a", hook="post-install", weight="7", policy="hook-failed"))]
+    )
+    (hook,) = split(found, [declared("a", PRE)]).hooks
+    assert hook.events == {(POST, INSTALL), *((PRE, occasion) for occasion in Occasion)}
+    assert (hook.weight, hook.policies) == (7, {DeletePolicy.FAILED})
 
 
 WORDS = st.sampled_from([*(f"{m}-{o}" for m in Moment for o in Occasion), "test", "pre-delete"])

@@ -14,7 +14,7 @@ from distributor.errors.cluster import ApiRefused, ClusterUnreachable, DeletePen
 from distributor.model.changes import Actuation, TargetReport
 from distributor.model.fleet import Cluster, Mode
 from distributor.model.health import HealthStatus
-from distributor.model.hooks import HookResult, Occasion
+from distributor.model.hooks import DeclaredHook, HookResult, Moment, Occasion
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import ObjectId, ObjectRef
 from distributor.plan import text
@@ -365,6 +365,21 @@ async def test_what_was_a_member_becomes_a_hook_and_back(shop):
     assert (await shop.settle(shop.work("three", 3, plain))).actuation is Actuation.APPLIED
     assert shop.results == {}
     assert ref("Job", "migrate") in shop.memory.inventories["shop"].entries
+
+
+async def test_hooks_that_a_package_declares_run_at_every_change(shop):
+    objects = [thing("ConfigMap", "settings"), thing("Job", "migrate"), thing("Job", "warm")]
+    declared = (
+        DeclaredHook(ref=ref("Job", "migrate"), moment=Moment.PRE),
+        DeclaredHook(ref=ref("Job", "warm"), moment=Moment.POST),
+    )
+    for sequence, change in enumerate(("one", "two", "one"), 1):
+        shop.began.clear()
+        back = {"rolling_back": sequence == 3}
+        report = await shop.settle(shop.work(change, sequence, objects, hooks=declared, **back))
+        assert report.actuation is Actuation.APPLIED
+        middle = ["settings"] if sequence == 1 else []
+        assert shop.began == ["migrate!", *middle, "warm!"]
 
 
 async def test_the_plan_shows_the_hooks_and_changes_nothing(shop):
