@@ -14,8 +14,8 @@ import (
 
 // The tree to build and the directory in it, as tests/benchmarks/rendering.py names them.
 const (
-	benchTree = "DISTRIBUTOR_BENCH_TREE"
-	benchDir  = "DISTRIBUTOR_BENCH_DIR"
+	benchTree = "BENCH_TREE"
+	benchDir  = "BENCH_DIR"
 )
 
 // BenchmarkKustomize measures kustomize itself in a warm process, over the files of a real app: what

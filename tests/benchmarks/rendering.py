@@ -169,7 +169,7 @@ def kustomize_seconds(tree: Path, directory: str, *, renders: int, count: int) -
         "-benchtime", f"{renders}x", "-count", str(count), ".",
     ]  # fmt: skip
     env = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local"}
-    env |= {"DISTRIBUTOR_BENCH_TREE": str(tree), "DISTRIBUTOR_BENCH_DIR": directory}
+    env |= {"BENCH_TREE": str(tree), "BENCH_DIR": directory}
     env |= {"GOROOT": toolchain.root} if toolchain.root else {}
     done = subprocess.run(
         command, cwd=ENGINE, env=env, capture_output=True, text=True, check=False, timeout=900

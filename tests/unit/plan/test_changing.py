@@ -18,7 +18,7 @@ from distributor.plan import (
     seen_uids,
     widened,
 )
-from distributor.render.finishing import INSTANCE
+from distributor.render.labels import INSTANCE
 from tests.unit.plan.objects import (
     OWNER,
     by_ref,
