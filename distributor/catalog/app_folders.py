@@ -20,6 +20,7 @@ from distributor.catalog.descriptors import (
 from distributor.catalog.documents import Document
 from distributor.catalog.memo import Memo
 from distributor.catalog.names import check_name
+from distributor.catalog.unused import unused
 from distributor.catalog.version_folders import read_version
 from distributor.catalog.walking import check_entries
 from distributor.model.package import App, Package
@@ -81,4 +82,4 @@ def _card(reader: TreeReader, name: str, entries: Folder) -> Part[App] | Finding
     if not isinstance(document, Document):
         return document
     source = Source(file=file, blob=entries["app.yaml"].id)
-    return Part(value=packages.app(document), source=source)
+    return Part(value=packages.app(document), source=source, notes=unused(document, "App"))

@@ -38,10 +38,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part(Generic[T_co]):
-    """Something that was read without findings, and from where."""
+    """Something that was read without errors, and from where; ``notes`` are warnings about it."""
 
     value: T_co
     source: Source
+    notes: Findings = ()
 
 
 def folder(reader: TreeReader, tree: ObjectId) -> Folder:

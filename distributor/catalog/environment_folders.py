@@ -22,6 +22,7 @@ from distributor.catalog.descriptors import (
 from distributor.catalog.documents import Document
 from distributor.catalog.memo import Memo
 from distributor.catalog.names import check_name
+from distributor.catalog.unused import unused
 from distributor.catalog.walking import check_entries, walk
 from distributor.errors import Where
 from distributor.errors.catalog import NameMismatch, SchemaViolation, UnsafeEntry
@@ -138,7 +139,8 @@ def _part(document: Document, entry: TreeEntry, make: Callable[[], T]) -> Part[T
         value = make()
     except ValueError as error:
         return (Finding.of(SchemaViolation, f"{error}.", document.where(("spec",))),)
-    return Part(value=value, source=Source(file=document.file, blob=entry.id))
+    source = Source(file=document.file, blob=entry.id)
+    return Part(value=value, source=source, notes=unused(document, document.data["kind"]))
 
 
 def _files(

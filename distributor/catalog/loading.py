@@ -27,7 +27,7 @@ from distributor.catalog.environment_folders import (
     read_tier,
 )
 from distributor.catalog.memo import Memo
-from distributor.catalog.references import Parts, check_references
+from distributor.catalog.references import Parts, check_references, notes
 from distributor.catalog.walking import check_entries
 from distributor.errors import Where
 from distributor.errors.catalog import NotACatalog, UnsafeEntry
@@ -216,6 +216,7 @@ def _assemble(
         tiers={n: t.value for n, t in tiers.items() if isinstance(t, Part) and _good(t, bad)},
         pipeline=pipeline.value if pipeline and _good(pipeline, bad) else None,
         findings=found,
+        notes=tuple(sorted(notes(parts), key=_order)),
     )
 
 

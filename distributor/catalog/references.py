@@ -9,7 +9,9 @@ from distributor.catalog.app_folders import AppFolder
 from distributor.catalog.descriptors import Findings, Part, Source
 from distributor.catalog.documents import FieldPath
 from distributor.catalog.environment_folders import EnvironmentFolder
+from distributor.catalog.unused import UNSERVED
 from distributor.errors.catalog import DuplicateKey, PipelineCycle, UnknownReference
+from distributor.errors.cluster import Unsupported
 from distributor.model.findings import Finding, Severity
 from distributor.model.fleet import Pipeline
 from distributor.model.package import Package
@@ -47,6 +49,21 @@ def check_references(reader: TreeReader, parts: Parts) -> Findings:
     for app in (parts.apps or {}).values():
         for package in app.packages.values():
             found += checks.package(package)
+    return tuple(found)
+
+
+def notes(parts: Parts) -> Findings:
+    """What was noted about each part when it was read; nothing of a part of a repository."""
+    if not parts.whole:
+        return ()
+    found: list[Finding] = []
+    for folder in parts.environments.values():
+        own = (folder.environment,) if folder.environment else ()
+        for part in (*own, *folder.clusters.values(), *folder.installations.values()):
+            found += part.notes
+    for app in (parts.apps or {}).values():
+        for part in (*((app.app,) if app.app else ()), *app.packages.values()):
+            found += part.notes
     return tuple(found)
 
 
@@ -105,6 +122,10 @@ class _References:
         for part in folder.clusters.values():
             if part.value.tier not in self.parts.tiers:
                 yield self._unknown(part.source, ("spec", "tier"), "tier", part.value.tier)
+            mode = part.value.mode
+            if mode in UNSERVED:
+                where = part.source.where(self.reader, ("spec", "delivery", "mode"))
+                yield Finding.of(Unsupported, f"Mode {mode} comes with a later release.", where)
 
     def installations(self, folder: EnvironmentFolder) -> Iterator[Finding]:
         for part in folder.installations.values():

@@ -18,6 +18,7 @@ from distributor.catalog.documents import LIMIT, MAX_FINDINGS, Document, FieldPa
 from distributor.catalog.names import check_version
 from distributor.catalog.packages import VersionFolder
 from distributor.catalog.schema import compiled, explain, unknown
+from distributor.catalog.unused import unused
 from distributor.catalog.walking import TreeFile, walk
 from distributor.errors import Where
 from distributor.errors.catalog import (
@@ -80,7 +81,8 @@ class _Version:
         package = self._package(document, folder)
         if self.findings or package is None:
             return tuple(self.findings)
-        return Part(value=package, source=Source(file=document.file, blob=file.id))
+        source = Source(file=document.file, blob=file.id)
+        return Part(value=package, source=source, notes=unused(document, "Package"))
 
     def _document(self, file: TreeFile) -> Document | None:
         entry = TreeEntry(file.path, file.mode, file.id, EntryKind.BLOB)

@@ -18,6 +18,7 @@ def fsck(output: Output = Form.TABLE) -> None:
     """Fold tags and ledger again, check every signature and pinned tree, and report every difference."""
     from distributor.app import open_service
     from distributor.services.auditing import fsck as check
+    from distributor.services.views import main_warnings
 
     found = settings()
 
@@ -27,6 +28,9 @@ def fsck(output: Output = Form.TABLE) -> None:
             if output is Form.TABLE:
                 for finding in findings:
                     typer.echo(f"{finding}\n  remedy: {finding.remedy}")
+                warnings = main_warnings(service.snapshot) if service.snapshot else ()
+                for warning in warnings:
+                    say(f"warning: {warning}")
                 say(
                     f"findings: {len(findings)}; ledger files read: {len(service.book.state.instances)}"
                 )

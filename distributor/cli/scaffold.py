@@ -113,7 +113,7 @@ def new_cluster(
     name: Annotated[str, typer.Argument(help="Name, such as uat-edge-1.")],
     environment: Annotated[str, typer.Option("--env", help="Environment, such as uat.")],
     tier: Annotated[str, typer.Option("--tier", help="Tier, such as edge.")],
-    mode: Annotated[str, typer.Option(help="push, pull, directory or branch.")] = "directory",
+    mode: Annotated[str, typer.Option(help="push, directory or branch.")] = "directory",
     flavour: Annotated[str, typer.Option(help="Of a directory: k3s, k0s or plain.")] = "k3s",
     connection: Annotated[str, typer.Option(help="Reference; ENV/NAME if empty.")] = "",
     kubernetes: Annotated[str, typer.Option(help="Minor version, such as 1.33.")] = "1.33",

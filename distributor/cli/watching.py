@@ -95,9 +95,14 @@ def show_notes(views: Sequence[InstanceView]) -> None:
 
 def show_findings(service: Service) -> None:
     """What is wrong with main's files, and so left out of everything above."""
-    from distributor.services.views import main_findings
+    from distributor.services.views import main_findings, main_warnings
 
-    if service.snapshot is None or not (found := main_findings(service.snapshot)):
+    if service.snapshot is None:
+        return
+    if warnings := main_warnings(service.snapshot):
+        say(f"main has {len(warnings)} warnings, the first: {warnings[0]}")
+        say("  `distributor plan` and `distributor fsck` tell more")
+    if not (found := main_findings(service.snapshot)):
         return
     say(f"main has {len(found)} findings; what they are about is left out:")
     for finding in found[:_SHOWN]:

@@ -171,3 +171,10 @@ class UnusedComponent(Terminal):
 
     code = "DST124"
     remedy = "Remove the Component or mend its targets."
+
+
+class NotUsed(Terminal):
+    """This field is not used by this release."""
+
+    code = "DST125"
+    remedy = "Leave it for a later release, or take it out; do not rely on it."

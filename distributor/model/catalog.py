@@ -26,7 +26,8 @@ class Catalog:
     """Everything under catalog/ and environments/ of one root tree.
 
     What has findings of its own is left out of the maps, so that a broken neighbour stops nobody;
-    ``findings`` holds all of them, with file and line.
+    ``findings`` holds all of them, with file and line; ``notes`` what files ask for that this release
+    does not act on, which stops nothing.
     """
 
     root: ObjectId
@@ -36,6 +37,7 @@ class Catalog:
     tiers: Mapping[str, Tier] = field(default_factory=dict)
     pipeline: Pipeline | None = None
     findings: tuple[Finding, ...] = ()
+    notes: tuple[Finding, ...] = ()
 
     def package(self, app: str, version: str) -> Package | None:
         """One package, or ``None``."""
@@ -43,7 +45,13 @@ class Catalog:
 
     def findings_under(self, folder: str) -> tuple[Finding, ...]:
         """The findings of files below a folder (no trailing slash), and of the folder's own file."""
-        prefix = folder + "/"
-        return tuple(
-            f for f in self.findings if f.where.file == folder or f.where.file.startswith(prefix)
-        )
+        return _under(self.findings, folder)
+
+    def notes_under(self, folder: str) -> tuple[Finding, ...]:
+        """The same of the notes."""
+        return _under(self.notes, folder)
+
+
+def _under(findings: tuple[Finding, ...], folder: str) -> tuple[Finding, ...]:
+    prefix = folder + "/"
+    return tuple(f for f in findings if f.where.file == folder or f.where.file.startswith(prefix))

@@ -28,7 +28,8 @@ async def fsck(service: Service) -> tuple[Finding, ...]:
     findings = list(main_findings(snapshot))
     for view in await instance_views(service):
         where = Where(file=f"records/{view.environment}/{view.instance}.jsonl")
-        if view.vanished or "no such Installation" in view.main_ahead:
+        lost = ("no such Installation", "is gone from main")
+        if view.vanished or any(text in view.main_ahead for text in lost):
             what = ", ".join(view.vanished) or view.main_ahead
             text = f"(main declares no more what runs: {what})"
             findings.append(Finding.of(MissingFile, text, where, severity=Severity.WARNING))

@@ -23,7 +23,7 @@ from distributor.ports import Signer
 from distributor.rollout import start
 from distributor.services.gathering import Case, running_on
 from distributor.services.reconciling import plan_target
-from distributor.services.rendering import Rendered
+from distributor.services.rendering import Rendered, Subject
 from distributor.services.requesting import Ask, trailers_of
 from distributor.services.service import Service
 from distributor.services.works import work_of
@@ -136,8 +136,21 @@ async def _with_targets(
             subject.files,
             present=running_on(case.verdict_before),
         ).left_out,
-        findings=(finding,) if many else (),
+        findings=(*((finding,) if many else ()), *_notes(subject, tuple(clusters))),
     )
+
+
+def _notes(subject: Subject, clusters: tuple[str, ...]) -> tuple[Finding, ...]:
+    """The warnings about the files that this plan comes from."""
+    environment = f"environments/{subject.files.environment.name}"
+    files = (
+        f"catalog/{subject.package.app}/app.yaml",
+        subject.package.folder,
+        f"{environment}/environment.yaml",
+        f"{environment}/apps/{subject.installation.instance}.yaml",
+        *(f"{environment}/clusters/{name}.yaml" for name in clusters),
+    )
+    return tuple(f for file in files for f in subject.catalog.notes_under(file))
 
 
 def _waves(service: Service, case: Case) -> RolloutState | None:

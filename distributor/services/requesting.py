@@ -187,7 +187,8 @@ def _package(world: World, snapshot: Snapshot, ask: Ask, commit: ObjectId) -> tu
     if package is None:
         known = ", ".join(catalog.packages.get(installation.app, {})) or "none"
         reasons = "".join(
-            f"\n  {f}" for f in catalog.findings_under(f"catalog/{installation.app}/{ask.version}")
+            f"\n  {f}"
+            for f in errors(catalog.findings_under(f"catalog/{installation.app}/{ask.version}"))
         )
         raise VersionMissing(f"({installation.app} {ask.version}; there are: {known}){reasons}")
     return installation.app, package.digest

@@ -278,6 +278,11 @@ def main_findings(snapshot: Snapshot) -> tuple[Finding, ...]:
     return tuple(dict.fromkeys(errors(found)))
 
 
+def main_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """What main's files say and this release does not do: nothing is left out for it."""
+    return snapshot.catalog.notes
+
+
 def _left_behind(state: InstanceState) -> tuple[str, ...]:
     """Clusters of earlier verdicts that the desired one leaves out: what they run stays there."""
     since = 0
@@ -342,7 +347,7 @@ def _main_ahead(
 def _lost(snapshot: Snapshot, environment: str, instance: str) -> str:
     """What to do about an instance whose environment main does not have, or that cannot be read there."""
     folder = f"environments/{environment}"
-    if snapshot.catalog.findings_under(folder):
+    if errors(snapshot.catalog.findings_under(folder)):
         return f"{folder} cannot be read; what runs stays"
     remedy = f"`distributor remove {environment} {instance}` takes it away, or restore {folder}"
     return f"environment {environment} is gone from main; what runs stays: {remedy}"

@@ -32,6 +32,36 @@ def test_a_directory_cluster(program, repository):
     assert yaml.safe_load(text)["spec"]["delivery"]["flavour"] == "k0s"
 
 
+def test_a_mode_that_nothing_serves_is_refused_at_once(program, repository):
+    new = ["new", "cluster", "uat-pull", "--env", "uat", "--tier", "slim", "--mode", "pull"]
+    done = program(*new, code=1)
+    assert "DST417" in done.err
+    assert "comes with a later release" in done.err
+    assert not (repository / "environments/uat/clusters/uat-pull.yaml").exists()
+
+
+@pytest.mark.usefixtures("repository")
+def test_what_is_set_and_does_nothing_is_told_everywhere(program):
+    program("init", "--ledger")
+    made = program("plan", "sit", "website", "1.0.0", "-o", "json").json()
+    said = [f["message"] for f in made["findings"] if f["code"] == "DST125"]
+    assert any("spec.delivery.ignore " in text for text in said)
+    assert "DST125" in program("render", "catalog/website/1.0.0", "--env", "sit").err
+    assert "DST125" in program("status").err
+    checked = program("fsck")  # warnings alone are no findings
+    assert checked.err.count("DST125") > 5
+    assert "prd-slim-hamburg.yaml" in checked.err
+
+
+@pytest.mark.parametrize(
+    "words", [("history", "all", "all"), ("history", "all"), ("why", "all", "all")]
+)
+@pytest.mark.usefixtures("repository")
+def test_all_can_be_asked_about(program, words):
+    program("init", "--ledger")
+    program(*words)
+
+
 @pytest.mark.usefixtures("repository")
 def test_the_list_needs_no_ledger(program):
     rows = program("cluster", "list", "-o", "json").json()
