@@ -12,13 +12,15 @@ from dataclasses import dataclass
 
 import orjson
 
-from distributor.errors.render import EngineProtocol, RenderFailed
+from distributor.errors.render import EngineProtocol, RenderFailed, RenderTooLarge
 from distributor.model.rendering import ChartOptions, RenderJob
 
 PREFIX_SIZE = 8
 """Bytes to read before the two lengths of a frame are known."""
 _LENGTHS = struct.Struct(">II")
 _INNER_LENGTH = 4
+MAX_HEADER = 16 << 20
+"""Bytes of a request's header, values and patches included; maxHeader of the engine's frame.go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,10 @@ class Answer:
 
 
 def encode_render(request_id: int, job: RenderJob) -> bytes:
-    """The request frame of a render; raises ``RenderFailed`` where values or patches are no JSON."""
+    """The request frame of a render.
+
+    Raises ``RenderFailed`` where values or patches are no JSON, ``RenderTooLarge`` where they are too long.
+    """
     header: dict[str, object] = {
         "id": request_id,
         "op": "render",
@@ -58,6 +63,10 @@ def encode_render(request_id: int, job: RenderJob) -> bytes:
         encoded = orjson.dumps(header)
     except orjson.JSONEncodeError as error:  # a lone surrogate in a file name, for one
         raise RenderFailed(f"a name cannot be sent to the engine: {error}") from error
+    if len(encoded) > MAX_HEADER:
+        raise RenderTooLarge(
+            f"Its values, patches and file names hold {len(encoded)} bytes, the limit is {MAX_HEADER}."
+        )
     return _frame(encoded, *job.files.values())
 
 

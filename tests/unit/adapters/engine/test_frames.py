@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributor.adapters.engine import frames
-from distributor.errors.render import EngineProtocol, RenderFailed
+from distributor.errors.render import EngineProtocol, RenderFailed, RenderTooLarge
 from distributor.model.package import Renderer
 from distributor.model.rendering import ChartOptions, RenderJob
 
@@ -127,3 +127,12 @@ def test_a_file_name_that_is_no_text_is_refused():
 def test_answers_that_make_no_sense(header, blob):
     with pytest.raises(EngineProtocol):
         frames.decode(header, blob)
+
+
+def test_a_header_that_the_engine_would_not_read_is_not_sent():
+    options = ChartOptions(
+        release_name="r", namespace="n", values=b'{"a":"' + b"x" * frames.MAX_HEADER + b'"}'
+    )
+    job = RenderJob(renderer=Renderer.HELM, files={}, path="c", chart=options)
+    with pytest.raises(RenderTooLarge, match=f"the limit is {frames.MAX_HEADER}"):
+        frames.encode_render(1, job)
