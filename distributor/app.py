@@ -92,7 +92,11 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         ),
         loader=Loader(objects),
         engine=EnginePool(
-            EngineSettings(workers=settings.engine_workers, deadline=settings.render_timeout)
+            EngineSettings(
+                workers=settings.engine_workers,
+                deadline=settings.render_timeout,
+                hard_memory=settings.render_memory,
+            )
         ),
         cache=DiskRenderCache(state / "cache", CacheSettings(max_bytes=settings.cache_bytes)),
         schemas=KubernetesSchemas(),

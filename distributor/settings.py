@@ -69,7 +69,9 @@ class Settings:
     resync: float = _setting(300.0, "Seconds between checks of every target for drift", least=0.05)
     git_timeout: float = _setting(60.0, "Seconds that a Git remote may take to answer", least=0.1)
     engine_workers: int = _setting(2, "Render worker processes", least=1)
-    render_timeout: float = _setting(30.0, "Seconds that one render may take", least=0.1)
+    render_timeout: float = _setting(
+        30.0, "Seconds that one render may take, by the clock and of the processor", least=0.1
+    )
     cache_bytes: int = _setting(1 << 30, "Bytes of rendered objects to keep on disk", least=0)
     claim_seconds: float = _setting(
         60.0, "Seconds after which another service may take an instance over", least=1
@@ -80,6 +82,9 @@ class Settings:
     )
     log_level: str = _setting("info", "debug, info, warning or error")
     log_format: str = _setting("auto", "console, json, or auto: console at a terminal")
+    render_memory: int = _setting(
+        512 << 20, "Bytes of memory that one render may take", least=64 << 20
+    )
 
     def state_path(self) -> Path:
         """The state folder; its default depends on the repository, so that two never share one."""

@@ -99,7 +99,11 @@ def package_at(local: Local, folder: Path) -> Package:
 @asynccontextmanager
 async def engine(settings: Settings, workers: int = 1) -> AsyncIterator[EnginePool]:
     """The render engine, stopped at the end."""
-    pool = EnginePool(EngineSettings(workers=workers, deadline=settings.render_timeout))
+    pool = EnginePool(
+        EngineSettings(
+            workers=workers, deadline=settings.render_timeout, hard_memory=settings.render_memory
+        )
+    )
     try:
         yield pool
     finally:

@@ -65,28 +65,28 @@ class RenderTimeout(Terminal):
     """The render took longer than it may."""
 
     code = "DST309"
-    remedy = "Look for a template that never ends; the limit is a setting."
+    remedy = "Look for a template that never ends; the limit is `render_timeout`."
 
 
 class RenderTooLarge(Terminal):
     """The render is larger than it may be."""
 
     code = "DST310"
-    remedy = "Split the package; the limit is a setting."
+    remedy = "Split the package; `docs/explanation/isolation.md` lists the limits."
 
 
 class TooManyObjects(Terminal):
     """The render yields more objects than it may."""
 
     code = "DST311"
-    remedy = "Split the package; the limit is a setting."
+    remedy = "Split the package; `docs/explanation/isolation.md` lists the limits."
 
 
 class TooDeep(Terminal):
     """The content is nested deeper than it may be."""
 
     code = "DST312"
-    remedy = "Flatten it; the limit is a setting."
+    remedy = "Flatten it; `docs/explanation/isolation.md` lists the limits."
 
 
 class WorkerDied(Terminal):
@@ -156,7 +156,7 @@ class OutOfMemory(Terminal):
     """The render needs more memory than it may."""
 
     code = "DST322"
-    remedy = "Look for a template or patch that multiplies its text; else split the package."
+    remedy = "Look for a template or patch that multiplies its text; the limit is `render_memory`."
 
 
 class OutOfProcessorTime(RenderTimeout):
