@@ -11,6 +11,7 @@ from distributor.model.manifest import Manifest
 from distributor.model.refs import ObjectRef
 from distributor.plan.drift import FieldDrift, diff
 from distributor.plan.ownership import OUR_MANAGER
+from distributor.render.hooks import hook_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,8 @@ def compare(
 ) -> Comparison:
     """Missing and changed objects; extra ones only by an inventory, since the rest is not ours.
 
-    A manifest that names no namespace also matches its namesake in ``default``. Raises ``BadManifest``
+    Hooks run around a change and are no part of what should be there, so they are not looked at. A
+    manifest that names no namespace also matches its namesake in ``default``. Raises ``BadManifest``
     where a live object has no identity.
     """
     there = {Manifest.of(obj).ref: obj for obj in live}
@@ -44,6 +46,8 @@ def compare(
     changed: dict[ObjectRef, tuple[FieldDrift, ...]] = {}
     met: set[ObjectRef] = set()
     for manifest in sorted(desired, key=lambda m: m.ref):
+        if hook_of(manifest) is not None:
+            continue
         ref = _match(manifest.ref, there)
         if ref is None:
             missing.append(manifest.ref)

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from distributor.errors.cluster import ForeignObject, HookFailed, HookInTheWay, HookLeft
+from distributor.errors.cluster import (
+    DeletePending,
+    ForeignObject,
+    HookFailed,
+    HookInTheWay,
+    HookLeft,
+)
 from distributor.health import runs_to_an_end
 from distributor.model.changes import InventoryEntry, LiveObject
 from distributor.model.findings import Finding, Severity
@@ -49,6 +55,7 @@ async def _advance(run: Run, step: HookStep) -> ObjectHealth | None:
     if known.result is HookResult.SUCCEEDED:
         return None
     if known.result is HookResult.FAILED:
+        await _delete(run, step, DeletePolicy.FAILED)
         run.fail(step.hook.ref, HookFailed(f"({step}: {known.message})"))
         return None
     live = (await run.connection.read_live([_entry(known)])).get(step.hook.ref)
@@ -103,11 +110,17 @@ async def _note(
 
 
 async def _delete(run: Run, step: HookStep, policy: DeletePolicy) -> None:
-    """Delete as a policy says. What cannot be deleted is told and remembered, and stops nothing."""
+    """Delete as a policy says; a server at fault is asked again.
+
+    What cannot be deleted (a finalizer, a refusal) is told and remembered, and stops nothing.
+    """
     if not removable(step, run.inventory.hooks, policy):
         return
     known = run.inventory.hooks.runs[step.name]
     (gone,) = await run.connection.delete(run.inventory, [_entry(known)])
+    if gone.error is not None and gone.retryable and gone.error.code != DeletePending.code:
+        run.outcomes.append(gone)
+        return
     if gone.error is not None:
         told = f"({step}: {gone.error.message})"
         run.warnings.append(Finding.of(HookLeft, told, severity=Severity.WARNING))

@@ -147,3 +147,12 @@ def test_the_deepest_object_that_can_be_a_manifest_is_compared():
     assert len(diff(desired, _nested(240, 2))) == 1
     assert len(diff(desired, _nested(2000, 2))) == 1
     assert diff(desired, _nested(240, 1)) == ()
+
+
+def test_hooks_are_not_compared():
+    """They come and go with a change, and are neither missing nor drifted afterwards."""
+    notes = {"helm.sh/hook": "post-install"}
+    wanted = [manifest("batch/Job/shop/gone", annotations=notes), manifest("ConfigMap/shop/a"),
+              manifest("batch/Job/shop/there", annotations=notes, spec={"x": 1})]  # fmt: skip
+    live = [obj("batch/Job/shop/there", spec={"x": 2}), obj("ConfigMap/shop/a")]
+    assert compare(wanted, live).in_sync

@@ -306,6 +306,32 @@ async def test_what_cannot_be_deleted_after_success_is_told_and_stops_nothing(sh
     assert shop.names == ["robot", "settings"]
 
 
+async def test_a_server_at_fault_is_asked_again_to_delete(shop):
+    await shop.settle(shop.work("one", 1, POLICIES))
+    await shop.once(shop.work("two", 2, POLICIES))
+    shop.end()
+    shop.memory.refuse[ref("ServiceAccount", "robot")] = Throttled("later")
+    report = await shop.settle(shop.work("two", 2, POLICIES))
+    assert [(f.code, report.actuation) for f in report.findings] == [("DST403", Actuation.FAILED)]
+    assert report.outcomes[-1].retryable
+    shop.memory.refuse.clear()
+    assert (await shop.settle(shop.work("two", 2, POLICIES))).actuation is Actuation.APPLIED
+    assert shop.names == ["settings"]
+
+
+async def test_a_failed_hook_is_deleted_even_if_the_server_was_at_fault_first(shop):
+    await shop.settle(shop.work("one", 1, POLICIES))
+    await shop.once(shop.work("two", 2, POLICIES))
+    shop.end(BROKEN)
+    shop.memory.refuse[ref("Job", "migrate")] = Throttled("later")
+    report = await shop.once(shop.work("two", 2, POLICIES))
+    assert [f.code for f in report.findings] == ["DST403", "DST421"]
+    shop.memory.refuse.clear()
+    report = await shop.once(shop.work("two", 2, POLICIES))
+    assert [f.code for f in report.findings] == ["DST421"]
+    assert shop.names == ["robot", "settings"]
+
+
 @pytest.mark.parametrize(
     ("error", "code"), [(ApiRefused("no"), "DST402"), (Throttled("later"), "DST403")]
 )
