@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -176,6 +179,7 @@ func (j *job) loadChart(dir string) (*chart.Chart, error) {
 	if err != nil {
 		return nil, fail(codeBuild, dir, "%v", err)
 	}
+	sortSubcharts(c)
 	if version := c.Metadata.APIVersion; version != chart.APIVersionV1 && version != chart.APIVersionV2 {
 		return nil, fail(codeBuild, dir, "a chart of apiVersion %s cannot be installed; Helm knows v1 and v2", quote(version))
 	}
@@ -183,6 +187,31 @@ func (j *job) loadChart(dir string) (*chart.Chart, error) {
 		return nil, fail(codeBuild, dir, "a chart of type %s cannot be installed", quote(kind))
 	}
 	return c, checkDependencies(dir, c)
+}
+
+// sortSubcharts puts the subcharts into a fixed order, which Helm loads in that of a map: CRDs follow
+// it, and the one that wins where two have one name.
+func sortSubcharts(c *chart.Chart) {
+	subcharts := slices.Clone(c.Dependencies())
+	slices.SortFunc(subcharts, func(a, b *chart.Chart) int {
+		return cmp.Or(
+			strings.Compare(a.Name(), b.Name()),
+			strings.Compare(a.Metadata.Version, b.Metadata.Version),
+			bytes.Compare(contentOf(a), contentOf(b)),
+		)
+	})
+	c.SetDependencies(subcharts...)
+	for _, subchart := range subcharts {
+		sortSubcharts(subchart)
+	}
+}
+
+func contentOf(c *chart.Chart) []byte {
+	hash := sha256.New()
+	for _, file := range c.Raw {
+		fmt.Fprintf(hash, "%s\n%d\n%s", file.Name, len(file.Data), file.Data)
+	}
+	return hash.Sum(nil)
 }
 
 func (j *job) chartFiles(dir string) ([]*archive.BufferedFile, error) {
@@ -196,6 +225,7 @@ func (j *job) chartFiles(dir string) ([]*archive.BufferedFile, error) {
 	}
 	rules.AddDefaults()
 	var files []*archive.BufferedFile
+	packed := archives{dir: dir, atMost: int64(j.limits.MaxInput)}
 	for _, full := range j.below(dir) {
 		name := strings.TrimPrefix(full, dir+"/")
 		if ignored(rules, name) {
@@ -203,6 +233,11 @@ func (j *job) chartFiles(dir string) ([]*archive.BufferedFile, error) {
 		}
 		if name == "Chart.yaml" || name == "values.yaml" {
 			if err := j.checkYAML(full); err != nil {
+				return nil, err
+			}
+		}
+		if isPackedChart(full) {
+			if err := packed.check(name, j.files[full], 1); err != nil {
 				return nil, err
 			}
 		}

@@ -90,6 +90,9 @@ func kustomizeError(name string, err error) error {
 	case strings.Contains(message, "already registered id"),
 		strings.Contains(message, "behavior must be merge or replace"):
 		code = codeDuplicate
+	case strings.Contains(message, "accumulated size increase of copy"):
+		code = codeTooLarge
+		message += "; a patch copies an object into itself, or much of it many times"
 	case strings.Contains(message, "MalformedYAMLError"):
 		code = codeBadYAML
 	}

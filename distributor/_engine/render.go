@@ -18,7 +18,8 @@ type job struct {
 	// customSchema is set when a kustomization brings its own OpenAPI schema: kustomize keeps
 	// that in process-wide state, which must not reach the next request.
 	customSchema bool
-	visited      map[string]bool
+	builds       map[string]int // of each kustomization that was visited, bases included
+	open         int            // kustomizations that are being visited
 }
 
 // render gives the objects of the base, with layers and patches laid over them, as JSON.

@@ -15,13 +15,17 @@ import (
 // visit reads the kustomization in a directory and everything that it names, before kustomize
 // does, and refuses what would leave the tree, reach the network or start a program.
 func (j *job) visit(dir string) error {
-	if j.visited[dir] {
+	if j.builds[dir] > 0 {
 		return nil // cycles are kustomize's to report
 	}
-	if j.visited == nil {
-		j.visited = map[string]bool{}
+	if j.builds == nil {
+		j.builds = map[string]int{}
 	}
-	j.visited[dir] = true
+	j.builds[dir] = 1
+	if j.open++; j.open > maxBuilds {
+		return fail(codeTooLarge, dir, "more than %d kustomizations stand on each other; use fewer layers of bases", maxBuilds)
+	}
+	defer func() { j.open-- }()
 	name, err := j.kustomizationIn(dir)
 	if err != nil {
 		return err
@@ -34,6 +38,9 @@ func (j *job) visit(dir string) error {
 		return fail(codeBuild, name, "%v", err)
 	}
 	k.FixKustomization()
+	if err := checkEntries(name, &k); err != nil {
+		return err
+	}
 	if len(k.OpenAPI) > 0 {
 		j.customSchema = true
 	}
@@ -85,9 +92,9 @@ func (j *job) visitRefs(at *reference, k *types.Kustomization) error {
 		{"patchesStrategicMerge", merges, j.inlineOrFile},
 		{"patches", patchFiles, j.yamlFile},
 		{"replacements", replacements, j.yamlFile},
-		{"crds", k.Crds, j.yamlFile},
+		{"crds", k.Crds, j.crdFile},
 		{"configurations", k.Configurations, j.yamlFile},
-		{"openapi", []string{k.OpenAPI["path"]}, j.anyFile},
+		{"openapi", []string{k.OpenAPI["path"]}, j.openAPIFile},
 		{"configMapGenerator", sourcesOf(k), j.anyFile},
 	}
 	for _, step := range steps {
@@ -136,7 +143,10 @@ func (j *job) fileOrDir(at *reference, name string) error {
 	if len(j.below(target)) == 0 {
 		return missing(at, name, target)
 	}
-	return j.visit(target)
+	if err := j.visit(target); err != nil {
+		return err
+	}
+	return j.countBuilds(at, target)
 }
 
 func (j *job) inlineOrFile(at *reference, name string) error {

@@ -50,6 +50,9 @@ func checkSchema(data []byte, values map[string]any) error {
 	if err != nil {
 		return fmt.Errorf("values.schema.json: %w", err)
 	}
+	if tooMuchWork(document, values) {
+		return fmt.Errorf("values.schema.json: the check takes more than %d steps; let its parts refer to each other fewer times", maxSchemaWork)
+	}
 	if err := schema.Validate(values); err != nil {
 		_, findings, _ := strings.Cut(err.Error(), "\n")
 		return fmt.Errorf("%s", findings)

@@ -69,10 +69,13 @@ class RenderTimeout(Terminal):
 
 
 class RenderTooLarge(Terminal):
-    """The render is larger than it may be."""
+    """The render is larger, or more work, than it may be."""
 
     code = "DST310"
-    remedy = "Split the package; `docs/explanation/isolation.md` lists the limits."
+    remedy = (
+        "Make smaller what the message names, or split the package; docs/explanation/isolation.md lists the "
+        "limits."
+    )
 
 
 class TooManyObjects(Terminal):
