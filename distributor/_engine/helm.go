@@ -180,6 +180,7 @@ func (j *job) loadChart(dir string) (*chart.Chart, error) {
 		return nil, fail(codeBuild, dir, "%v", err)
 	}
 	sortSubcharts(c)
+	steadyChartFiles(c)
 	if version := c.Metadata.APIVersion; version != chart.APIVersionV1 && version != chart.APIVersionV2 {
 		return nil, fail(codeBuild, dir, "a chart of apiVersion %s cannot be installed; Helm knows v1 and v2", quote(version))
 	}

@@ -32,6 +32,7 @@ func (p *purity) steadyFuncs() template.FuncMap {
 		"htmlDateInZone": func(at any, zone string) (string, error) { return p.date("htmlDateInZone", time.DateOnly, at, zone) },
 		"durationRound":  p.durationRound,
 		"printf":         p.printf,
+		"steadyFiles":    useSteadyFiles,
 	}
 }
 

@@ -232,3 +232,55 @@ async def test_a_folder_without_a_chart(helm):
 async def test_helmignore(helm):
     files = {**CHART, "chart/.helmignore": "b-*\ncharts/\n"}
     assert [item["kind"] for item in await helm(files)] == ["Deployment", "Pod", "Job"]
+
+
+FILES_TEMPLATE = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: %s}
+data:
+  one: {{ .Files.Get "a/x.txt" | quote }}
+  none: {{ .Files.Get "gone" | quote }}
+  bytes: {{ .Files.GetBytes "b/x.txt" | toString | quote }}
+  index: {{ index .Files "b/x.txt" | toString | quote }}
+  lines: {{ .Files.Lines "a/y.txt" | toJson | quote }}
+  nothing: {{ .Files.Lines "gone" | toJson | quote }}
+  globbed: {{ range $name, $content := .Files.Glob "*/x.txt" }}{{ $name }},{{ end }}
+  everything: {{ len (.Files.Glob "[") | quote }}
+  config: {{ (.Files.Glob "*/x.txt").AsConfig | quote }}
+  secrets: {{ (.Files.Glob "*/x.txt").AsSecrets | quote }}
+  all: {{ len .Files | quote }}
+"""
+
+
+async def test_files_of_one_name_in_two_folders_flatten_to_the_later(helm):
+    files = {
+        "chart/Chart.yaml": CHART["chart/Chart.yaml"],
+        "chart/a/x.txt": "first\n",
+        "chart/a/y.txt": "1\n2\n",
+        "chart/templates/a.yaml": FILES_TEMPLATE % "a",
+        "chart/templates/of-the-subchart.yaml": (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n"
+            'data: {x: {{ (.Subcharts.sub.Files.Glob "**").AsConfig | quote }}}\n'
+        ),
+        "chart/charts/sub/Chart.yaml": "apiVersion: v2\nname: sub\nversion: 0.1.0\n",
+        **{f"chart/charts/sub/{n}/z": str(n) for n in range(9)},
+    }
+    plain = await helm({**files, "chart/b/y.txt": "1\n2\n"})
+    for _ in range(3):
+        (found, subchart) = await helm({**files, "chart/b/x.txt": "second\n"})
+        assert found["data"] == {
+            "one": "first\n",
+            "none": "",
+            "bytes": "second\n",
+            "index": "second\n",
+            "lines": '["1","2"]',
+            "nothing": "[]",
+            "globbed": "a/x.txt,b/x.txt,",
+            "everything": "3",
+            "config": "x.txt: |\n  second",
+            "secrets": "x.txt: c2Vjb25kCg==",
+            "all": "3",
+        }
+        assert subchart["data"] == {"x": 'z: "8"'}
+    assert plain[0]["data"]["config"] == "x.txt: |\n  first"
