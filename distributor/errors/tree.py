@@ -7,7 +7,7 @@ import inspect
 from dataclasses import dataclass
 from typing import ClassVar
 
-_MODULES = ("catalog", "policy", "render", "cluster", "rollout", "git", "service")
+_MODULES = ("catalog", "policy", "render", "cluster", "rollout", "git", "service", "secrets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RANGES = {"catalog": "1", "policy": "2", "render": "3", "cluster": "4", "rollout": "5"} | {
     "git": "6",
     "service": "7",
+    "secrets": "3",
     "distributor.model.findings": "1",  # carries findings, so it stands above the tree
 }
 CODES = registry()
