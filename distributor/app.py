@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import AsyncIterator
@@ -19,16 +20,19 @@ from distributor.adapters.holder import Holder
 from distributor.adapters.keys import load
 from distributor.adapters.kube import KubeConnections
 from distributor.adapters.schemas import KubernetesSchemas
+from distributor.adapters.sops import SopsOpener
 from distributor.adapters.store import SqlStore
 from distributor.adapters.timers import SchedulerTimers
 from distributor.catalog.loading import Loader
 from distributor.errors import Where
-from distributor.errors.git import NotARepository
+from distributor.errors.git import BadKey, NotARepository
 from distributor.errors.service import BadSetting, StateNotWritable
 from distributor.model.fleet import Mode
 from distributor.ports import Signer
 from distributor.services.connections import OpenByMode
+from distributor.services.sealing import Seal
 from distributor.services.service import Service
+from distributor.services.splicing import Splicer, SplicingConnections
 from distributor.services.world import World
 from distributor.settings import Settings
 
@@ -85,6 +89,7 @@ def _make_state(state: Path) -> None:
 def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) -> World:
     objects = PygitObjects.create(state / "repository.git")
     heads = (settings.main, settings.ledger)
+    seal = _seal(settings, signer)
     return World(
         objects=objects,
         remote=GitRemote(
@@ -100,14 +105,19 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         ),
         cache=DiskRenderCache(state / "cache", CacheSettings(max_bytes=settings.cache_bytes)),
         schemas=KubernetesSchemas(),
-        connections=OpenByMode(
-            {
-                Mode.DIRECTORY: DirectoryConnections(Path(settings.directory_root).expanduser()),
-                Mode.PUSH: KubeConnections(
-                    {n: entry for n, entry in settings.connections.items() if not is_branch(entry)}
-                ),
-                Mode.BRANCH: _branches(settings, state, signer),
-            }
+        connections=SplicingConnections(
+            OpenByMode(
+                {
+                    Mode.DIRECTORY: DirectoryConnections(
+                        Path(settings.directory_root).expanduser()
+                    ),
+                    Mode.PUSH: KubeConnections(
+                        {n: e for n, e in settings.connections.items() if not is_branch(e)}
+                    ),
+                    Mode.BRANCH: _branches(settings, state, signer),
+                }
+            ),
+            Splicer(blobs=objects, opener=SopsOpener(settings.secrets_key_path()), seal=seal),
         ),
         store=SqlStore(state / "distributor.sqlite"),
         clock=SystemClock(),
@@ -117,6 +127,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         ledger=settings.ledger,
         claim_seconds=settings.claim_seconds,
         target_concurrency=settings.target_concurrency,
+        seal=seal,
     )
 
 
@@ -137,6 +148,14 @@ def _branches(settings: Settings, state: Path, signer: Signer | None) -> BranchC
         reserved=(settings.main, settings.ledger),
         heads=head,
     )
+
+
+def _seal(settings: Settings, signer: Signer | None) -> Seal:
+    """The seal of the service; a process that only looks may not be able to read its key."""
+    if signer is None:
+        with contextlib.suppress(BadKey):
+            signer = load_key(settings)
+    return Seal.of(signer)
 
 
 def load_key(settings: Settings) -> Signer | None:

@@ -45,6 +45,10 @@ class Settings:
         "",
         "The service's own ed25519 key, for ledger commits; empty: one under the user's configuration folder",
     )
+    secrets_key: str = _setting(
+        "",
+        "File with the age identities that SOPS files are opened with; empty: `age.txt` beside the service's key",
+    )
     sign: str = _setting(
         "", "Your ed25519 key for tags; empty: tags are unsigned unless --sign names one"
     )
@@ -100,6 +104,12 @@ class Settings:
             return Path(self.service_key).expanduser()
         base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
         return Path(base) / "distributor" / "service_ed25519"
+
+    def secrets_key_path(self) -> Path:
+        """The file with the age identities."""
+        if self.secrets_key:
+            return Path(self.secrets_key).expanduser()
+        return self.service_key_path().with_name("age.txt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +186,7 @@ def _refuse_unknown(document: Mapping[str, Any], known: Mapping[str, Any], file:
             raise BadSetting(f"(unknown setting {name!r})", where=Where(file=file, field=name))
 
 
-_PATHS = ("state_dir", "service_key", "sign", "directory_root")
+_PATHS = ("state_dir", "service_key", "sign", "directory_root", "secrets_key")
 
 
 def _beside(name: str, value: Any, folder: Path) -> Any:  # noqa: ANN401 - a setting's own type

@@ -29,6 +29,7 @@ from distributor.render import (
     Origin,
     Variables,
     binder_of,
+    check_placeholders,
     explain,
     finish,
     job,
@@ -145,6 +146,7 @@ class LocalRenderer:
     async def _binder(self, cell: RenderInput, choice: Choice) -> Binder:
         wanted = job(cell, choice.package, choice.installation, self._local.reader)
         objects = await self._engine.render(wanted)
+        check_placeholders(finish(objects, cell, choice.package), wanted.placeholders)
         return binder_of(objects, cell, choice.package)
 
 

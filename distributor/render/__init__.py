@@ -13,6 +13,7 @@ from distributor.render.explain import Origin, explain, prefixes
 from distributor.render.finishing import finish
 from distributor.render.hooks import Split, ordinary, split
 from distributor.render.jobs import job
+from distributor.render.placeholders import check as check_placeholders
 from distributor.render.rendered import rendered_digest
 from distributor.render.values import check_values, instance_values
 from distributor.render.variables import Bound, Variables, variables
@@ -29,6 +30,7 @@ __all__ = [
     "bind",
     "binder_of",
     "cells",
+    "check_placeholders",
     "check_values",
     "explain",
     "finish",

@@ -16,6 +16,7 @@ from distributor.model.refs import ObjectId
 from distributor.model.rendering import ChartOptions, RenderInput, RenderJob
 from distributor.model.trees import EntryKind, TreeReader
 from distributor.render.cells import PACKAGE_FOLDER
+from distributor.render.placeholders import hidden
 from distributor.render.values import merged
 
 MAX_FILES = 10_000
@@ -29,13 +30,18 @@ def job(
 ) -> RenderJob:
     """What the engine is asked for one cell.
 
-    Trees are read by object id, each folder of ``cell.layers`` once. Raises ``UnsafeEntry`` for
-    symbolic links and submodules, ``TooLarge``, and the reader's ``ObjectMissing``.
+    Trees are read by object id, each folder of ``cell.layers`` once. SOPS files are handed over with
+    placeholders for what is encrypted. Raises ``UnsafeEntry`` for symbolic links and submodules,
+    ``TooLarge``, the reader's ``ObjectMissing``, and for SOPS files what ``hidden`` raises.
     """
     files: dict[str, bytes] = {}
-    budget = _Budget()
+    budget, placeholders = _Budget(), set[str]()
     for tree, folder, label in _sources(cell, package):
-        files.update(_collect(reader, tree, folder, label, budget))
+        for path, entry, shown in _collect(reader, tree, folder, label, budget):
+            data = reader.blob(entry)
+            made = hidden(data, path, entry, shown)
+            files[path] = data if made is None else made[0]
+            placeholders.update(map(str, made[1] if made is not None else ()))
     base, *above = cell.layers
     return RenderJob(
         renderer=package.renderer,
@@ -45,6 +51,7 @@ def job(
         patches=canonical(list(installation.patches)),
         chart=_chart(cell, package, installation) if package.renderer is Renderer.HELM else None,
         package=package.tree,
+        placeholders=frozenset(placeholders),
     )
 
 
@@ -93,8 +100,8 @@ class _Budget:
 
 def _collect(
     reader: TreeReader, tree: ObjectId, folder: str, label: str, budget: _Budget
-) -> Iterator[tuple[str, bytes]]:
-    """The files below a tree, named below ``folder``; ``label`` is its path in the repository."""
+) -> Iterator[tuple[str, ObjectId, str]]:
+    """The files below a tree: path below ``folder``, blob, and the path in the repository."""
     if folder.count("/") > MAX_DEPTH:
         raise TooLarge(f"folders nested deeper than {MAX_DEPTH}", where=Where(file=label))
     for entry in reader.entries(tree):
@@ -104,6 +111,6 @@ def _collect(
                 yield from _collect(reader, entry.id, path, shown, budget)
             case EntryKind.BLOB:
                 budget.take(reader.size(entry.id), shown)
-                yield path, reader.blob(entry.id)
+                yield path, entry.id, shown
             case EntryKind.LINK | EntryKind.SUBMODULE:
                 raise UnsafeEntry(f"({entry.kind})", where=Where(file=shown))

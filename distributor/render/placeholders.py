@@ -26,7 +26,7 @@ from distributor.errors.secrets import (
 from distributor.model.manifest import Manifest, canonical
 from distributor.model.refs import ObjectId
 from distributor.render.ciphertexts import ENCRYPTED, Form, Leaf, Part, SopsFile, read
-from distributor.render.secrets import SECRET
+from distributor.render.secrets import SECRET, encoded, has_plain_text
 
 MARK = "distributor-sops("
 _TOKEN = re.compile(
@@ -74,14 +74,17 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def hidden(data: bytes, path: str, blob: ObjectId) -> tuple[bytes, frozenset[Placeholder]] | None:
+def hidden(
+    data: bytes, path: str, blob: ObjectId, shown: str = ""
+) -> tuple[bytes, frozenset[Placeholder]] | None:
     """A SOPS file with placeholders for its encrypted values; ``None`` for any other file.
 
+    ``path`` is where it lies in the render, ``shown`` in the repository, for messages.
     Objects and dotenv files keep their form; of every other file one placeholder stays. A custom
     resource stays as it is: a controller in the cluster opens it. Raises ``BrokenCiphertext``, and
     ``SecretMisplaced`` for an object that has more encrypted than the data of a Secret.
     """
-    file = read(data, path)
+    file = read(data, shown or path)
     if file is None or all(map(_is_custom, file.parts)):
         return None
     whole = Placeholder(path=path, key="", blob=blob)
@@ -138,7 +141,7 @@ def _check_object(file: SopsFile, part: Part) -> None:
             raise SecretMisplaced(where=file.where(leaf.path))
 
 
-def check(manifests: Iterable[Manifest], known: frozenset[Placeholder]) -> None:
+def check(manifests: Iterable[Manifest], known: frozenset[str]) -> None:
     """Let placeholders stand only where they can be filled in, and only those that were made.
 
     A package could otherwise name a file of somebody else and get its values, or have them put where
@@ -149,9 +152,9 @@ def check(manifests: Iterable[Manifest], known: frozenset[Placeholder]) -> None:
             if MARK.encode() in manifest.body:
                 raise SecretMisplaced(where=Where(file=str(manifest.ref)))
             continue
-        placed = set(in_secret(manifest.data(), manifest))
+        placed = set(map(str, in_secret(manifest.data(), manifest)))
         if not placed <= known:
-            name = min(map(str, placed - known))
+            name = min(placed - known)
             raise PlaceholderForged(f"({name})", where=Where(file=str(manifest.ref)))
 
 
@@ -178,9 +181,11 @@ def in_secret(data: Mapping[str, Any], manifest: Manifest) -> Iterator[Placehold
 
 
 def decoded(value: str) -> str:
-    """A data value's text as far as placeholders go: bytes that are no UTF-8 stay as what is no text."""
+    """A data value's text; bytes that are no UTF-8 survive. kustomize breaks base64 into lines."""
     try:
-        return base64.b64decode(value, validate=True).decode("utf-8", "surrogateescape")
+        return base64.b64decode("".join(value.split()), validate=True).decode(
+            "utf-8", "surrogateescape"
+        )
     except (binascii.Error, ValueError):
         return value
 
@@ -191,7 +196,7 @@ def spliced(manifest: Manifest, values: Mapping[Placeholder, bytes]) -> Manifest
     What replaces a placeholder written as data must be base64 itself; within data that was encoded after
     rendering it is encoded with the text around it. Raises ``SecretNotBase64``.
     """
-    content = manifest.data()
+    content = (encoded(manifest) if has_plain_text(manifest) else manifest).data()
     content["data"] = {
         key: _filled_in(value, values, Where(file=str(manifest.ref), field=f"data.{key}"))
         for key, value in content["data"].items()

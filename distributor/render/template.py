@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import orjson
 
 from distributor.model.manifest import Manifest, body_digest, canonical
+from distributor.render.placeholders import check, in_secret
 from distributor.render.places import Path, is_identity, put, shown
-from distributor.render.secrets import encoded, has_plain_text
+from distributor.render.secrets import SECRET, encoded, has_plain_text
 from distributor.render.substitution import Scalar
 from distributor.render.variables import Bound
 
@@ -53,13 +54,18 @@ class Place:
 class Template:
     """An object with places: ``origin`` is how it was rendered."""
 
-    __slots__ = ("_parts", "_plain", "_remade", "moves", "origin", "places")
+    __slots__ = ("_parts", "_placeholders", "_plain", "_remade", "moves", "origin", "places")
 
     def __init__(self, origin: Manifest, places: tuple[Place, ...]) -> None:
         self.origin = origin
         self.moves = any(is_identity(place.path) for place in places)
         self._plain = has_plain_text(origin)
-        self._remade = self.moves or self._plain
+        secret = origin.ref.group_kind == SECRET
+        # A variable must not make a placeholder of somebody else's value.
+        self._placeholders = (
+            frozenset(map(str, in_secret(origin.data(), origin))) if secret else None
+        )
+        self._remade = self.moves or secret
         self._parts, order = _cut(origin, places)
         self.places = tuple(places[number] for number in order)
 
@@ -80,7 +86,10 @@ class Template:
         body = b"".join(pieces)
         if self._remade:
             made = Manifest.of(orjson.loads(body))
-            return encoded(made) if self._plain else made
+            made = encoded(made) if self._plain else made
+            if self._placeholders is not None:
+                check([made], self._placeholders)
+            return made
         origin = self.origin
         return Manifest(
             ref=origin.ref, api_version=origin.api_version, body=body, digest=body_digest(body)

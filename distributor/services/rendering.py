@@ -20,11 +20,13 @@ from distributor.model.manifest import ManifestSet
 from distributor.model.package import Package
 from distributor.model.refs import Digest, digest_of
 from distributor.model.rendering import RenderInput
-from distributor.render import Binder, Cells, Variables, binder_of, job
+from distributor.render import Binder, Cells, Variables, binder_of, check_placeholders, finish, job
 from distributor.services.failures import Failures
 from distributor.services.world import World
 
 _KEPT_CELLS = 64
+_JOBS = b"jobs 2"
+"""Raised when the files that a job hands to the engine are made otherwise."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of cells that are done, and of all."""
@@ -131,7 +133,7 @@ class Renderer:
 
     async def _make(self, cell: RenderInput, subject: Subject) -> Binder:
         world = self._world
-        key = digest_of(cell.digest.encode(), world.engine.version.encode())
+        key = digest_of(cell.digest.encode(), world.engine.version.encode(), _JOBS)
         objects = world.cache.get(key)
         if objects is None:
             objects = await self._asked(key, cell, subject)
@@ -154,10 +156,13 @@ class Renderer:
             raise known
         render_job = job(cell, subject.package, subject.installation, world.objects)
         try:
-            return await world.engine.render(render_job)
+            objects = await world.engine.render(render_job)
+            if render_job.placeholders:
+                check_placeholders(finish(objects, cell, subject.package), render_job.placeholders)
         except DistributorError as error:
             self._failures.put(key, error, world.clock.now())
             raise
+        return objects
 
 
 def _told(progress: Progress | None, total: int) -> Callable[[Awaitable[_T]], Awaitable[_T]]:

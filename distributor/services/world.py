@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from distributor.catalog.loading import Loader
 from distributor.ports import (
@@ -16,6 +16,7 @@ from distributor.ports import (
     Signer,
     Store,
 )
+from distributor.services.sealing import Seal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class World:
     ledger: str = "ledger"
     claim_seconds: float = 60.0
     target_concurrency: int = 16
+    seal: Seal = field(default_factory=Seal)
 
     @property
     def main_ref(self) -> str:

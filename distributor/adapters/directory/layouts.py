@@ -207,7 +207,7 @@ def action(before: Manifest | None, after: Manifest) -> Action:
     """What setting ``after`` in the place of ``before`` is called."""
     if before is None:
         return Action.CREATED
-    return Action.UNCHANGED if before.digest == after.digest else Action.CONFIGURED
+    return Action.UNCHANGED if before.body == after.body else Action.CONFIGURED
 
 
 def file_name(ref: ObjectRef) -> str:

@@ -34,6 +34,11 @@ def coded(text):
     return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
 
 
+def lines(text):
+    """As kustomize writes long values."""
+    return "\n".join(text[start : start + 70] for start in range(0, len(text), 70))
+
+
 def secret(make, **data):
     return make.manifest("Secret", "db", **data)
 
@@ -139,7 +144,7 @@ def test_files_that_are_refused(name, text, expected):
     assert "ENC" not in str(raised.value)
 
 
-KNOWN = frozenset({ONE})
+KNOWN = frozenset({str(ONE)})
 
 
 @pytest.mark.parametrize(
@@ -148,6 +153,8 @@ KNOWN = frozenset({ONE})
         ({"data": {"a": str(ONE)}}, None),
         ({"data": {"a": coded(str(ONE))}}, None),
         ({"data": {"a": coded(f"user:{ONE}@host {ONE}")}}, None),
+        ({"data": {"a": lines(coded(f"user:{ONE}"))}}, None),
+        ({"data": {"a": lines(coded(str(OTHER)))}}, PlaceholderForged),
         ({"data": {"a": coded(b"\xff\xfe")}, "stringData": {"b": f"x{ONE}"}}, None),
         ({"data": {"a": str(OTHER)}}, PlaceholderForged),
         ({"data": {"a": coded(str(OTHER))}}, PlaceholderForged),
@@ -184,7 +191,8 @@ def test_placeholders_stand_in_secrets_alone(make):
 def test_values_are_spliced_in_and_the_digest_stays(make):
     before = secret(
         make,
-        data={"raw": str(ONE), "text": coded(f"u:{ONE}@h"), "bytes": coded(b"\xff"), "old": "YQ=="},
+        data={"raw": str(ONE), "text": coded(f"u:{ONE}@h"), "bytes": coded(b"\xff"), "old": "YQ=="}
+        | {"lines": lines(coded(f"{ONE}\n"))},
     )
     after = spliced(before, {ONE: base64.b64encode(b"${x} $${y}")})
     assert after.digest == before.digest
@@ -192,6 +200,7 @@ def test_values_are_spliced_in_and_the_digest_stays(make):
     held = after.data()["data"]
     assert base64.b64decode(held["raw"]) == b"${x} $${y}"
     assert base64.b64decode(held["text"]) == b"u:" + base64.b64encode(b"${x} $${y}") + b"@h"
+    assert base64.b64decode(held["lines"]) == base64.b64encode(b"${x} $${y}") + b"\n"
     assert (held["bytes"], held["old"]) == (coded(b"\xff"), "YQ==")
 
 
