@@ -20,6 +20,7 @@ from distributor.plan.ownership import OUR_MANAGER, Ownership, Path, ownership
 from distributor.plan.quantities import is_nothing, is_zero, same_scalar
 
 APPLIED = "distributor.dev/applied"
+_BASE64 = {"Secret": "data", "ConfigMap": "binaryData"}
 _UNSET = object()
 _SERVER_SIDE = frozenset(
     {"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
@@ -91,6 +92,12 @@ def _comparable(obj: Mapping[str, Any]) -> dict[str, Any]:
         coded = {k: base64.b64encode(str(v).encode()).decode() for k, v in plain.items()}
         kept["data"] = {**(data if isinstance(data, Mapping) else {}), **coded}
         del kept["stringData"]
+    coded_field = _BASE64.get(str(obj.get("kind")), "")
+    held = kept.get(coded_field)
+    if isinstance(held, Mapping):
+        # kustomize breaks long base64 into lines, and the API server joins them.
+        joined = {k: "".join(v.split()) if isinstance(v, str) else v for k, v in held.items()}
+        kept[coded_field] = joined
     return kept
 
 

@@ -66,7 +66,7 @@ def descriptor(kind: str, name: str, spec: object) -> dict[str, object]:
 
 
 def write_vault(
-    work_tree: Path, version: str, *, db: str = "demo.sops.yaml", page: str = ""
+    work_tree: Path, version: str, *, db: str = "demo.sops.yaml", page: str = "", tiers=("slim",)
 ) -> None:
     folder = work_tree / "catalog" / "vault"
     write(
@@ -77,7 +77,7 @@ def write_vault(
         "renderer": "kustomize",
         "path": "base",
         "namespace": {"name": "vault"},
-        "fits": {"tiers": ["slim"]},
+        "fits": {"tiers": list(tiers)},
     }
     base = folder / version / "base"
     write(folder / version / "package.yaml", descriptor("Package", "vault", spec))

@@ -168,6 +168,13 @@ def test_the_service_key(monkeypatch, tmp_path):
     assert Settings(service_key="~/key").service_key_path() == Path.home() / "key"
 
 
+def test_the_key_of_the_secrets_is_beside_the_service_key(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert Settings().secrets_key_path() == tmp_path / "distributor" / "age.txt"
+    assert Settings(service_key="/k/service").secrets_key_path() == Path("/k/age.txt")
+    assert Settings(secrets_key="~/age").secrets_key_path() == Path.home() / "age"
+
+
 @pytest.mark.parametrize("field", fields(Settings), ids=lambda field: field.name)
 def test_every_setting_is_explained(field):
     assert len(field.metadata["doc"]) > 10

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distributor.errors.render import BadManifest, BadVariable, DuplicateObject, UnboundVariable
+from distributor.errors.secrets import PlaceholderForged, SecretMisplaced
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import BindVariable
 from distributor.render import Binder, bind
@@ -252,3 +253,34 @@ def test_a_thousand_clusters_are_quick(make):
     digests = {binder.bind({"n": 2, "cluster_name": f"c{i}"}).digest for i in range(1000)}
     assert len(digests) == 1000
     assert time.process_time() - began < 3.0  # a tenth of a second where nothing else runs
+
+
+ONE = "distributor-sops(package/db.sops.yaml#data/a@" + "a" * 40 + ")"
+OTHER = ONE.replace("db", "other")
+
+
+@pytest.mark.parametrize(
+    ("data", "value", "expected"),
+    [
+        ({"stringData": {"a": f"{ONE} on ${{x}}"}}, "c1", None),
+        ({"stringData": {"a": "${x}"}}, "plain", None),
+        ({"stringData": {"a": "${x}"}}, ONE, PlaceholderForged),
+        ({"stringData": {"a": ONE, "b": "${x}"}}, OTHER, PlaceholderForged),
+        (
+            {"stringData": {"a": "distributor${x}"}},
+            OTHER.removeprefix("distributor"),
+            PlaceholderForged,
+        ),
+        ({"data": {"a": "${x}"}}, base64.b64encode(OTHER.encode()).decode(), PlaceholderForged),
+        ({"metadata": {"labels": {"a": "${x}"}}}, OTHER, SecretMisplaced),
+    ],
+)
+def test_a_variable_makes_no_placeholder(make, data, value, expected):
+    """Or the values of any encrypted file could be had by naming it in a cluster's properties."""
+    manifests = make.set(make.manifest("Secret", "db", **data))
+    binder = Binder(manifests, [BindVariable(name="x")])
+    if expected is None:
+        assert len(binder.bind({"x": value})) == 1
+    else:
+        with pytest.raises(expected):
+            binder.bind({"x": value})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import orjson
 import pytest
 
 from distributor.errors.catalog import BadValues, SchemaViolation, TooLarge, UnsafeEntry
 from distributor.errors.render import OutsideTree
+from distributor.errors.secrets import SecretMisplaced
 from distributor.model.fleet import Tier
 from distributor.model.package import Fits, GroupVersionKind, NamespaceSpec, Renderer
 from distributor.model.refs import Digest, ObjectId
@@ -22,6 +24,8 @@ TIERS = {
     "slim": Tier(name="slim", tree=ObjectId("2" * 40), component=True),
     "edge": Tier(name="edge", tree=ObjectId("3" * 40), component=False),
 }
+
+FILES = Path(__file__).parents[1] / "adapters" / "sops" / "files"
 
 
 class Case:
@@ -213,6 +217,30 @@ def test_a_job_holds_the_files_of_every_layer(case, make):
     )
     assert orjson.loads(made.patches) == [{"patch": "x", "target": {"kind": "Service"}}]
     assert made.chart is None
+
+
+def test_a_job_shows_encrypted_files_by_placeholders(case, make):
+    trees = MemoryTrees()
+    cipher = (FILES / "demo.sops.yaml").read_bytes()
+    tree = trees.add({"package.yaml": b"p", "base/a.yaml": b"a", "base/db.sops.yaml": cipher})
+    package = make.package(tree=tree)
+    cell = case.cell(catalog=make.catalog(), package=package, files=make.files())
+    made = job(cell, package, make.installation(), trees)
+    text = made.files["package/base/db.sops.yaml"].decode()
+    assert "ENC[" not in text
+    assert len(made.placeholders) == 3
+    assert all(one in text for one in made.placeholders)
+    # Path and key in the render, not of the version, so that a new version keeps the same objects.
+    assert all("sops(package/base/db.sops.yaml#" in one for one in made.placeholders)
+
+
+def test_a_broken_encrypted_file_is_named_as_in_the_repository(case, make):
+    trees = MemoryTrees()
+    cipher = (FILES / "all.sops.yaml").read_bytes()
+    package = make.package(tree=trees.add({"base/db.sops.yaml": cipher}))
+    with pytest.raises(SecretMisplaced) as raised:
+        job(case.cell(catalog=make.catalog(), package=package), package, make.installation(), trees)
+    assert raised.value.where.file == "catalog/shop/1.4.2/base/db.sops.yaml"
 
 
 def test_a_job_for_a_chart(case, make):
