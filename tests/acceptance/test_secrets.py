@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
-
 from distributor.adapters.directory.documents import parse
+
 from distributor.api.application import create_app
 from distributor.model.tags import Verb
 from distributor.services.telling import history, why
