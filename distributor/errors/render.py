@@ -185,6 +185,15 @@ class BadHook(Terminal):
     )
 
 
+class TooManyHooks(Terminal):
+    """The render yields more hooks than an inventory has room for."""
+
+    code = "DST326"
+    remedy = (
+        "Hooks run one after the other: make one Job of several, or leave the hook annotation out."
+    )
+
+
 class OsConflict(Terminal):
     """An object contradicts the operating system that its package runs on."""
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from distributor.errors import Where
-from distributor.errors.render import BadHook
+from distributor.errors.render import BadHook, TooManyHooks
 from distributor.model.findings import Finding, Invalid
 from distributor.model.hooks import DeclaredHook, DeletePolicy, Hook, Moment, Occasion
 from distributor.model.manifest import Manifest, ManifestSet
@@ -27,6 +27,8 @@ _EVENTS = MappingProxyType({f"{m}-{o}": (m, o) for m in Moment for o in Occasion
 _NEVER = frozenset({"test", "test-success", "test-failure", "pre-delete", "post-delete"})
 """Events that no delivery has: tests are asked for by hand, and what is removed runs nothing more."""
 _NO_HOOK = frozenset({"crd-install"})  # Helm 2's word for what is an ordinary object now
+MOST_HOOKS = 500
+"""Hooks of one instance; an inventory keeps a line for each, and an object of Kubernetes holds 1 MiB."""
 _NUMBER = re.compile(r"[-+]?[0-9]{1,9}")
 
 
@@ -41,10 +43,12 @@ class Split:
 def wanted(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The objects without the hooks that no delivery runs: those for tests and deletions.
 
-    Raises ``Invalid`` with a ``DST325`` for every annotation of a hook that cannot be read.
+    Raises ``Invalid`` with a ``DST325`` for every annotation of a hook that cannot be read, and a
+    ``DST326`` for too many hooks.
     """
     kept: list[dict[str, Any]] = []
     findings: list[Finding] = []
+    count = 0
     for data in objects:
         said = _Said.of(data)
         if said is None:
@@ -53,7 +57,10 @@ def wanted(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         problems = said.problems()
         findings.extend(_finding(data, field, why) for field, why in problems)
         if problems or not said.events <= _NEVER:
+            count += 1
             kept.append(data)
+    if count > MOST_HOOKS:
+        findings.append(Finding.of(TooManyHooks, f"({count}, and {MOST_HOOKS} may be)"))
     if findings:
         raise Invalid(findings)
     return kept

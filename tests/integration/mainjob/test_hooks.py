@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from distributor import log
+from distributor.cli.planning import document
 from distributor.model.tags import Verb
 from distributor.services.planning import plan_promotion
 from distributor.services.views import InstanceStage
@@ -163,8 +164,8 @@ async def test_hooks_run_once_a_change_and_a_failing_one_stops(pushed):
     watched = Watched(pushed)
     async with pushed.service() as service:
         plan = await plan_promotion(service, "sit", APP, "1.0.0")
-        (target,) = plan.targets
-        assert [str(step).partition(" (")[0] for step in target.changes.hooks] == [
+        (target,) = document(plan)["targets"]
+        assert [line.partition(" (")[0] for line in target["hooks"]] == [
             f"pre-install ServiceAccount/{APP}/robot",
             f"pre-install batch/Job/{APP}/init",
             f"post-install batch/Job/{APP}/check",

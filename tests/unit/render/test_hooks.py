@@ -12,7 +12,7 @@ from distributor.model.findings import Invalid
 from distributor.model.hooks import DeclaredHook, DeletePolicy, Moment, Occasion
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.render import ordinary, split
-from distributor.render.hooks import hook_of, wanted
+from distributor.render.hooks import MOST_HOOKS, hook_of, wanted
 
 PRE, POST = Moment.PRE, Moment.POST
 INSTALL, UPGRADE, ROLLBACK = Occasion
@@ -96,6 +96,14 @@ def test_everything_that_cannot_be_read_is_told_at_once():
     ]
     assert all(len(f.message) < 200 for f in caught.value.findings)
     assert caught.value.findings[-1].where.field == NAMES["policy"]
+
+
+def test_there_are_only_so_many():
+    objects = [job(f"j{n}", hook="pre-install") for n in range(MOST_HOOKS)]
+    tests = [job(f"t{n}", hook="test") for n in range(9)]
+    assert len(wanted([*objects, *tests, job("own")])) == MOST_HOOKS + 1
+    with pytest.raises(Invalid, match="DST326"):
+        wanted([*objects, job("one", hook="post-install")])
 
 
 @pytest.mark.parametrize("data", BAD)

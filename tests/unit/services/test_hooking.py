@@ -408,6 +408,32 @@ async def test_hooks_that_a_package_declares_run_at_every_change(shop):
         assert shop.began == ["migrate!", *middle, "warm!"]
 
 
+async def test_a_newer_change_overtakes_a_hook_that_is_at_work(shop):
+    await shop.settle(shop.work("one", 1, ALL))
+    second = shop.work("two", 2, ALL)
+    assert (await shop.once(second)).actuation is Actuation.APPLYING
+    shop.began.clear()
+    assert (await shop.settle(shop.work("three", 3, ALL))).actuation is Actuation.APPLIED
+    assert shop.began == ["migrate!", "warm!"], "its Job was replaced, not waited for"
+    assert (await shop.once(second)).actuation is Actuation.FENCED
+
+
+async def test_a_worker_that_wakes_late_starts_no_hook(shop):
+    await shop.settle(shop.work("one", 1, ALL))
+    note = shop.memory.fail
+
+    def overtaken(step: str) -> None:
+        note(step)
+        kept = shop.memory.inventories["shop"]
+        if kept.sequence == 2 and step == "read_live":
+            shop.memory.inventories["shop"] = replace(kept, sequence=9)
+
+    shop.memory.fail = overtaken
+    shop.began.clear()
+    assert (await shop.once(shop.work("two", 2, ALL))).actuation is Actuation.FENCED
+    assert shop.began == []
+
+
 async def test_the_plan_shows_the_hooks_and_changes_nothing(shop):
     planned = await plan_target(shop.world, shop.work("one", 1, ALL))
     assert [str(s) for s in planned.hooks] == [
