@@ -182,7 +182,7 @@ class HooksNotRun(Terminal):
     )
 
 
-class HookLeft(Retryable):
+class HookLeft(Terminal):
     """The object of a hook that succeeded could not be deleted, as its delete policy asks."""
 
     code = "DST425"

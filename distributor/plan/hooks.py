@@ -151,11 +151,15 @@ def remaining(log: HookLog, steps: Iterable[HookStep]) -> tuple[HookStep, ...]:
 
 
 def marked(step: HookStep, run: HookRun) -> Manifest:
-    """The hook's object with the run that it belongs to."""
+    """The hook's object with the run that it belongs to.
+
+    Its digest follows from the manifest's own, which for a Secret is no plain hash of what it holds.
+    """
     data = step.hook.manifest.data()
     metadata = data["metadata"]
     metadata["annotations"] = {**(metadata.get("annotations") or {}), RUN: run.run}
-    return Manifest.of(data)
+    digest = digest_of(step.hook.manifest.digest.encode(), run.run.encode())
+    return replace(Manifest.of(data), digest=digest)
 
 
 class Move(Enum):

@@ -19,6 +19,8 @@ from distributor.model.hooks import (
     Moment,
     Occasion,
 )
+from distributor.model.manifest import Manifest
+from distributor.model.refs import Digest
 from distributor.plan import (
     REMOVED,
     Move,
@@ -279,9 +281,19 @@ def test_a_lost_job_is_told_with_its_reason():
 
 def test_marking_changes_nothing_but_the_mark():
     found = step(body={"annotations": {"a": "b"}, "spec": {"x": 1}})
-    data = marked(found, begin(HELD, found).runs[found.name]).data()
-    assert data["metadata"]["annotations"].pop(RUN)
+    run = begin(HELD, found).runs[found.name]
+    data = marked(found, run).data()
+    assert data["metadata"]["annotations"].pop(RUN) == run.run
     assert data == found.hook.manifest.data()
+
+
+def test_the_digest_of_what_is_marked_tells_no_more_than_the_manifests():
+    found = step("Secret/shop/a", body={"stringData": {"password": "hunter2"}})
+    run = begin(HELD, found).runs[found.name]
+    sealed = replace(found.hook.manifest, digest=Digest("sha256:" + "5" * 64))
+    told = marked(replace(found, hook=replace(found.hook, manifest=sealed)), run)
+    assert told.digest not in {sealed.digest, marked(found, run).digest}
+    assert told.digest != Manifest.of(told.data()).digest
 
 
 @pytest.mark.parametrize(

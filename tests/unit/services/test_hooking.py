@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from distributor.errors import registry
 from distributor.errors.cluster import ApiRefused, ClusterUnreachable, DeletePending, Throttled
 from distributor.model.changes import Actuation, TargetReport
 from distributor.model.fleet import Cluster, Mode
@@ -304,6 +305,16 @@ async def test_what_cannot_be_deleted_after_success_is_told_and_stops_nothing(sh
     assert report.actuation is Actuation.APPLIED
     assert [f.code for f in report.findings] == ["DST425"]
     assert shop.names == ["robot", "settings"]
+
+
+async def test_a_failed_hook_that_cannot_be_deleted_still_fails_its_target(shop):
+    await shop.settle(shop.work("one", 1, POLICIES))
+    await shop.once(shop.work("two", 2, POLICIES))
+    shop.end(BROKEN)
+    shop.memory.refuse[ref("Job", "migrate")] = DeletePending("(finalizers: x)")
+    report = await shop.once(shop.work("two", 2, POLICIES))
+    assert [f.code for f in report.findings] == ["DST421", "DST425"]
+    assert not any(registry()[f.code].retryable for f in report.findings)
 
 
 async def test_a_server_at_fault_is_asked_again_to_delete(shop):
