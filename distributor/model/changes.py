@@ -110,10 +110,11 @@ class ApplyGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """Groups in order; the next phase starts when this one's objects are current."""
+    """Groups in order. ``after`` are the objects of earlier phases: a change waits until they are current."""
 
     name: str
     groups: tuple[ApplyGroup, ...]
+    after: frozenset[ObjectRef] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

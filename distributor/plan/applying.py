@@ -47,7 +47,11 @@ def apply_plan(
     ground = _ground(writes, edges) if hooked else ()
     by_phase = sorted((m for m in writes if m not in ground), key=lambda m: phases.get(m.ref, 0))
     numbered = tuple(
-        Phase(name=str(number), groups=tuple(_groups(tuple(members), edges)))
+        Phase(
+            name=str(number),
+            groups=tuple(_groups(tuple(members), edges)),
+            after=frozenset(ref for ref, earlier in phases.items() if earlier < number),
+        )
         for number, members in groupby(by_phase, key=lambda m: phases.get(m.ref, 0))
     )
     first = (Phase(name=GROUND, groups=tuple(_groups(ground, edges))),) if hooked else ()

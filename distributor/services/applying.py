@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from distributor.errors.rollout import DependencySkipped
 from distributor.model.changes import Action, ApplyPlan, Outcome, Phase
 from distributor.model.findings import Finding
+from distributor.model.health import HealthStatus, ObjectHealth, worst
+from distributor.model.manifest import ManifestSet
 from distributor.model.refs import ObjectRef
 from distributor.plan import dependents
+from distributor.services.observing import observed
 from distributor.services.work import Run
 
 
-async def apply_phases(run: Run, plan: ApplyPlan, phases: Sequence[Phase]) -> None:
-    """Apply phase by phase; what depends on a failed object is skipped, its neighbours go on."""
+async def apply_phases(run: Run, plan: ApplyPlan, phases: Sequence[Phase]) -> ObjectHealth | None:
+    """Apply phase by phase; what depends on a failed object is skipped, its neighbours go on.
+
+    While a change is under way, a phase waits for those before it: then the object that it waits for is
+    the answer, and the next reconcile goes on. What was whole once is healed without waiting.
+    """
     if not run.connection.ordered:
         everything = [m for phase in phases for group in phase.groups for m in group.manifests]
         if everything:
             run.outcomes.extend(await run.connection.apply(run.inventory, everything))
-        return
+        return None
     for phase in phases:
+        if run.inventory.hooks.occasion is not None and phase.after:
+            awaited = await _awaited(run, phase)
+            if awaited is not None:
+                return awaited
         for group in phase.groups:
             blocked = dependents(plan, run.failed)
             ready = [m for m in group.manifests if m.ref not in blocked]
@@ -31,6 +43,19 @@ async def apply_phases(run: Run, plan: ApplyPlan, phases: Sequence[Phase]) -> No
             run.outcomes.extend(await run.connection.apply(run.inventory, ready))
         if run.failed:
             break
+    return None
+
+
+async def _awaited(run: Run, phase: Phase) -> ObjectHealth | None:
+    """The worst of the objects that a phase waits for, unless all of them are current."""
+    members = ManifestSet.of(m for m in run.scope.members if m.ref in phase.after)
+    entries = [e for ref, e in run.inventory.entries.items() if ref in phase.after]
+    seen = observed(run.world, run.inventory, members, await run.connection.read_live(entries))
+    status = worst(h.status for h in seen)
+    first = next((h for h in seen if h.status is status), None)
+    if first is None or status is HealthStatus.CURRENT:
+        return None
+    return replace(first, message=f"phase {phase.name} waits for it: {first.message}")
 
 
 async def prune(run: Run, plan: ApplyPlan) -> None:

@@ -145,7 +145,8 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
         at_work = await run_hooks(run, Moment.POST)
         await _narrow(run, planned, whole=whole and not (at_work or run.failed))
     bad = bool(run.failed or errors(planned.findings))
-    actuation = Actuation.APPLYING if at_work else Actuation.APPLIED
+    waits = at_work is not None and at_work.status is not HealthStatus.FAILED
+    actuation = Actuation.APPLYING if waits else Actuation.APPLIED
     return _report(
         run.world,
         run.work,
@@ -158,7 +159,7 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
 
 
 async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
-    """Apply and prune, after the hooks that come before; the hook that is at work, if one is."""
+    """Apply and prune, after the hooks that come before; what has to be waited for, if anything has."""
     work = run.work
     before = any(s.moment is Moment.PRE for s in run.steps)
     plan = apply_plan(planned, work.desired, depends_on=work.depends_on, hooked=before)
@@ -171,10 +172,10 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
     if run.inventory.hooks.occasion is not None and not run.inventory.hooks.begun:
         log = replace(run.inventory.hooks, begun=True)
         run.inventory = await run.connection.write_inventory(replace(run.inventory, hooks=log))
-    await apply_phases(run, plan, phases)
-    if not run.failed:
+    awaited = await apply_phases(run, plan, phases)
+    if awaited is None and not run.failed:
         await prune(run, plan)
-    return None
+    return awaited
 
 
 async def _seen(run: Run, at_work: ObjectHealth | None) -> tuple[ObjectHealth, ...]:

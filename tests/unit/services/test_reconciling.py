@@ -11,6 +11,7 @@ from distributor.errors.rollout import ClaimHeld
 from distributor.metrics import REGISTRY
 from distributor.model.changes import Actuation
 from distributor.model.fleet import Cluster, Mode
+from distributor.model.health import HealthStatus
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import ObjectId
 from distributor.render.applyset import PART_OF, applyset_id
@@ -190,3 +191,57 @@ async def test_how_long_it_took_is_observed(world):
     await reconcile_target(world, work())
     await reconcile_target(world, work())
     assert REGISTRY.get_sample_value("distributor_reconcile_seconds_count") == before + 2
+
+
+def phased(number: int, kind: str, name: str, version: str = "v1") -> Manifest:
+    data = manifest(kind, name, version).data()
+    data["metadata"]["annotations"] = {"distributor.dev/phase": str(number)}
+    return Manifest.of(data)
+
+
+PHASES = ManifestSet.of(
+    (
+        phased(0, "Deployment", "database", "apps/v1"),
+        phased(0, "ConfigMap", "settings"),
+        phased(1, "Deployment", "web", "apps/v1"),
+    )
+)
+READY = {
+    "conditions": [{"type": "Available", "status": "True"}],
+    **dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1),
+}
+STUCK = {"conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]}  # fmt: skip
+DATABASE = phased(0, "Deployment", "database", "apps/v1").ref
+
+
+async def test_a_phase_waits_until_those_before_it_are_current(world, memory):
+    report = await reconcile_target(world, work(desired=PHASES))
+    assert report.actuation is Actuation.APPLYING
+    assert [h.ref for h in report.health] == [DATABASE]
+    assert "phase 1 waits for it" in report.health[0].message
+    assert {ref.name for ref in memory.objects} == {"database", "settings"}
+    assert memory.inventories["shop"].applied == ""
+
+    memory.statuses[DATABASE] = READY
+    report = await reconcile_target(world, work(desired=PHASES))
+    assert report.actuation is Actuation.APPLIED
+    assert {ref.name for ref in memory.objects} == {"database", "settings", "web"}
+    assert memory.inventories["shop"].applied == PHASES.digest
+
+
+async def test_a_phase_that_cannot_become_current_is_told_as_it_is(world, memory):
+    memory.statuses[DATABASE] = STUCK
+    report = await reconcile_target(world, work(desired=PHASES))
+    assert report.actuation is Actuation.APPLIED
+    assert [h.status for h in report.health] == [HealthStatus.FAILED]
+    assert {ref.name for ref in memory.objects} == {"database", "settings"}
+
+
+async def test_what_was_whole_once_is_healed_without_waiting(world, memory):
+    memory.statuses[DATABASE] = READY
+    await reconcile_target(world, work(desired=PHASES))
+    memory.statuses[DATABASE] = STUCK
+    (web,) = [ref for ref in memory.objects if ref.name == "web"]
+    del memory.objects[web]
+    await reconcile_target(world, work(desired=PHASES))
+    assert web in memory.objects
