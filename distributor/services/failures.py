@@ -23,6 +23,15 @@ _OF_THE_MOMENT = (RenderTimeout, OutOfMemory, WorkerDied, EndlessRecursion)
 _OF_THE_MACHINE = (EngineMissing,)
 
 
+def costly(error: BaseException) -> DistributorError | None:
+    """What other cells of a package end with, untried, when one of them cost all that a render may."""
+    if not isinstance(error, _OF_THE_MOMENT):
+        return None
+    return type(error)(
+        f"{error.detail} So it was with another cell of the package; not tried here."
+    )
+
+
 class Failures:
     """Remembers the errors of renders by cache key, in memory alone: a new process tries everything again.
 

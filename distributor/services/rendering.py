@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
 
 from distributor import metrics
 from distributor.errors import DistributorError
@@ -21,7 +19,8 @@ from distributor.model.package import Package
 from distributor.model.refs import Digest, digest_of
 from distributor.model.rendering import RenderInput
 from distributor.render import Binder, Cells, Variables, binder_of, check_placeholders, finish, job
-from distributor.services.failures import Failures
+from distributor.services.failures import Failures, costly
+from distributor.services.gradual import gradually
 from distributor.services.world import World
 
 _KEPT_CELLS = 64
@@ -30,7 +29,6 @@ _JOBS = b"jobs 2"
 
 Progress = Callable[[int, int], None]
 """Called with the number of cells that are done, and of all."""
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,17 +70,19 @@ class Renderer:
     ) -> Rendered:
         """The objects of each cluster. A cell that fails takes only its own clusters with it.
 
+        Where one cost all that a render may, cells that have not begun are not tried: a bad package holds its
+        caller up once, not once for each of its cells.
+
         ``progress`` is called as cells are done, failed ones too, with how many of how many are.
         """
         failures: dict[str, Finding] = {}
         inputs = self._cells(subject, clusters, failures)
         distinct = {cell.digest: cell for cell in inputs.values()}
-        told = _told(progress, len(distinct))
-        results = await asyncio.gather(
-            *(told(self._binder(cell, subject)) for cell in distinct.values()),
-            return_exceptions=True,
+        by_cell = await gradually(
+            {d: partial(self._binder, cell, subject) for d, cell in distinct.items()},
+            stops=costly,
+            told=lambda done: progress(done, len(distinct)) if progress else None,
         )
-        by_cell = dict(zip(distinct, results, strict=True))
         bound = Variables(subject.package, subject.installation, subject.files.environment)
         manifests: dict[str, ManifestSet] = {}
         for name, cell in inputs.items():
@@ -163,20 +163,6 @@ class Renderer:
             self._failures.put(key, error, world.clock.now())
             raise
         return objects
-
-
-def _told(progress: Progress | None, total: int) -> Callable[[Awaitable[_T]], Awaitable[_T]]:
-    """Wraps the renders of cells so that the end of each is told."""
-    done = itertools.count(1)
-
-    async def one(render: Awaitable[_T]) -> _T:
-        try:
-            return await render
-        finally:
-            if progress is not None:
-                progress(next(done), total)
-
-    return one
 
 
 def _binder_of(result: Binder | BaseException) -> Binder:

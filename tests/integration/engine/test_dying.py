@@ -24,7 +24,7 @@ from tests.seeds import seed
 
 LOOPS = [
     pytest.param(6, id="short"),
-    pytest.param(400, id="long", marks=[pytest.mark.soak, pytest.mark.timeout(3600)]),
+    pytest.param(200, id="long", marks=[pytest.mark.soak, pytest.mark.timeout(3600)]),
 ]
 
 

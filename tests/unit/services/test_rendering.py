@@ -18,7 +18,7 @@ from distributor.errors.render import (
 )
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
-from distributor.services.failures import SHORT, Failures
+from distributor.services.failures import SHORT, Failures, costly
 from distributor.services.rendering import Renderer, Subject
 from distributor.services.world import World
 from distributor.testing.clock import FakeClock
@@ -27,6 +27,7 @@ from tests.benchmarks import fleet
 
 SIZE = fleet.Size(clusters=15, apps=1)
 OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "x"}}
+CELLS = len(fleet.TIERS)
 MINUTE = SHORT.total_seconds()
 
 
@@ -88,8 +89,9 @@ async def test_progress_is_told_cell_by_cell(world, engine, subject, clusters):
     told: list[tuple[int, int]] = []
     done = await Renderer(world).render(subject, clusters, lambda *found: told.append(found))
     assert done.failures == {}
-    assert told == [(number + 1, done.cells) for number in range(done.cells)]
-    assert engine.asked == done.cells > 1
+    assert [total for _, total in told] == [done.cells] * done.cells
+    assert [number for number, _ in told] == list(range(1, done.cells + 1))
+    assert engine.asked == done.cells == CELLS > 1
     assert engine.packages == {subject.package.tree}
 
 
@@ -111,16 +113,30 @@ async def test_a_failure_is_remembered_as_long_as_it_is_sure(
     renderer = Renderer(world)
     engine.error = error
     first = await renderer.render(subject, clusters)
-    asked, engine.error = engine.asked, None
+    cells = 1 if costly(error) else CELLS
+    assert engine.asked == cells
+    engine.error = None
     assert {finding.code for finding in first.failures.values()} == {error.code}
     await world.clock.advance(after)
     second = await renderer.render(subject, clusters)
     if asked_again:
         assert second.failures == {}
-        assert engine.asked == 2 * asked
+        assert engine.asked == cells + CELLS
     else:
         assert second.failures == first.failures
-        assert engine.asked == asked
+        assert engine.asked == cells
+
+
+async def test_a_cell_that_cost_too_much_is_the_last_that_is_tried(
+    world, engine, subject, clusters
+):
+    engine.error = RenderTimeout("It was stopped after 30 seconds.")
+    done = await Renderer(world).render(subject, clusters)
+    assert engine.asked == 1
+    assert set(done.failures) == set(clusters)
+    assert {finding.code for finding in done.failures.values()} == {"DST309"}
+    tried = [f for f in done.failures.values() if "not tried here" not in f.message]
+    assert 0 < len(tried) < len(clusters)
 
 
 async def test_another_engine_is_asked_anew(world, engine, subject, clusters):
