@@ -177,7 +177,7 @@ class Worker:
             self._process.stdin.close()
             with suppress(ConnectionError):
                 await self._process.stdin.wait_closed()
-        await self._listener
+        await asyncio.wait([self._listener])  # which a caller that gives up does not cancel
         return returncode
 
     async def _listen(self) -> None:
