@@ -6,8 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"text/template"
 	"time"
 	_ "time/tzdata" // zones are those of the engine's build, on every machine
@@ -76,23 +74,12 @@ func (p *purity) date(name, layout string, at any, zone string) (string, error) 
 	return when.In(location(zone)).Format(layout), nil
 }
 
-// zoneLock guards the limit of the process that location changes for a moment.
-var zoneLock sync.Mutex
-
 // location is the zone of the name, UTC where there is none. Go asks the disk before the zones that
 // are compiled in; without a file to open it asks those alone.
 func location(zone string) *time.Location {
-	zoneLock.Lock()
-	defer zoneLock.Unlock()
-	var before syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
-		return time.UTC
-	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 0, Max: before.Max}); err != nil {
-		return time.UTC
-	}
-	found, err := time.LoadLocation(zone)
-	if restored := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil || restored != nil {
+	found, err := time.UTC, error(nil)
+	withoutFiles(func() { found, err = time.LoadLocation(zone) })
+	if err != nil {
 		return time.UTC
 	}
 	return found
