@@ -69,7 +69,7 @@ class RenderTimeout(Terminal):
 
 
 class RenderTooLarge(Terminal):
-    """The render is larger, or more work, than it may be."""
+    """The render is larger than it may be."""
 
     code = "DST310"
     remedy = (
