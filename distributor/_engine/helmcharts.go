@@ -288,7 +288,7 @@ func (g *chartGenerator) print(output *inflated) ([]byte, error) {
 		})
 	}
 	for _, part := range output.parts() {
-		nodes, err := documents(part.Name, []byte(part.Content))
+		nodes, err := g.job.documents(part.Name, []byte(part.Content))
 		if err != nil {
 			return nil, err
 		}

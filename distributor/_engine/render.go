@@ -20,6 +20,7 @@ type job struct {
 	customSchema bool
 	builds       map[string]int // of each kustomization that was visited, bases included
 	open         int            // kustomizations that are being visited
+	resources    int            // documents in the files that kustomizations name
 }
 
 // render gives the objects of the base, with layers and patches laid over them, as JSON.
@@ -161,7 +162,7 @@ func (j *job) raw() ([][]byte, error) {
 }
 
 func (j *job) objectsIn(name string, data []byte) ([][]byte, error) {
-	nodes, err := documents(name, data)
+	nodes, err := j.documents(name, data)
 	if err != nil {
 		return nil, err
 	}

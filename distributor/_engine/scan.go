@@ -138,7 +138,7 @@ func (j *job) fileOrDir(at *reference, name string) error {
 		return err
 	}
 	if _, isFile := j.files[target]; isFile {
-		return j.checkYAML(target)
+		return j.resourceFile(at, target)
 	}
 	if len(j.below(target)) == 0 {
 		return missing(at, name, target)
@@ -147,6 +147,18 @@ func (j *job) fileOrDir(at *reference, name string) error {
 		return err
 	}
 	return j.countBuilds(at, target)
+}
+
+// resourceFile checks a file of objects and counts them, before kustomize loads them all.
+func (j *job) resourceFile(at *reference, name string) error {
+	if err := j.checkYAML(name); err != nil {
+		return err
+	}
+	j.resources += checkedFiles[sha256.Sum256(j.files[name])]
+	if j.resources > j.limits.MaxObjects {
+		return fail(codeTooManyObjects, at.from, "the files that kustomizations name hold more than %d objects, the limit of a render", j.limits.MaxObjects)
+	}
+	return nil
 }
 
 func (j *job) inlineOrFile(at *reference, name string) error {
@@ -208,9 +220,9 @@ func (j *job) resolve(at *reference, name string) (string, error) {
 	return target, nil
 }
 
-// checkedFiles remembers the files that were found well-formed, by content: most files of a
-// request are those of the request before.
-var checkedFiles = map[[sha256.Size]byte]bool{}
+// checkedFiles remembers the files that were found well-formed, by content, and how many documents
+// they hold: most files of a request are those of the request before.
+var checkedFiles = map[[sha256.Size]byte]int{}
 
 const maxCheckedFiles = 4096
 
@@ -218,10 +230,10 @@ const maxCheckedFiles = 4096
 // keys, exploding aliases, endless nesting.
 func (j *job) checkYAML(name string) error {
 	sum := sha256.Sum256(j.files[name])
-	if checkedFiles[sum] {
+	if _, known := checkedFiles[sum]; known {
 		return nil
 	}
-	nodes, err := documents(name, j.files[name])
+	nodes, err := j.documents(name, j.files[name])
 	if err != nil {
 		return err
 	}
@@ -233,7 +245,7 @@ func (j *job) checkYAML(name string) error {
 	if len(checkedFiles) >= maxCheckedFiles {
 		clear(checkedFiles)
 	}
-	checkedFiles[sum] = true
+	checkedFiles[sum] = len(nodes)
 	return nil
 }
 
@@ -242,7 +254,7 @@ var functionAnnotations = []string{"config.kubernetes.io/function", "config.k8s.
 
 // checkPlugins refuses a generator or transformer that is not one of kustomize's own.
 func (j *job) checkPlugins(name string, data []byte) error {
-	nodes, err := documents(name, data)
+	nodes, err := j.documents(name, data)
 	if err != nil {
 		return err
 	}

@@ -24,14 +24,15 @@ func checkText(name string, data []byte) error {
 	return nil
 }
 
-// documents parses every document of a YAML or JSON file; empty ones are left out.
-func documents(name string, data []byte) ([]*yaml.Node, error) {
+// documents parses every document of a YAML or JSON file; empty ones are left out. It stops at more
+// than a render may give: what is too much need not be read to its end.
+func (j *job) documents(name string, data []byte) ([]*yaml.Node, error) {
 	if err := checkText(name, data); err != nil {
 		return nil, err
 	}
 	var docs []*yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	for {
+	for read := 0; ; read++ {
 		var doc yaml.Node
 		err := decoder.Decode(&doc)
 		if errors.Is(err, io.EOF) {
@@ -39,6 +40,9 @@ func documents(name string, data []byte) ([]*yaml.Node, error) {
 		}
 		if err != nil {
 			return nil, fail(codeBadYAML, name, "%v", err)
+		}
+		if read >= j.limits.MaxObjects {
+			return nil, fail(codeTooManyObjects, name, "the file holds more than %d documents, the limit of a render", j.limits.MaxObjects)
 		}
 		if doc.Kind == yaml.DocumentNode && len(doc.Content) == 1 && doc.Content[0].Tag != "!!null" {
 			docs = append(docs, doc.Content[0])

@@ -134,6 +134,29 @@ async def test_limits(make_pool, job):
     pool = make_pool(max_objects=2, max_output=400, max_depth=5)
     with pytest.raises(TooManyObjects):
         await pool.render(job("raw", {"a.yaml": "---\n".join(map(named, "abc"))}))
+    with pytest.raises(TooManyObjects, match="documents"):
+        await pool.render(job("raw", {"a.yaml": "---\n" * 5 + named("a")}))
+    with pytest.raises(TooManyObjects, match="documents"):
+        await pool.render(
+            job(
+                "kustomize",
+                {
+                    "kustomization.yaml": "resources: [a.yaml]",
+                    "a.yaml": "---\n".join(map(named, "abc")),
+                },
+            )
+        )
+    with pytest.raises(TooManyObjects, match="files that kustomizations name"):
+        await pool.render(
+            job(
+                "kustomize",
+                {
+                    "kustomization.yaml": "resources: [a.yaml, b.yaml]",
+                    "a.yaml": "---\n".join(map(named, "ab")),
+                    "b.yaml": named("c"),
+                },
+            )
+        )
     with pytest.raises(RenderTooLarge):
         await pool.render(job("raw", {"a.yaml": HEAD + f"x: {'y' * 500}\n"}))
     with pytest.raises(TooDeep):
