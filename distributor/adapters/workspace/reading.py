@@ -99,14 +99,23 @@ def _folders(folder: Path) -> Iterator[Path]:
         return
     document = read(read_bytes(file), str(file))
     data: Any = document.data if isinstance(document, Document) else None
+    for entry in _references(data if isinstance(data, dict) else {}):
+        if not isinstance(entry, str) or len(entry) > _LONGEST or not entry.isprintable():
+            continue
+        named = (folder / entry).resolve()
+        if "://" not in entry and named.is_dir():
+            yield named
+
+
+def _references(data: dict[str, Any]) -> Iterator[object]:
+    """Everything in a kustomization that may name a folder: bases and their like, the home of charts."""
     for name in _REFERRING:
-        entries = data.get(name) if isinstance(data, dict) else None
-        for entry in entries if isinstance(entries, list) else ():
-            if not isinstance(entry, str) or len(entry) > _LONGEST or not entry.isprintable():
-                continue
-            named = (folder / entry).resolve()
-            if "://" not in entry and named.is_dir():
-                yield named
+        entries = data.get(name)
+        yield from entries if isinstance(entries, list) else ()
+    homes = [data.get("helmGlobals")]
+    older = data.get("helmChartInflationGenerator")
+    homes += older if isinstance(older, list) else []
+    yield from (home.get("chartHome") for home in homes if isinstance(home, dict))
 
 
 class _Reader:

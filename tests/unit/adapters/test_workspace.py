@@ -251,6 +251,29 @@ def test_a_kustomization_with_what_it_is_made_of_and_no_more(tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        "helmGlobals: {chartHome: ../charts}",
+        "helmChartInflationGenerator: [{chartName: web, chartHome: ../charts}]",
+    ],
+)
+def test_a_kustomization_is_read_with_the_home_of_its_charts(tmp_path, field):
+    write(tmp_path, {"app/kustomization.yaml": field, "charts/web/Chart.yaml": "name: web"})
+    content = read_kustomization(tmp_path / "app")
+    assert set(content.files) == {
+        "content/app/kustomization.yaml", "content/charts/web/Chart.yaml",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "field", ["helmGlobals: 1", "helmGlobals: {chartHome: 1}", "helmChartInflationGenerator: [x]"]
+)
+def test_what_is_no_home_of_charts_is_left_to_the_engine(tmp_path, field):
+    write(tmp_path, {"app/kustomization.yaml": field})
+    assert len(read_kustomization(tmp_path / "app").files) == 1
+
+
 def test_a_kustomization_does_not_leave_its_repository(repository):
     write(repository, {"k/kustomization.yaml": "resources: [../../outside]"})
     write(repository.parent, {"outside/kustomization.yaml": ""})
