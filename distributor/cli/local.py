@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from distributor.adapters.engine import EnginePool, EngineSettings
 from distributor.adapters.workspace import PARTS, read_work_tree
 from distributor.catalog.loading import Loader
 from distributor.cli.context import OPTIONS
-from distributor.errors import Where
+from distributor.errors import Terminal, Where
 from distributor.errors.catalog import NotACatalog, UnknownReference
 from distributor.model.catalog import Catalog, EnvironmentFiles
 from distributor.model.findings import Invalid, errors
@@ -27,13 +27,13 @@ from distributor.ports import RenderEngine
 from distributor.render import (
     Binder,
     Origin,
+    Question,
+    Search,
     Variables,
     binder_of,
     check_placeholders,
     explain,
-    finish,
     job,
-    prefixes,
     render_input,
 )
 from distributor.settings import Settings
@@ -128,15 +128,32 @@ class LocalRenderer:
         return (await task).bind(_variables(choice), choice.cluster.registry)
 
     async def explain(self, choice: Choice, ref: ObjectRef, path: str) -> Origin:
-        """Which layer set a field."""
+        """Which layer and file set a field; raises what rendering raises, and ``UnknownReference``."""
         cell = self._cell(choice)
         wanted = job(cell, choice.package, choice.installation, self._local.reader)
-        steps = [
-            (layer, step, finish(await self._engine.render(step), cell, choice.package))
-            for layer, step in prefixes(cell, wanted)
-        ]
-        bound = Binder(steps[-1][2], choice.package.values.bind).bind(_variables(choice))
-        return explain(steps, bound, _known(ref, bound), path)
+        question = Question(
+            cell=cell,
+            job=wanted,
+            package=choice.package,
+            installation=choice.installation,
+            environment=choice.files.environment,
+            cluster=choice.cluster,
+        )
+        return await self._found(explain(question, await self._engine.render(wanted), ref, path))
+
+    async def _found(self, search: Search) -> Origin:
+        """Render what a search asks for, until it has its answer."""
+        answer: tuple[bytes, ...] | None = None
+        while True:
+            try:
+                wanted = search.send(answer)
+            except StopIteration as done:
+                found: Origin = done.value
+                return found
+            try:
+                answer = await self._engine.render(wanted)
+            except Terminal:  # part of a layer need not render
+                answer = None
 
     def _cell(self, choice: Choice) -> RenderInput:
         return render_input(
@@ -153,13 +170,3 @@ class LocalRenderer:
 def _variables(choice: Choice) -> Mapping[str, Any]:
     made = Variables(choice.package, choice.installation, choice.files.environment)
     return made.of(choice.cluster)
-
-
-def _known(ref: ObjectRef, manifests: Iterable[Any]) -> ObjectRef:
-    """The object meant; a reference without a group may name an object of any group."""
-    same = [
-        m.ref
-        for m in manifests
-        if (m.ref.kind, m.ref.namespace, m.ref.name) == (ref.kind, ref.namespace, ref.name)
-    ]
-    return same[0] if len(same) == 1 and not ref.group else ref

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from distributor.cli.choosing import Wanted
     from distributor.cli.given import Given
     from distributor.model.rendering import ChartOptions, RenderJob
+    from distributor.render import Origin
     from distributor.settings import Settings
 
 _KUBERNETES = re.compile(r"v?[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]{1,3}([-+][0-9A-Za-z.+-]{1,64})?)?")
@@ -216,15 +217,19 @@ def _field(text: str) -> tuple[Any, str]:
         raise wrong from error
 
 
-def _show_origin(origin: object, output: Form) -> None:
-    from distributor.cli.output import plain
-
+def _show_origin(origin: Origin, output: Form) -> None:
+    """A row for each hand that touched the field, the last one first."""
     if output is not Form.TABLE:
         emit(origin, output)
         return
-    fields = plain(origin)
-    rows = [(k, ", ".join(v) if isinstance(v, list) else str(v)) for k, v in fields.items()]
-    table(("what", "is"), rows)
+    rows: list[tuple[str, ...]] = []
+    below: Origin | None = origin
+    while below is not None:
+        pairs = zip(below.files, below.places, strict=True)
+        files = "\n".join(f"{file}: {place}" if place else file for file, place in pairs)
+        rows.append((below.layer, files, str(below.value)))
+        below = below.under
+    table(("layer", "file", "value"), rows)
 
 
 async def objects_at(settings: Settings, asked: Asked) -> list[dict[str, Any]]:

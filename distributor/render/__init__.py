@@ -9,10 +9,11 @@ What never does: running the engine, caching, reading a cluster, I/O, clocks. Ca
 from distributor.render.applyset import PART_OF, applyset_id
 from distributor.render.binding import Binder, bind, binder_of
 from distributor.render.cells import Cells, cells, render_input
-from distributor.render.explain import Origin, explain, prefixes
+from distributor.render.explain import Search, explain, prefixes
 from distributor.render.finishing import finish
 from distributor.render.hooks import Split, ordinary, split
 from distributor.render.jobs import job
+from distributor.render.origins import Origin, Question
 from distributor.render.placeholders import check as check_placeholders
 from distributor.render.rendered import rendered_digest
 from distributor.render.values import check_values, instance_values
@@ -24,6 +25,8 @@ __all__ = [
     "Bound",
     "Cells",
     "Origin",
+    "Question",
+    "Search",
     "Split",
     "Variables",
     "applyset_id",

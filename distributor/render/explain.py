@@ -1,33 +1,53 @@
-"""Explain: which layer set a field, found by rendering the layers one after the other."""
+"""Explain: which layer and which file set a field, found by rendering the layers one after the other."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+import orjson
+import yaml
 
 from distributor.errors.catalog import UnknownReference
 from distributor.model.manifest import ManifestSet
+from distributor.model.package import Renderer
 from distributor.model.refs import ObjectRef
 from distributor.model.rendering import Layer, RenderInput, RenderJob
+from distributor.render.binding import binder_of
+from distributor.render.finishing import finish
+from distributor.render.origins import (
+    LATE,
+    SERVICE,
+    Origin,
+    Question,
+    in_repository,
+    late,
+    origin_of,
+    own,
+    value_source,
+)
+from distributor.render.places import Path
+from distributor.render.tracing import (
+    ABSENT,
+    FAILED,
+    Answer,
+    Probe,
+    Trace,
+    in_files,
+    in_kustomization,
+    in_patches,
+    in_values,
+    inner,
+    same,
+)
+from distributor.render.values import merged
+from distributor.render.variables import Variables
 
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]|\[\"([^\"]*)\"\]")
-_ABSENT = object()
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where a field's value comes from.
-
-    ``layer`` is the path of the layer that set it last, ``files`` those of its files that speak of the
-    object and the field (of its kustomization where none does), ``value`` what it says (``None`` where
-    the field was taken away).
-    """
-
-    layer: str
-    files: tuple[str, ...]
-    value: Any
+Search = Generator[RenderJob, Answer, Origin]
+"""Yields the renders that it needs, is sent their objects (``None`` where one fails), returns."""
 
 
 def prefixes(cell: RenderInput, job: RenderJob) -> tuple[tuple[Layer, RenderJob], ...]:
@@ -45,37 +65,74 @@ def prefixes(cell: RenderInput, job: RenderJob) -> tuple[tuple[Layer, RenderJob]
     return tuple(result)
 
 
-def explain(
-    renders: Sequence[tuple[Layer, RenderJob, ManifestSet]],
-    bound: ManifestSet,
-    ref: ObjectRef,
-    path: str,
-) -> Origin:
-    """The layer that set a field of an object, such as ``spec.template.spec.containers[0].image``.
+def explain(asked: Question, objects: Sequence[bytes], ref: ObjectRef, path: str) -> Search:
+    """What set a field, such as ``spec.template.spec.containers[0].image``, of an object on the cluster.
 
-    ``renders`` are the finished objects of each of the ``prefixes``; ``bound`` those of the cluster. A
-    key with dots is written ``["like.this"]``. Raises ``UnknownReference`` where neither object nor
-    field was ever there.
+    ``objects`` are what the engine gave for the question's job. A key with dots is written
+    ``["like.this"]``; a reference without a group may name an object of any group. Raises
+    ``UnknownReference`` where neither object nor field was ever there, and what binding raises.
     """
     steps = parse_path(path)
-    before: object = _ABSENT
-    found: Origin | None = None
-    for layer, job, manifests in renders:
-        value = _value(manifests, ref, steps)
-        if value != before or (value is _ABSENT) != (before is _ABSENT):
-            files = _files(layer, job, ref.name, steps)
-            found = Origin(layer=layer.label, files=files, value=_shown(value))
-        before = value
+    finished = finish(objects, asked.cell, asked.package)
+    known = Variables(asked.package, asked.installation, asked.environment).of(asked.cluster)
+    bound = binder_of(objects, asked.cell, asked.package).bind(known, asked.cluster.registry)
+    ref = _meant(ref, bound)
+    here = _before_binding(ref, finished, bound)
+    probe = Probe(ref=here, steps=steps)
+    rendered, made = probe.value(tuple(objects)), _value(finished, here, steps)
     final = _value(bound, ref, steps)
-    if final is not _ABSENT and final != before:
-        source = found.files if found is not None else ()
-        return Origin(layer="late binding", files=source, value=final)
-    if found is None:
+    origin = yield from _in_layers(asked, probe)
+    if not same(rendered, made):
+        origin = origin_of(SERVICE, own(asked, here, steps, rendered, made), made, origin)
+    if not same(made, final):
+        origin = origin_of(LATE, late(asked, known, made, final), final, origin)
+    if origin is None:
         raise UnknownReference(f"{ref}:{path} is in no layer.")
-    return found
+    return origin
 
 
-def parse_path(path: str) -> tuple[str | int, ...]:
+def _in_layers(asked: Question, probe: Probe) -> Generator[RenderJob, Answer, Origin | None]:
+    """The last layer after which the field said something else than before it."""
+    before: object = ABSENT
+    found: tuple[Layer, RenderJob, object] | None = None
+    for layer, job in prefixes(asked.cell, asked.job):
+        value = probe.value((yield job))
+        if value is not FAILED and not same(value, before):
+            found, before = (layer, job, value), value
+    if found is None:
+        return None
+    layer, job, value = found
+    sources = yield from _in_layer(asked, layer, job, probe, value)
+    named = dict.fromkeys(
+        in_repository(asked, s) if s.file else value_source(asked, s.place) for s in sources
+    )
+    return origin_of(layer.label, named, value)
+
+
+def _in_layer(asked: Question, layer: Layer, job: RenderJob, probe: Probe, value: object) -> Trace:
+    if not layer.folder:
+        return (yield from in_patches(job, layer.label, probe, value))
+    if job.layers or asked.package.renderer is Renderer.KUSTOMIZE:
+        return (yield from in_kustomization(job, layer.folder, probe, value))
+    files = yield from in_files(job, probe)
+    values = yield from in_values(job, probe, value, _chart_values(job))
+    return (*files, *values)
+
+
+def _chart_values(job: RenderJob) -> dict[str, object]:
+    """All values of a chart: its own, and the given ones over them."""
+    if job.chart is None:
+        return {}
+    try:
+        own_values = yaml.load(job.files.get(f"{job.path}/values.yaml", b""), yaml.CSafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        own_values = None
+    return merged(
+        own_values if isinstance(own_values, dict) else {}, orjson.loads(job.chart.values)
+    )
+
+
+def parse_path(path: str) -> Path:
     """The steps of a field path; raises ``UnknownReference`` for what is none."""
     steps: list[str | int] = []
     position = 0
@@ -93,35 +150,24 @@ def parse_path(path: str) -> tuple[str | int, ...]:
     return tuple(steps)
 
 
-def _shown(value: object) -> Any:  # noqa: ANN401 - any JSON value
-    return None if value is _ABSENT else value
-
-
-def _value(manifests: ManifestSet, ref: ObjectRef, steps: tuple[str | int, ...]) -> object:
+def _value(manifests: ManifestSet, ref: ObjectRef, steps: Path) -> object:
     found = next((m for m in manifests if m.ref == ref), None)
-    value: object = found.data() if found is not None else _ABSENT
-    for step in steps:
-        value = _inner(value, step)
-    return value
+    return ABSENT if found is None else inner(found.data(), steps)
 
 
-def _inner(value: object, step: str | int) -> object:
-    if isinstance(value, Mapping):
-        return value.get(step, _ABSENT)
-    if isinstance(value, list) and isinstance(step, int) and step < len(value):
-        return value[step]
-    return _ABSENT
+def _meant(ref: ObjectRef, manifests: ManifestSet) -> ObjectRef:
+    """The object meant; a reference without a group may name an object of any group."""
+    wanted = (ref.kind, ref.namespace, ref.name)
+    alike = [m.ref for m in manifests if (m.ref.kind, m.ref.namespace, m.ref.name) == wanted]
+    return alike[0] if len(alike) == 1 and not ref.group else ref
 
 
-def _files(
-    layer: Layer, job: RenderJob, name: str, steps: tuple[str | int, ...]
-) -> tuple[str, ...]:
-    """The layer's files that name both the object and the field, else its kustomization."""
-    if not layer.folder:
-        return (layer.label,)
-    last = next((s for s in reversed(steps) if isinstance(s, str)), "")
-    inside = {p: d for p, d in job.files.items() if p.startswith(layer.folder + "/")}
-    words = (name.encode(), last.encode())
-    hits = [p for p, data in inside.items() if all(word in data for word in words)]
-    hits = hits or [p for p in inside if "kustomization" in p.rpartition("/")[2].lower()]
-    return tuple(sorted(layer.label + p.removeprefix(layer.folder) for p in hits))
+def _before_binding(ref: ObjectRef, finished: ManifestSet, bound: ManifestSet) -> ObjectRef:
+    """What the object was called before variables, or a second hash, changed its name."""
+    if any(m.ref == ref for m in finished):
+        return ref
+    gone = finished.refs() - bound.refs()
+    alike = sorted(r for r in gone if r.group_kind == ref.group_kind)
+    hashed = [r for r in alike if ref.name.startswith(f"{r.name}-")]
+    chosen = hashed or alike
+    return chosen[0] if len(chosen) == 1 else ref

@@ -128,6 +128,17 @@ def test_which_layer_set_a_field(program):
     assert host["value"].endswith("prd.distributor.example")
     kind = program(*ask, "apps/Deployment/shop/frontend:kind").json()
     assert kind["layer"] == "catalog/shop/1.4.2/base"
+    assert kind["files"] == ["catalog/shop/1.4.2/base/frontend.yaml"]
+    rows = program(
+        *ask[:-3], "--explain", "Deployment/shop/frontend:spec.replicas"
+    ).out.splitlines()
+    assert rows[1].split() == [
+        "late", "binding", "environments/prd/environment.yaml:",
+        "spec.defaults.values.shop.frontend_replicas", "3",
+    ]  # fmt: skip
+    assert rows[2].split() == [
+        "catalog/shop/1.4.2/base", "catalog/shop/1.4.2/base/frontend.yaml", "${frontend_replicas}",
+    ]  # fmt: skip
     assert (
         program(*ask, "Deployment/shop/nope:kind", code=1).err.splitlines()[-2].startswith("DST111")
     )

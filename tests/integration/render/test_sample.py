@@ -8,6 +8,8 @@ import pytest
 
 from distributor.adapters.engine.pool import EnginePool
 from distributor.catalog.loading import Loader
+from distributor.cli.choosing import Wanted, choose
+from distributor.cli.local import Local, LocalRenderer
 from distributor.model.catalog import Catalog
 from distributor.model.package import Package
 from distributor.model.refs import ObjectRef
@@ -17,13 +19,10 @@ from distributor.render import (
     Binder,
     Variables,
     applyset_id,
-    bind,
     binder_of,
     cells,
-    explain,
     finish,
     job,
-    prefixes,
     render_input,
     variables,
 )
@@ -101,32 +100,26 @@ def check(bound, package: Package, namespace: str, instance: str) -> None:
     assert namespace in namespaces or not namespaces
 
 
-async def test_explain_names_the_layer_of_the_sample(trees, catalog, engine):
-    files = catalog.environments["uat"]
-    installation = installations(catalog, "uat")["shop"]
-    package = catalog.package("shop", "1.4.2")
-    slim = next(
-        t.cluster for t in Placer(files).place(package, installation).targets
-        if t.cluster.tier == "slim"
-    )  # fmt: skip
-    cell = render_input(catalog, package, installation, files, slim)
-    asked = job(cell, package, installation, trees)
-    renders = [
-        (layer, each, finish(await engine.render(each), cell, package))
-        for layer, each in prefixes(cell, asked)
-    ]
-    bound = bind(
-        renders[-1][2],
-        variables(package, installation, files.environment, slim),
-        package.values.bind,
-    )
-    ads = ObjectRef("apps", "Deployment", "shop", "ads")
-    field = "spec.template.spec.containers[0].resources.limits.cpu"
-    assert explain(renders, bound, ads, field).layer == "catalog/shop/1.4.2/tier/slim"
-    web = ObjectRef("apps", "Deployment", "shop", "frontend")
-    assert explain(renders, bound, web, "spec.replicas").layer == "late binding"
-    base = explain(renders, bound, web, "spec.template.spec.containers[0].image")
-    assert base.files == ("catalog/shop/1.4.2/base/frontend.yaml",)
+@pytest.mark.parametrize(
+    ("ref", "path", "layer", "file", "place"),
+    [
+        ("apps/Deployment/shop/ads", "spec.template.spec.containers[0].resources.limits.cpu",
+         "catalog/shop/1.4.2/tier/slim", "catalog/shop/1.4.2/tier/slim/kustomization.yaml", "patches[0]"),
+        ("apps/Deployment/shop/frontend", "spec.template.spec.containers[0].image",
+         "catalog/shop/1.4.2/base", "catalog/shop/1.4.2/base/frontend.yaml", ""),
+        ("apps/Deployment/shop/frontend", "spec.replicas",
+         "late binding", "environments/uat/environment.yaml", "spec.defaults.values.shop.frontend_replicas"),
+        ("networking.k8s.io/Ingress/shop/shop", "spec.ingressClassName",
+         "late binding", "environments/uat/clusters/uat-slim-1.yaml", "spec.properties.ingress_class"),
+    ],
+)  # fmt: skip
+async def test_explain_names_layer_and_file_of_the_sample(
+    trees, catalog, engine, ref, path, layer, file, place
+):
+    local = Local(root=ROOT, reader=trees, catalog=catalog)
+    choice = choose(local, catalog.package("shop", "1.4.2"), Wanted(environment="uat", tier="slim"))
+    found = await LocalRenderer(local, engine).explain(choice, ObjectRef.parse(ref), path)
+    assert (found.layer, found.files, found.places) == (layer, (file,), (place,))
 
 
 async def test_a_new_version_changes_what_it_changes_and_nothing_else(trees, catalog, engine):

@@ -1,0 +1,356 @@
+"""Which layer and which file set a field: a catalog with every layer there is, through the real engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from distributor.catalog.loading import Loader
+from distributor.cli.choosing import Wanted, choose
+from distributor.cli.local import Local, LocalRenderer, engine
+from distributor.errors.catalog import UnknownReference
+from distributor.model.refs import ObjectRef
+from distributor.settings import Settings
+from distributor.testing.trees import MemoryTrees
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one engine for all
+
+DIGEST = "sha256:" + "d" * 64
+COMPONENT = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
+
+
+def doc(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    head = {"apiVersion": "distributor.dev/v1alpha1", "kind": kind}
+    return {**head, "metadata": {"name": name}, "spec": spec}
+
+
+def app(name: str) -> dict[str, Any]:
+    return doc("App", name, {"summary": "An app.", "owner": "us"})
+
+
+def package(name: str, **spec: Any) -> dict[str, Any]:
+    version = {"version": "1.0.0", "releasedAt": "2026-01-01", "namespace": {"name": name}}
+    return doc("Package", name, {**version, **spec})
+
+
+def deployment(name: str, **more: Any) -> dict[str, Any]:
+    pod = {"containers": [{"name": "c", "image": "ghcr.io/acme/web:1"}]}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"a": "b"}},
+            "template": {"metadata": {"labels": {"a": "b"}}, "spec": pod}}  # fmt: skip
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, **more},
+        "spec": spec,
+    }
+
+
+def settings(name: str, **data: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def note(key: str, name: str = "web") -> dict[str, Any]:
+    """A patch that writes one annotation on the Deployment."""
+    patch = [{"op": "add", "path": f"/metadata/annotations/{key}", "value": key}]
+    return {"target": {"kind": "Deployment", "name": name}, "patch": yaml.safe_dump(patch)}
+
+
+def patch_file(key: str) -> dict[str, Any]:
+    return {"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "web", "annotations": {key: key}}}  # fmt: skip
+
+
+WEB = "catalog/web/1.0.0"
+SITE = "catalog/site/1.0.0"
+RAW = "catalog/raw/1.0.0"
+ENV = "environments/sit"
+FILES: dict[str, Any] = {
+    "catalog/web/app.yaml": app("web"),
+    f"{WEB}/package.yaml": package(
+        "web", renderer="kustomize", path="base",
+        fits={"os": ["linux"]},
+        images=[{"name": "w", "reference": "ghcr.io/acme/web:2", "digest": DIGEST}],
+        values={
+            "schema": {"type": "object"}, "defaults": {"of_package": "p", "of_env": "x", "of_app": "x"},
+            "bind": [{"name": n, "type": "string"} for n in ("of_package", "of_env", "of_app", "of_site")]
+            + [{"name": "of_bind", "type": "string", "default": "b"}],
+        },
+        topology={"components": [{"name": "front", "kind": "frontend", "objects": ["apps/Deployment/web/web"]}]},
+    ),
+    f"{WEB}/base/kustomization.yaml": {
+        "resources": ["web.yaml", "parts", "../shared"],
+        "components": ["../feature"],
+        "configMapGenerator": [
+            {"name": "other", "literals": ["a=b"]},
+            {"name": "made", "literals": ["said=literal"], "files": ["notes.txt", "renamed=notes.txt"],
+             "envs": ["made.env"]},
+        ],
+        "patches": [{"path": "patches/first.yaml"}, note("inline"), note("over")],
+        "commonAnnotations": {"common": "yes"},
+        "images": [{"name": "ghcr.io/acme/web", "newTag": "2"}],
+        "replicas": [{"name": "web", "count": 2}],
+    },
+    f"{WEB}/base/web.yaml": deployment("web", annotations={"own": "own", "over": "base", "gone": "x"}),
+    f"{WEB}/base/patches/first.yaml": patch_file("from-file"),
+    f"{WEB}/base/notes.txt": "a note",
+    f"{WEB}/base/made.env": "FROM_ENV=1\nOTHER=2\n",
+    f"{WEB}/base/parts/kustomization.yaml": {"resources": ["inner.yaml"], "namePrefix": "my-"},
+    f"{WEB}/base/parts/inner.yaml": settings("inner", key="value"),
+    f"{WEB}/shared/kustomization.yaml": {"resources": ["extra.yaml"]},
+    f"{WEB}/shared/extra.yaml": settings(
+        "extra", tier="${cluster_tier}", region="${cluster_region}", label="${cluster_label_site}",
+        package="${of_package}", env="${of_env}", app="${of_app}", site="${of_site}", bind="${of_bind}",
+        inline="${of_site_2}-${cluster_domain:=nowhere}", two="${of_env}/${cluster_name}"),
+    f"{WEB}/feature/kustomization.yaml": {**COMPONENT, "patches": [note("of-feature"), {"path": "more.yaml"}]},
+    f"{WEB}/feature/more.yaml": patch_file("of-feature-file"),
+    f"{WEB}/env/sit/kustomization.yaml": {**COMPONENT, "patches": [note("of-env")]},
+    f"{WEB}/tier/slim/kustomization.yaml": {**COMPONENT, "patches": [note("of-tier")], "resources": ["added.yaml"]},
+    f"{WEB}/tier/slim/added.yaml": settings("added", a="b"),
+    "catalog/site/app.yaml": app("site"),
+    f"{SITE}/package.yaml": package(
+        "site", renderer="helm", path="chart",
+        values={"schema": {"type": "object"}, "defaults": {"replicas": 2, "image": {"tag": "3"}}},
+    ),
+    f"{SITE}/chart/Chart.yaml": {"apiVersion": "v2", "name": "site", "version": "1.0.0"},
+    f"{SITE}/chart/values.yaml": {"replicas": 1, "image": {"repository": "ghcr.io/acme/site", "tag": "0"},
+                                  "host": "chart.example", "debug": False, "loud": True},
+    f"{SITE}/chart/templates/_helpers.tpl": '{{- define "site.name" -}}site{{- end -}}\n',
+    f"{SITE}/chart/templates/site.yaml": """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: {{ include "site.name" . }}, annotations: {host: {{ .Values.host }}, fixed: "x"}}
+spec:
+  replicas: {{ .Values.replicas }}
+  selector: {matchLabels: {a: b}}
+  paused: {{ .Values.debug }}
+  template:
+    metadata: {labels: {a: b}}
+    spec: {containers: [{name: c, image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"}]}
+""",
+    f"{SITE}/chart/templates/service.yaml": """
+apiVersion: v1
+kind: Service
+metadata: {name: {{ include "site.name" . }}}
+spec: {ports: [{port: 80}]}
+""",
+    f"{SITE}/chart/charts/sub/Chart.yaml": {"apiVersion": "v2", "name": "sub", "version": "1.0.0"},
+    f"{SITE}/chart/charts/sub/templates/map.yaml":
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: sub}\ndata: {a: {{ .Values.a | quote }}}\n",
+    f"{SITE}/chart/charts/sub/values.yaml": {"a": "of-sub"},
+    f"{SITE}/chart/crds/thing.yaml": {
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.site.example"}, "spec": {"group": "site.example"}},
+    f"{SITE}/tier/slim/kustomization.yaml": {**COMPONENT, "patches": [note("of-tier", "site")]},
+    "catalog/raw/app.yaml": app("raw"),
+    f"{RAW}/package.yaml": package("raw", renderer="raw", path="manifests", values={"schema": {"type": "object"}}),
+    f"{RAW}/manifests/one.yaml": settings("one", a="b"),
+    f"{RAW}/manifests/deep/two.yaml": settings("two", one="one"),
+    "environments/tiers/slim/tier.yaml": doc("Tier", "slim", {"displayName": "Slim"}),
+    "environments/tiers/slim/kustomization.yaml": {**COMPONENT, "patches": [note("of-all-slim", ".*")]},
+    f"{ENV}/environment.yaml": doc("Environment", "sit", {
+        "install": "explicit", "signatures": "optional",
+        "defaults": {"registry": "mirror.example/m", "values": {"web": {"of_env": "e", "of_app": "x"}, "site": {"host": "env.example"}}}}),
+    f"{ENV}/overlay/kustomization.yaml": {**COMPONENT, "patches": [note("of-overlay", ".*"), {
+        "target": {"kind": "Deployment", "name": "web"},
+        "patch": "- {op: remove, path: /metadata/annotations/gone}"}]},
+    f"{ENV}/apps/web.yaml": doc("Installation", "web", {
+        "app": "web", "values": {"of_app": "a"}, "patches": [note("first"), note("last")]}),
+    f"{ENV}/apps/site.yaml": doc("Installation", "site", {
+        "app": "site", "namespace": "sites", "values": {"image": {"tag": "4"}}}),
+    f"{ENV}/apps/raw.yaml": doc("Installation", "raw", {"app": "raw"}),
+    f"{ENV}/clusters/c1.yaml": doc("Cluster", "c1", {
+        "tier": "slim", "kubernetes": "1.33", "region": "north", "labels": {"site": "ship"},
+        "properties": {"of_site": "s"}, "delivery": {"mode": "directory", "connection": "c1"}}),
+    f"{ENV}/clusters/c2.yaml": doc("Cluster", "c2", {
+        "tier": "slim", "kubernetes": "1.33", "region": "south", "labels": {"site": "shore"},
+        "properties": {"of_site": "s"}, "registry": "own.example:5000",
+        "delivery": {"mode": "directory", "connection": "c2"}}),
+    "environments/pipeline.yaml": doc("Pipeline", "pipeline", {"environments": [{"name": "sit"}]}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def local() -> Local:
+    trees = MemoryTrees()
+    texts = {k: v if isinstance(v, str) else yaml.safe_dump(v) for k, v in FILES.items()}
+    catalog = Loader(trees).load(trees.add({k: v.encode() for k, v in texts.items()}))
+    assert [f for f in catalog.findings if f.code != "DST113"] == []
+    return Local(root=Path(), reader=trees, catalog=catalog)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def renderer(local):
+    async with engine(Settings()) as pool:
+        yield LocalRenderer(local, pool)
+
+
+async def asked(local, renderer, name, ref, path, cluster="c1"):
+    choice = choose(
+        local, local.catalog.package(name, "1.0.0"), Wanted(environment="sit", cluster=cluster)
+    )
+    return await renderer.explain(choice, ObjectRef.parse(ref), path)
+
+
+DEPLOYMENT = "apps/Deployment/web/web"
+NOTE = "metadata.annotations"
+IMAGE = "spec.template.spec.containers[0].image"
+
+
+@pytest.mark.parametrize(
+    ("ref", "path", "layer", "file", "place"),
+    [
+        # the base: resources, their folders, generators, components, patches, transformers
+        (DEPLOYMENT, "kind", f"{WEB}/base", f"{WEB}/base/web.yaml", ""),
+        (DEPLOYMENT, f"{NOTE}.own", f"{WEB}/base", f"{WEB}/base/web.yaml", ""),
+        ("ConfigMap/web/my-inner", "data.key", f"{WEB}/base", f"{WEB}/base/parts/inner.yaml", ""),
+        ("ConfigMap/web/my-inner", "metadata.name", f"{WEB}/base", f"{WEB}/base/parts/kustomization.yaml", "namePrefix"),
+        ("ConfigMap/web/extra", "kind", f"{WEB}/base", f"{WEB}/shared/extra.yaml", ""),
+        (DEPLOYMENT, f"{NOTE}.from-file", f"{WEB}/base", f"{WEB}/base/patches/first.yaml", ""),
+        (DEPLOYMENT, f"{NOTE}.inline", f"{WEB}/base", f"{WEB}/base/kustomization.yaml", "patches[1]"),
+        (DEPLOYMENT, f"{NOTE}.over", f"{WEB}/base", f"{WEB}/base/kustomization.yaml", "patches[2]"),
+        (DEPLOYMENT, f"{NOTE}.of-feature", f"{WEB}/base", f"{WEB}/feature/kustomization.yaml", "patches[0]"),
+        (DEPLOYMENT, f"{NOTE}.of-feature-file", f"{WEB}/base", f"{WEB}/feature/more.yaml", ""),
+        (DEPLOYMENT, f"{NOTE}.common", f"{WEB}/base", f"{WEB}/base/kustomization.yaml", "commonAnnotations"),
+        (DEPLOYMENT, "spec.replicas", f"{WEB}/base", f"{WEB}/base/kustomization.yaml", "replicas[0]"),
+        # the layers above it
+        (DEPLOYMENT, f"{NOTE}.of-env", f"{WEB}/env/sit", f"{WEB}/env/sit/kustomization.yaml", "patches[0]"),
+        (DEPLOYMENT, f"{NOTE}.of-tier", f"{WEB}/tier/slim", f"{WEB}/tier/slim/kustomization.yaml", "patches[0]"),
+        ("ConfigMap/web/added", "data.a", f"{WEB}/tier/slim", f"{WEB}/tier/slim/added.yaml", ""),
+        (DEPLOYMENT, f"{NOTE}.of-all-slim", "environments/tiers/slim", "environments/tiers/slim/kustomization.yaml", "patches[0]"),
+        (DEPLOYMENT, f"{NOTE}.of-overlay", f"{ENV}/overlay", f"{ENV}/overlay/kustomization.yaml", "patches[0]"),
+        (DEPLOYMENT, f"{NOTE}.gone", f"{ENV}/overlay", f"{ENV}/overlay/kustomization.yaml", "patches[1]"),
+        (DEPLOYMENT, f"{NOTE}.first", f"{ENV}/apps/web.yaml", f"{ENV}/apps/web.yaml", "spec.patches[0]"),
+        (DEPLOYMENT, f"{NOTE}.last", f"{ENV}/apps/web.yaml", f"{ENV}/apps/web.yaml", "spec.patches[1]"),
+        # the service
+        (DEPLOYMENT, "metadata.namespace", "the service", f"{WEB}/package.yaml", "spec.namespace.name"),
+        (DEPLOYMENT, 'metadata.labels["app.kubernetes.io/component"]', "the service", f"{WEB}/package.yaml", "spec.topology"),
+        (DEPLOYMENT, 'spec.template.spec.nodeSelector["kubernetes.io/os"]', "the service", f"{WEB}/package.yaml", "spec.fits.os"),
+        ("Namespace//web", "kind", "the service", f"{WEB}/package.yaml", "spec.namespace.create"),
+        # the cluster
+        ("ConfigMap/web/extra", "data.tier", "late binding", f"{ENV}/clusters/c1.yaml", "spec.tier"),
+        ("ConfigMap/web/extra", "data.region", "late binding", f"{ENV}/clusters/c1.yaml", "spec.region"),
+        ("ConfigMap/web/extra", "data.label", "late binding", f"{ENV}/clusters/c1.yaml", "spec.labels"),
+        ("ConfigMap/web/extra", "data.site", "late binding", f"{ENV}/clusters/c1.yaml", "spec.properties.of_site"),
+        ("ConfigMap/web/extra", "data.package", "late binding", f"{WEB}/package.yaml", "spec.values.defaults.of_package"),
+        ("ConfigMap/web/extra", "data.env", "late binding", f"{ENV}/environment.yaml", "spec.defaults.values.web.of_env"),
+        ("ConfigMap/web/extra", "data.app", "late binding", f"{ENV}/apps/web.yaml", "spec.values.of_app"),
+        ("ConfigMap/web/extra", "data.bind", "late binding", f"{WEB}/package.yaml", "spec.values.bind[4].default"),
+    ],
+)  # fmt: skip
+async def test_the_layer_the_file_and_the_place(local, renderer, ref, path, layer, file, place):
+    found = await asked(local, renderer, "web", ref, path)
+    assert (found.layer, found.files, found.places) == (layer, (file,), (place,))
+
+
+async def test_what_lies_below_is_told(local, renderer):
+    found = await asked(local, renderer, "web", "ConfigMap/web/extra", "data.two")
+    assert found.value == "e/c1"
+    assert found.files == (f"{ENV}/environment.yaml", f"{ENV}/clusters/c1.yaml")
+    assert found.under.value == "${of_env}/${cluster_name}"
+    assert found.under.files == (f"{WEB}/shared/extra.yaml",)
+    inline = await asked(local, renderer, "web", "ConfigMap/web/extra", "data.inline")
+    assert (inline.value, inline.files) == ("${of_site_2}-nowhere", ())
+    over = await asked(local, renderer, "web", DEPLOYMENT, f"{NOTE}.gone")
+    assert over.value is None
+
+
+@pytest.mark.parametrize(
+    ("key", "sources"),
+    [
+        ("said", [("kustomization.yaml", "configMapGenerator[1]")]),
+        ('["notes.txt"]', [("kustomization.yaml", "configMapGenerator[1]"), ("notes.txt", "")]),
+        ("renamed", [("kustomization.yaml", "configMapGenerator[1]"), ("notes.txt", "")]),
+        ("FROM_ENV", [("kustomization.yaml", "configMapGenerator[1]"), ("made.env", "")]),
+    ],
+)
+async def test_generated_data_names_the_file_that_it_was_read_from(local, renderer, key, sources):
+    choice = choose(
+        local, local.catalog.package("web", "1.0.0"), Wanted(environment="sit", cluster="c1")
+    )
+    bound = await renderer.bound(choice)
+    name = next(m.ref.name for m in bound if m.ref.name.startswith("made-"))
+    path = f"data{key}" if key.startswith("[") else f"data.{key}"
+    found = await asked(local, renderer, "web", f"ConfigMap/web/{name}", path)
+    assert list(zip(found.files, found.places, strict=True)) == [
+        (f"{WEB}/base/{f}", p) for f, p in sources
+    ]
+
+
+async def test_an_image_tells_every_hand_that_touched_it(local, renderer):
+    found = await asked(local, renderer, "web", DEPLOYMENT, IMAGE, cluster="c2")
+    assert (found.layer, found.value) == ("late binding", f"own.example:5000/acme/web:2@{DIGEST}")
+    assert list(zip(found.files, found.places, strict=True)) == [
+        (f"{ENV}/clusters/c2.yaml", "spec.registry")
+    ]
+    service = found.under
+    assert (service.layer, service.value) == (
+        "the service",
+        f"mirror.example/m/acme/web:2@{DIGEST}",
+    )
+    assert list(zip(service.files, service.places, strict=True)) == [
+        (f"{WEB}/package.yaml", "spec.images[0].digest"),
+        (f"{ENV}/environment.yaml", "spec.defaults.registry"),
+    ]
+    base = service.under
+    assert (base.layer, base.places, base.value) == (
+        f"{WEB}/base",
+        ("images[0]",),
+        "ghcr.io/acme/web:2",
+    )
+    assert base.under is None
+    assert (
+        await asked(local, renderer, "web", DEPLOYMENT, IMAGE, cluster="c1")
+    ).layer == "the service"
+
+
+@pytest.mark.parametrize(
+    ("ref", "path", "sources"),
+    [
+        ("apps/Deployment/sites/site", "spec.replicas",
+         [("chart/templates/site.yaml", ""), ("package.yaml", "spec.values.defaults.replicas")]),
+        ("apps/Deployment/sites/site", f"{NOTE}.fixed", [("chart/templates/site.yaml", "")]),
+        ("apps/Deployment/sites/site", f"{NOTE}.host",
+         [("chart/templates/site.yaml", ""), (f"{ENV}/environment.yaml", "spec.defaults.values.site.host")]),
+        ("apps/Deployment/sites/site", "spec.paused",
+         [("chart/templates/site.yaml", ""), ("chart/values.yaml", "debug")]),
+        ("apps/Deployment/sites/site", IMAGE,
+         [("chart/templates/site.yaml", ""), ("chart/values.yaml", "image.repository"),
+          (f"{ENV}/apps/site.yaml", "spec.values.image.tag")]),
+        ("Service/sites/site", "spec.ports[0].port", [("chart/templates/service.yaml", "")]),
+        ("ConfigMap/sites/sub", "kind", [("chart/charts/sub/templates/map.yaml", "")]),
+        ("apiextensions.k8s.io/CustomResourceDefinition//things.site.example", "spec.group", [("chart/crds/thing.yaml", "")]),
+        ("apps/Deployment/sites/site", f"{NOTE}.of-tier", [("tier/slim/kustomization.yaml", "patches[0]")]),
+        ("Service/sites/site", "metadata.namespace", [(f"{ENV}/apps/site.yaml", "spec.namespace")]),
+    ],
+)  # fmt: skip
+async def test_a_chart_names_template_and_values(local, renderer, ref, path, sources):
+    found = await asked(local, renderer, "site", ref, path)
+    wanted = [
+        (f if f.startswith("environments/") else f"{SITE}/{f}", place) for f, place in sources
+    ]
+    assert list(zip(found.files, found.places, strict=True)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("ref", "path", "file"),
+    [
+        ("ConfigMap/raw/one", "data.a", "one.yaml"),
+        ("ConfigMap/raw/two", "data.one", "deep/two.yaml"),
+    ],
+)
+async def test_plain_manifests(local, renderer, ref, path, file):
+    found = await asked(local, renderer, "raw", ref, path)
+    assert (found.layer, found.files) == (f"{RAW}/manifests", (f"{RAW}/manifests/{file}",))
+
+
+@pytest.mark.parametrize(
+    ("ref", "path"),
+    [("ConfigMap/web/none", "data"), (DEPLOYMENT, "spec.none"), (DEPLOYMENT, "kind.x"), (DEPLOYMENT, "a[")],
+)  # fmt: skip
+async def test_what_is_nowhere(local, renderer, ref, path):
+    with pytest.raises(UnknownReference):
+        await asked(local, renderer, "web", ref, path)
