@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import orjson
 
 from distributor.errors import Where
-from distributor.errors.catalog import TooLarge, UnsafeEntry
+from distributor.errors.catalog import BadValues, TooLarge, UnsafeEntry
 from distributor.errors.render import BadManifest
 from distributor.model.fleet import Installation
 from distributor.model.manifest import canonical
@@ -17,7 +17,7 @@ from distributor.model.rendering import ChartOptions, RenderInput, RenderJob
 from distributor.model.trees import EntryKind, TreeReader
 from distributor.render.cells import PACKAGE_FOLDER
 from distributor.render.placeholders import hidden
-from distributor.render.values import merged
+from distributor.render.values import merged, values_file
 
 MAX_FILES = 10_000
 MAX_BYTES = 32 << 20
@@ -32,7 +32,8 @@ def job(
 
     Trees are read by object id, each folder of ``cell.layers`` once. SOPS files are handed over with
     placeholders for what is encrypted. Raises ``UnsafeEntry`` for symbolic links and submodules,
-    ``TooLarge``, the reader's ``ObjectMissing``, and for SOPS files what ``hidden`` raises.
+    ``TooLarge``, ``BadValues`` for a number that a chart would change, the reader's ``ObjectMissing``,
+    and for SOPS files what ``hidden`` raises.
     """
     files: dict[str, bytes] = {}
     budget, placeholders = _Budget(), set[str]()
@@ -67,6 +68,13 @@ def _chart(cell: RenderInput, package: Package, installation: Installation) -> C
         values = merged(orjson.loads(cell.values), cell.per_cluster)
     except orjson.JSONDecodeError as error:
         raise BadManifest(f"(values of {cell.instance}: {error})") from error
+    inexact = list(_inexact(values, "spec.values"))
+    if inexact:
+        raise BadValues(
+            f"({package}: a chart sees numbers as 64-bit floats; {'; '.join(inexact)})",
+            where=Where(file=values_file(installation), field="spec.values"),
+            remedy="Write numbers above 2^53 as text, in quotes.",
+        )
     apis = package.fits.requires_apis
     versions = sorted({_version(a.group, a.version) for a in apis})
     kinds = [f"{_version(a.group, a.version)}/{a.kind}" for a in sorted(apis)]
@@ -77,6 +85,18 @@ def _chart(cell: RenderInput, package: Package, installation: Installation) -> C
         api_versions=(*versions, *kinds),
         values=canonical(values),
     )
+
+
+def _inexact(value: object, path: str) -> Iterator[str]:
+    """The integers that a chart would see with other digits: Helm reads values as Go's ``float64``."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _inexact(inner, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _inexact(inner, f"{path}[{index}]")
+    elif isinstance(value, int) and int(float(value)) != value:
+        yield f"{path} is {value}"
 
 
 def _version(group: str, version: str) -> str:

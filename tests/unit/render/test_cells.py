@@ -261,6 +261,33 @@ def test_a_job_for_a_chart(case, make):
     assert chart.api_versions == ("g.io/v1", "v1", "v1/Pod", "g.io/v1/K")
 
 
+@pytest.mark.parametrize(
+    ("values", "wrong"),
+    [
+        ({"a": 2**53, "b": -(2**53), "c": 2**60, "d": 1.5, "e": True}, []),
+        ({"a": 2**53 + 1}, ["spec.values.a is 9007199254740993"]),
+        ({"a": {"b": [1, -(2**53) - 1]}, "c": 123456789012345678},
+         ["spec.values.a.b[1] is -9007199254740993", "spec.values.c is 123456789012345678"]),
+    ],
+)  # fmt: skip
+def test_a_number_that_a_chart_would_change_is_refused(case, make, values, wrong):
+    trees = MemoryTrees()
+    package = make.package(
+        tree=trees.add({"chart/Chart.yaml": b"c"}), renderer=Renderer.HELM, path="chart"
+    )
+    installation = make.installation(values=values)
+    parts = {"catalog": make.catalog(), "files": make.files(), "cluster": make.cluster()}
+    cell = case.cell(package=package, installation=installation, **parts)
+    if not wrong:
+        assert orjson.loads(job(cell, package, installation, trees).chart.values) == values
+        return
+    with pytest.raises(BadValues) as caught:
+        job(cell, package, installation, trees)
+    assert all(line in str(caught.value) for line in wrong)
+    assert caught.value.where.file == "environments/uat/apps/shop.yaml"
+    assert "quotes" in caught.value.hint
+
+
 def test_hostile_trees(case, make, monkeypatch):
     trees = MemoryTrees()
 
