@@ -9,10 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
-from distributor.cli.context import interactive
 from distributor.cli.local import (
     Choice,
     Local,
@@ -24,6 +20,7 @@ from distributor.cli.local import (
 )
 from distributor.cli.manifests import as_yaml, in_order
 from distributor.cli.output import DONE, Form, emit, say, table
+from distributor.cli.progress import progress
 from distributor.cli.rendering import Asked
 from distributor.errors import DistributorError, Where
 from distributor.errors.catalog import AlreadyExists
@@ -57,7 +54,7 @@ async def render_all(settings: Settings, asked: Asked, jobs: int, output: Form) 
     if wrong:
         raise Invalid(wrong)
     cells = [c for c in _cells(local) if _meant(c, asked)]
-    texts = await _rendered(settings, local, cells, jobs)
+    texts = await _rendered(settings, local, cells, jobs, wanted=asked.progress)
     _write(folder, dict(zip((c.path for c in cells), texts, strict=True)))
     _show(cells, output)
     say(f"{len(cells)} files written to {folder}")
@@ -100,11 +97,10 @@ def _meant(cell: _Cell, asked: Asked) -> bool:
 
 
 async def _rendered(
-    settings: Settings, local: Local, cells: Sequence[_Cell], jobs: int
+    settings: Settings, local: Local, cells: Sequence[_Cell], jobs: int, *, wanted: bool | None
 ) -> list[str]:
     findings: dict[Finding, None] = {}
-    with Progress(console=Console(stderr=True), disable=not interactive()) as progress:
-        bar = progress.add_task("rendering", total=len(cells))
+    with progress("rendering", len(cells), wanted=wanted) as step:
         async with engine(settings, jobs) as pool:
             renderer = LocalRenderer(local, pool)
 
@@ -116,7 +112,7 @@ async def _rendered(
                     findings[_finding(error, cell)] = None
                     return ""
                 finally:
-                    progress.advance(bar)
+                    step()
 
             texts = await asyncio.gather(*(one(cell) for cell in cells))
     if findings:

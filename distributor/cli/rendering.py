@@ -46,6 +46,7 @@ class Asked:
     sets: tuple[str, ...]
     files: tuple[Path, ...]
     explain: str
+    progress: bool | None = None
 
     def values(self) -> Mapping[str, Any]:
         """The values of the files, later ones over earlier ones, and ``--set`` over all of them."""
@@ -101,6 +102,12 @@ def render(
         bool, typer.Option("--all", help="Write every cell into a new folder.")
     ] = False,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Engine workers for --all.")] = 2,
+    progress: Annotated[
+        bool | None,
+        typer.Option(
+            "--progress/--no-progress", help="Tell how far --all is; by default at a terminal."
+        ),
+    ] = None,
     output: RenderOutput = None,
 ) -> None:
     """Print the objects of a package, kustomization, chart or folder, in apply order."""
@@ -108,7 +115,7 @@ def render(
     asked = Asked(
         path=path, environment=environment, tier=tier, cluster=cluster, name=name,
         namespace=namespace, kubernetes=kubernetes, sets=tuple(sets or ()),
-        files=tuple(values or ()), explain=explain,
+        files=tuple(values or ()), explain=explain, progress=progress,
     )  # fmt: skip
     found = loaded().settings
     if every:

@@ -42,6 +42,12 @@ def test_a_cell_and_all_of_them_agree(program, repository):
     assert written == {row["file"] for row in listed}
     assert {name.split("/")[0] for name in written} == set(ENVIRONMENTS)
     version = next(r["version"] for r in listed if r["file"] == "prd/shop/prd-slim-hamburg.yaml")
+    told = program("render", "--all", "../again", "--env", "sit", "--progress").err.splitlines()
+    count = sum(row["file"].startswith("sit/") for row in listed)
+    assert told[-2:] == [
+        f"rendering: {count} of {count}",
+        f"{count} files written to {repository.parent / 'again'}",
+    ]
     one = program("render", f"catalog/shop/{version}", "--cluster", "prd-slim-hamburg")
     assert one.out == (folder / "prd/shop/prd-slim-hamburg.yaml").read_text()
     assert program("render", "--all", "../all", code=1).err.startswith("DST118")
