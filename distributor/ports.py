@@ -344,10 +344,10 @@ class Timers(Protocol):
 class SecretOpener(Protocol):
     """Opens encrypted files with the keys that this process holds."""
 
-    def open(self, data: bytes, path: str) -> Mapping[str, bytes]:
+    def open(self, data: bytes, path: str, environment: str) -> Mapping[str, bytes]:
         """Every encrypted value by its key, and the whole decrypted file under the empty one.
 
-        All of them or none: raises the errors of ``errors.secrets``, which name ``path`` and never a value.
+        ``environment`` is where the values go: its key must open the file. All of them or none: raises the errors of ``errors.secrets``, which name ``path`` and never a value.
         """
         ...
 

@@ -47,7 +47,7 @@ class Settings:
     )
     secrets_key: str = _setting(
         "",
-        "File with the age identities that SOPS files are opened with; empty: `age.txt` beside the service's key",
+        "Age identities that open SOPS files: a file, or a folder with one an environment (`prd.txt`); empty: `age.txt` beside the service's key",
     )
     sign: str = _setting(
         "", "Your ed25519 key for tags; empty: tags are unsigned unless --sign names one"

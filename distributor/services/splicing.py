@@ -170,7 +170,9 @@ class SplicedTarget:
                 data = self._splicer.blobs.blob(one.blob)
             except ObjectMissing as error:
                 raise SecretGone(f"(blob {one.blob})", where=where) from error
-            batch.files[place] = self._splicer.opener.open(data, one.path)
+            batch.files[place] = self._splicer.opener.open(
+                data, one.path, self._cluster.environment
+            )
         if one.key not in batch.files[place]:
             raise SecretGone(where=where)
         return batch.files[place][one.key]

@@ -25,14 +25,16 @@ _LIMIT = 64 << 10
 _KEY_BYTES = 32
 
 
-def identities(path: Path | None) -> list[Identity]:
-    """The identities of a file as age-keygen writes it.
+def identities(path: Path | None, environment: str) -> list[Identity]:
+    """The identities of a file as age-keygen writes it; of a folder, those of the environment's file.
 
     Read at each use, so that a key may change while the service runs. Raises ``SecretsKeyMissing`` and
     ``BadSecretsKey``, which never repeat what the file holds.
     """
     if path is None:
         raise SecretsKeyMissing
+    if path.is_dir():
+        path = path / f"{environment}.txt"
     where = Where(file=str(path))
     try:
         with path.open("rb") as file:

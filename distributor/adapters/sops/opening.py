@@ -24,12 +24,16 @@ _YES = frozenset({"true", "True", "TRUE"})
 
 
 class SopsOpener:
-    """Implements ``ports.SecretOpener`` with the age identities in a file."""
+    """Implements ``ports.SecretOpener`` with the age identities in a file, or in a folder of files.
 
-    def __init__(self, key_file: DiskPath | None) -> None:
-        self._key_file = key_file
+    A folder holds one file an environment (``prd.txt``), so that what is encrypted for one environment
+    cannot be delivered to another by copying the file.
+    """
 
-    def open(self, data: bytes, path: str) -> Mapping[str, bytes]:
+    def __init__(self, key: DiskPath | None) -> None:
+        self._key = key
+
+    def open(self, data: bytes, path: str, environment: str) -> Mapping[str, bytes]:
         """Every encrypted value by its key, and the whole file as decrypted under the empty one.
 
         Raises the errors of ``errors.secrets``; after one of them nothing of the file is known.
@@ -37,7 +41,7 @@ class SopsOpener:
         file = read(data, path)
         if file is None:
             raise BrokenCiphertext("(it is no SOPS file)")
-        key = data_key(file, identities(self._key_file))
+        key = data_key(file, identities(self._key, environment))
         values = list(_values(file, key))
         _check_mac(file, key, values)
         found = {key_of(n, leaf): plain.text for n, leaf, plain in values if plain is not None}

@@ -65,8 +65,8 @@ class Opener:
     def __init__(self, error=None):
         self.error, self.calls = error, 0
 
-    def open(self, data, path):
-        assert (data, path) == (b"cipher", "package/db.sops.yaml")
+    def open(self, data, path, environment):
+        assert (data, path, environment) == (b"cipher", "package/db.sops.yaml", "sit")
         self.calls += 1
         if self.error:
             raise self.error

@@ -43,7 +43,7 @@ def _named(values):
 
 
 def _opened(opener, name):
-    return opener.open((FILES / name).read_bytes(), name)
+    return opener.open((FILES / name).read_bytes(), name, "sit")
 
 
 @pytest.mark.parametrize("name", ["secret.sops.yaml", "onlymac.sops.yaml"])
@@ -166,7 +166,7 @@ def test_every_change_is_noticed(opener, case):
     change, expected = TAMPERED[case]
     text = change((FILES / "secret.sops.yaml").read_text())
     with pytest.raises(expected) as raised:
-        opener.open(text.encode(), "package/db.sops.yaml")
+        opener.open(text.encode(), "package/db.sops.yaml", "sit")
     shown = f"{raised.value} {raised.value.hint}"
     assert raised.value.where.file == "package/db.sops.yaml"
     assert "marker" not in shown
@@ -176,7 +176,7 @@ def test_every_change_is_noticed(opener, case):
 def test_bytes_that_are_not_utf_8(opener):
     data = (FILES / "secret.sops.yaml").read_bytes().replace(b"Opaque", b"\xff")
     with pytest.raises(BrokenCiphertext):
-        opener.open(data, "db.sops.yaml")
+        opener.open(data, "db.sops.yaml", "sit")
 
 
 def test_another_key(opener):
@@ -208,6 +208,19 @@ def test_key_files_that_cannot_be_used(tmp_path, text, mode, expected):
     with pytest.raises(expected) as raised:
         _opened(SopsOpener(path), "secret.sops.yaml")
     assert "QQQ" not in str(raised.value)
+
+
+def test_a_folder_holds_a_key_for_each_environment(tmp_path):
+    """What is encrypted for prd does not open for sit, wherever somebody copies it to."""
+    path = tmp_path / "prd.txt"
+    path.write_bytes((FILES / "test-only-key.txt").read_bytes())
+    path.chmod(0o600)
+    opener = SopsOpener(tmp_path)
+    data = (FILES / "two.sops.yaml").read_bytes()
+    assert opener.open(data, "two.sops.yaml", "prd")["password"] == b"s3cret"
+    with pytest.raises(SecretsKeyMissing) as raised:
+        opener.open(data, "two.sops.yaml", "sit")
+    assert raised.value.where.file == str(tmp_path / "sit.txt")
 
 
 def test_without_a_key(opener):
