@@ -13,6 +13,7 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -33,6 +34,7 @@ _TOKEN = re.compile(
     r"distributor-sops\(([\w.~%/-]+)#([\w.~%/:-]*)@([0-9a-f]{64}|[0-9a-f]{40})\)", re.ASCII
 )
 _DATA = ("data", "stringData")
+_NO_FILES: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,15 +192,20 @@ def decoded(value: str) -> str:
         return value
 
 
-def spliced(manifest: Manifest, values: Mapping[Placeholder, bytes]) -> Manifest:
+def spliced(
+    manifest: Manifest,
+    values: Mapping[Placeholder, bytes],
+    files: Mapping[bytes, bytes] = _NO_FILES,
+) -> Manifest:
     """A Secret with its values, under the digest of the manifest as it was rendered.
 
-    What replaces a placeholder written as data must be base64 itself; within data that was encoded after
+    ``files`` maps what ``hidden`` made of a file to the decrypted file: a value that is exactly the one
+    becomes the other, with quotes and line ends as the file's form wants them. What replaces a placeholder written as data must be base64 itself; within data that was encoded after
     rendering it is encoded with the text around it. Raises ``SecretNotBase64``.
     """
     content = (encoded(manifest) if has_plain_text(manifest) else manifest).data()
     content["data"] = {
-        key: _filled_in(value, values, Where(file=str(manifest.ref), field=f"data.{key}"))
+        key: _filled_in(value, values, files, Where(file=str(manifest.ref), field=f"data.{key}"))
         for key, value in content["data"].items()
     }
     return Manifest(
@@ -209,10 +216,18 @@ def spliced(manifest: Manifest, values: Mapping[Placeholder, bytes]) -> Manifest
     )
 
 
-def _filled_in(value: str, values: Mapping[Placeholder, bytes], where: Where) -> str:
+def _filled_in(
+    value: str,
+    values: Mapping[Placeholder, bytes],
+    files: Mapping[bytes, bytes],
+    where: Where,
+) -> str:
     if MARK not in value:
         text = decoded(value)
-        return base64.b64encode(filled(text, values)).decode() if MARK in text else value
+        if MARK not in text:
+            return value
+        whole = files.get(_bytes(text))
+        return base64.b64encode(filled(text, values) if whole is None else whole).decode()
     try:
         plain = base64.b64decode(b"".join(filled(value, values).split()), validate=True)
     except (binascii.Error, ValueError) as error:

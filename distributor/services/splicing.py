@@ -26,7 +26,7 @@ from distributor.model.manifest import Manifest, canonical
 from distributor.model.refs import ObjectRef
 from distributor.model.trees import TreeReader
 from distributor.ports import Connections, SecretOpener, TargetConnection
-from distributor.render.placeholders import Placeholder, in_secret, spliced
+from distributor.render.placeholders import Placeholder, hidden, in_secret, spliced
 from distributor.render.secrets import SECRET, encoded, has_plain_text
 from distributor.services.sealing import Seal
 
@@ -66,6 +66,7 @@ class _Batch:
     """The files opened for one call, and the values that must not show in what it answers."""
 
     files: dict[tuple[str, str], Mapping[str, bytes]] = field(default_factory=dict)
+    wholes: dict[bytes, bytes] = field(default_factory=dict)
     values: set[str] = field(default_factory=set)
 
     def used(self, value: bytes) -> None:
@@ -155,7 +156,7 @@ class SplicedTarget:
         if not wanted or not self._splices:
             return manifest  # a folder that takes no plaintext refuses it by itself
         values = {one: self._value(one, batch) for one in wanted}
-        made = spliced(manifest, values)
+        made = spliced(manifest, values, batch.wholes)
         for value in (made.data()["data"]).values():
             batch.used(base64.b64decode(value))
         for plain in values.values():
@@ -170,9 +171,11 @@ class SplicedTarget:
                 data = self._splicer.blobs.blob(one.blob)
             except ObjectMissing as error:
                 raise SecretGone(f"(blob {one.blob})", where=where) from error
-            batch.files[place] = self._splicer.opener.open(
-                data, one.path, self._cluster.environment
-            )
+            opened = self._splicer.opener.open(data, one.path, self._cluster.environment)
+            batch.files[place] = opened
+            shown = hidden(data, one.path, one.blob)
+            if shown is not None:
+                batch.wholes[shown[0]] = opened[""]
         if one.key not in batch.files[place]:
             raise SecretGone(where=where)
         return batch.files[place][one.key]

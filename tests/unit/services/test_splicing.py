@@ -70,7 +70,7 @@ class Opener:
         self.calls += 1
         if self.error:
             raise self.error
-        return VALUES
+        return {**VALUES, "": b"whole"}
 
 
 @pytest.fixture
