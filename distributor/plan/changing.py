@@ -30,6 +30,7 @@ from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan.definitions import dropped_versions
 from distributor.plan.dependencies import annotations_of
 from distributor.plan.drift import FieldDrift, diff
+from distributor.render.placeholders import in_data
 
 ALREADY_GONE = "already gone"
 NEVER_OURS = "never became this instance's"
@@ -131,8 +132,16 @@ def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
         adopted = Finding.of(Adopted, where=Where(file=str(ref)), severity=Severity.WARNING)
         return change(Action.CONFIGURED, "adopted: nobody's"), adopted
     if there.applied != manifest.digest:
-        return change(Action.CONFIGURED), None
+        return change(Action.CONFIGURED, _encrypted_again(manifest, there)), None
     return _against_drift(manifest, there), None
+
+
+def _encrypted_again(manifest: Manifest, there: LiveObject) -> str:
+    """Which encrypted files are others than those that were applied, even if the plaintext is the same."""
+    now = {(one.path, one.key): one for one in in_data(manifest.data().get("data"))}
+    before = in_data(there.data.get("data"))
+    files = {o.path for o in before if now.get((o.path, o.key), o).blob != o.blob}
+    return f"encrypted again: {', '.join(sorted(files))}" if files else ""
 
 
 def _missing(manifest: Manifest, entry: InventoryEntry | None) -> Change:

@@ -23,7 +23,8 @@ ENCRYPTED = "ENC[AES256_GCM,"
 """How every encrypted value begins."""
 LIMIT = 4 << 20
 """Bytes that a SOPS file may have; a Secret holds at most one MiB."""
-MAX_LEAVES = 20_000
+MAX_STEPS = 100_000
+"""Scalars, lists, mappings and lines that are read in all SOPS files of one render."""
 
 _META = "sops"
 _FLAT = "sops_"
@@ -33,6 +34,26 @@ _STEP = re.compile(r"__(map|list)_")
 _STRING = "tag:yaml.org,2002:str"
 
 Path = tuple[str | int, ...]
+
+
+class Budget:
+    """Counts the steps of reading, over all files that share it: a hostile package ends early."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, steps: int = MAX_STEPS) -> None:
+        self._left = steps
+
+    @property
+    def spent(self) -> bool:
+        """Whether it has run out."""
+        return self._left < 0
+
+    def take(self, name: str) -> None:
+        """Take a step; raises ``BrokenCiphertext`` when there are none left."""
+        self._left -= 1
+        if self._left < 0:
+            raise BrokenCiphertext(f"(more than {MAX_STEPS} values)", where=Where(file=name))
 
 
 class Form(StrEnum):
@@ -92,23 +113,23 @@ class SopsFile:
         return Where(file=self.name, field=".".join(map(str, path)))
 
 
-def read(data: bytes, name: str) -> SopsFile | None:
+def read(data: bytes, name: str, budget: Budget | None = None) -> SopsFile | None:
     """The SOPS file that the bytes are, or ``None`` where they are none.
 
-    Raises ``BrokenCiphertext`` for one that cannot be read. Bytes of a file whose name says nothing of
+    Raises ``BrokenCiphertext`` for one that cannot be read, or when the budget is spent. Bytes of a file whose name says nothing of
     SOPS, YAML, JSON or dotenv count as a SOPS file only if they can be read as one.
     """
     if ENCRYPTED.encode() not in data:
         return None
     try:
-        return _read(data, name)
+        return _read(data, name, budget or Budget())
     except BrokenCiphertext:
-        if _SURE.search(name):
+        if _SURE.search(name) or (budget is not None and budget.spent):
             raise
         return None
 
 
-def _read(data: bytes, name: str) -> SopsFile | None:
+def _read(data: bytes, name: str, budget: Budget) -> SopsFile | None:
     if len(data) > LIMIT:
         raise BrokenCiphertext(f"(more than {LIMIT} bytes)", where=Where(file=name))
     try:
@@ -118,13 +139,13 @@ def _read(data: bytes, name: str) -> SopsFile | None:
     if _SIGN.search(text) is None:
         return None
     if re.search(r"(?m)^sops_(?:mac|version)=", text):
-        return _dotenv(text, name)
-    return _documents(text, name)
+        return _dotenv(text, name, budget)
+    return _documents(text, name, budget)
 
 
-def _documents(text: str, name: str) -> SopsFile | None:
+def _documents(text: str, name: str, budget: Budget) -> SopsFile | None:
     try:
-        parts = tuple(_Reader(text, name).parts())
+        parts = tuple(_Reader(text, name, budget).parts())
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = Where(file=name, line=mark.line + 1 if mark else 0)
@@ -144,8 +165,8 @@ def _documents(text: str, name: str) -> SopsFile | None:
 class _Reader:
     """Reads event by event: composing would recurse in C, and follow aliases."""
 
-    def __init__(self, text: str, name: str) -> None:
-        self._text, self._name = text, name
+    def __init__(self, text: str, name: str, budget: Budget) -> None:
+        self._text, self._name, self._budget = text, name, budget
         self._events = self._parsed()
         self._leaves: list[Leaf] = []
 
@@ -164,6 +185,7 @@ class _Reader:
     def _parsed(self) -> Iterator[yaml.Event]:
         parser = CParser(self._text)
         while (event := parser.get_event()) is not None:
+            self._budget.take(self._name)
             yield event
 
     def _top(self) -> tuple[tuple[int, int], ...]:
@@ -216,8 +238,6 @@ class _Reader:
         return _mark(event.end_mark)
 
     def _leaf(self, event: yaml.ScalarEvent, path: Path) -> None:
-        if len(self._leaves) >= MAX_LEAVES:
-            raise self._broken(event, f"more than {MAX_LEAVES} values")
         if event.tag not in {None, "!", _STRING}:
             raise self._broken(event, "a tag")
         self._leaves.append(
@@ -249,12 +269,13 @@ def _mark(mark: yaml.error.Mark | Mark | None) -> int:
     return mark.index if mark else 0
 
 
-def _dotenv(text: str, name: str) -> SopsFile:
+def _dotenv(text: str, name: str, budget: Budget) -> SopsFile:
     leaves: dict[str, Leaf] = {}
     meta: dict[Path, str] = {}
     cuts: list[tuple[int, int]] = []
     start = 0
     for number, line in enumerate(text.split("\n"), 1):
+        budget.take(name)
         key, equals, value = line.partition("=")
         if line and not line.startswith("#"):
             if not equals or key in leaves:

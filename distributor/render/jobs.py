@@ -16,6 +16,7 @@ from distributor.model.refs import ObjectId
 from distributor.model.rendering import ChartOptions, RenderInput, RenderJob
 from distributor.model.trees import EntryKind, TreeReader
 from distributor.render.cells import PACKAGE_FOLDER
+from distributor.render.ciphertexts import Budget
 from distributor.render.placeholders import hidden
 from distributor.render.values import merged, values_file
 
@@ -36,11 +37,11 @@ def job(
     and for SOPS files what ``hidden`` raises.
     """
     files: dict[str, bytes] = {}
-    budget, placeholders = _Budget(), set[str]()
+    budget, steps, placeholders = _Budget(), Budget(), set[str]()
     for tree, folder, label in _sources(cell, package):
         for path, entry, shown in _collect(reader, tree, folder, label, budget):
             data = reader.blob(entry)
-            made = hidden(data, path, entry, shown)
+            made = hidden(data, path, entry, shown, steps)
             files[path] = data if made is None else made[0]
             placeholders.update(map(str, made[1] if made is not None else ()))
     base, *above = cell.layers

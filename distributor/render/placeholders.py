@@ -26,7 +26,7 @@ from distributor.errors.secrets import (
 )
 from distributor.model.manifest import Manifest, canonical
 from distributor.model.refs import ObjectId
-from distributor.render.ciphertexts import ENCRYPTED, Form, Leaf, Part, SopsFile, read
+from distributor.render.ciphertexts import ENCRYPTED, Budget, Form, Leaf, Part, SopsFile, read
 from distributor.render.secrets import SECRET, encoded, has_plain_text
 
 MARK = "distributor-sops("
@@ -77,16 +77,17 @@ def _bytes(text: str) -> bytes:
 
 
 def hidden(
-    data: bytes, path: str, blob: ObjectId, shown: str = ""
+    data: bytes, path: str, blob: ObjectId, shown: str = "", budget: Budget | None = None
 ) -> tuple[bytes, frozenset[Placeholder]] | None:
     """A SOPS file with placeholders for its encrypted values; ``None`` for any other file.
 
-    ``path`` is where it lies in the render, ``shown`` in the repository, for messages.
+    ``path`` is where it lies in the render, ``shown`` in the repository, for messages; files of one
+    render share a budget.
     Objects and dotenv files keep their form; of every other file one placeholder stays. A custom
     resource stays as it is: a controller in the cluster opens it. Raises ``BrokenCiphertext``, and
     ``SecretMisplaced`` for an object that has more encrypted than the data of a Secret.
     """
-    file = read(data, shown or path)
+    file = read(data, shown or path, budget)
     if file is None or all(map(_is_custom, file.parts)):
         return None
     whole = Placeholder(path=path, key="", blob=blob)
@@ -180,6 +181,13 @@ def in_secret(data: Mapping[str, Any], manifest: Manifest) -> Iterator[Placehold
             yield from ones
     if marks:
         raise SecretMisplaced(where=Where(file=str(manifest.ref)))
+
+
+def in_data(held: object) -> list[Placeholder]:
+    """The placeholders in the data of a Secret that was checked before."""
+    values = held.values() if isinstance(held, Mapping) else ()
+    texts = (v if MARK in v else decoded(v) for v in values if isinstance(v, str))
+    return [one for text in texts for one in found(text)]
 
 
 def decoded(value: str) -> str:

@@ -154,7 +154,11 @@ def planned(play, version: str) -> dict[str, str]:
     """What a promotion would do to which object of the slim cluster."""
     made = json.loads(run(play, "plan", "sit", "vault", version, "-o", "json"))
     (target,) = made["targets"]
-    return {c["object"]: c["action"] for c in target["changes"] if c["action"] != "unchanged"}
+    return {
+        c["object"]: f"{c['action']} {c['reason']}".strip()
+        for c in target["changes"]
+        if c["action"] != "unchanged"
+    }
 
 
 async def answers(play, service) -> bytes:
@@ -232,7 +236,9 @@ async def test_nothing_is_written_again_and_encrypting_again_is_a_new_revision(v
         assert planned(vault, "1.0.0") == {}
         write_vault(vault.place.catalog, "1.0.1", db="demo-again.sops.yaml")
         vault.place.commit("The same values, encrypted again", datetime.now(UTC))
-        assert planned(vault, "1.0.1") == {"Secret/vault/db": "configured"}
+        assert planned(vault, "1.0.1") == {
+            "Secret/vault/db": "configured encrypted again: package/base/db.sops.yaml"
+        }
         await vault.promote(service, "1.0.1", "sit", app="vault")
     assert secrets(vault) == VALUES
 

@@ -11,7 +11,7 @@ import pytest
 
 from distributor.errors.catalog import BadValues, SchemaViolation, TooLarge, UnsafeEntry
 from distributor.errors.render import OutsideTree
-from distributor.errors.secrets import SecretMisplaced
+from distributor.errors.secrets import BrokenCiphertext, SecretMisplaced
 from distributor.model.fleet import Tier
 from distributor.model.package import Fits, GroupVersionKind, NamespaceSpec, Renderer
 from distributor.model.refs import Digest, ObjectId
@@ -241,6 +241,19 @@ def test_a_broken_encrypted_file_is_named_as_in_the_repository(case, make):
     with pytest.raises(SecretMisplaced) as raised:
         job(case.cell(catalog=make.catalog(), package=package), package, make.installation(), trees)
     assert raised.value.where.file == "catalog/shop/1.4.2/base/db.sops.yaml"
+
+
+def test_many_hostile_encrypted_files_end_early(case, make):
+    """Each of them is small enough; together they would hold everybody up."""
+    trees = MemoryTrees()
+    text = "sops: {mac: 'ENC[AES256_GCM,'}\nx: [" + "[]," * 12_000 + "]\n"
+    tree = trees.add({f"base/{n}.txt": text.encode() for n in range(400)})
+    package, files = make.package(tree=tree), make.files()
+    cell = case.cell(catalog=make.catalog(), package=package, files=files)
+    begin = time.process_time()
+    with pytest.raises(BrokenCiphertext, match="100000 values"):
+        job(cell, package, make.installation(), trees)
+    assert time.process_time() - begin < 5
 
 
 def test_a_job_for_a_chart(case, make):

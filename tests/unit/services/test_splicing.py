@@ -130,6 +130,19 @@ async def test_what_was_applied_reads_back_as_unchanged(memory):
     assert {c.action for c in planned(wanted, live).changes} == {Action.UNCHANGED}
 
 
+async def test_a_file_that_was_encrypted_again_is_named(memory):
+    target = await open_(memory)
+    await target.apply(INVENTORY, list(SEAL.manifests("c1", ManifestSet.of([SECRET]))))
+    again = replace(ONE, blob=ObjectId("c" * 40))
+    after = secret(password=coded(again), token=str(RAW), plain="YWJj")
+    live = await target.read_live(entries(after))
+    (change,) = planned(SEAL.manifests("c1", ManifestSet.of([after])), live).changes
+    assert (change.action, change.reason) == (
+        Action.CONFIGURED,
+        "encrypted again: package/db.sops.yaml",
+    )
+
+
 @pytest.mark.parametrize(
     "edit",
     [
