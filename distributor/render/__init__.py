@@ -16,6 +16,7 @@ from distributor.render.jobs import job
 from distributor.render.origins import Origin, Question
 from distributor.render.placeholders import check as check_placeholders
 from distributor.render.rendered import rendered_digest
+from distributor.render.secrets import require_taken
 from distributor.render.values import check_values, instance_values
 from distributor.render.variables import Bound, Variables, variables
 
@@ -43,6 +44,7 @@ __all__ = [
     "prefixes",
     "render_input",
     "rendered_digest",
+    "require_taken",
     "split",
     "variables",
 ]

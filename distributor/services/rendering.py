@@ -18,7 +18,16 @@ from distributor.model.manifest import ManifestSet
 from distributor.model.package import Package
 from distributor.model.refs import Digest, digest_of
 from distributor.model.rendering import RenderInput
-from distributor.render import Binder, Cells, Variables, binder_of, check_placeholders, finish, job
+from distributor.render import (
+    Binder,
+    Cells,
+    Variables,
+    binder_of,
+    check_placeholders,
+    finish,
+    job,
+    require_taken,
+)
 from distributor.services.failures import Failures, costly
 from distributor.services.gradual import gradually
 from distributor.services.world import World
@@ -88,9 +97,11 @@ class Renderer:
         for name, cell in inputs.items():
             result = by_cell[cell.digest]
             try:
-                manifests[name] = _binder_of(result).bind(
+                found = _binder_of(result).bind(
                     bound.of(clusters[name]), clusters[name].registry
                 )
+                require_taken(clusters[name], found)
+                manifests[name] = found
             except UnboundVariable as error:
                 failures[name] = _unbound(error, clusters[name])
             except DistributorError as error:

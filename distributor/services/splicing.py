@@ -27,7 +27,7 @@ from distributor.model.refs import ObjectRef
 from distributor.model.trees import TreeReader
 from distributor.ports import Connections, SecretOpener, TargetConnection
 from distributor.render.placeholders import Placeholder, hidden, in_secret, spliced
-from distributor.render.secrets import SECRET, encoded, has_plain_text
+from distributor.render.secrets import SECRET, encoded, has_plain_text, holds_values
 from distributor.services.sealing import Seal
 
 NOTE = "distributor.dev/secrets"
@@ -150,7 +150,7 @@ class SplicedTarget:
         if manifest.ref.group_kind != SECRET:
             return manifest
         content = manifest.data()
-        if self._cluster.mode is Mode.BRANCH and (content.get("data") or content.get("stringData")):
+        if self._cluster.mode is Mode.BRANCH and holds_values(manifest):
             raise SecretNotExternal(where=Where(file=str(manifest.ref)))
         wanted = set(in_secret(content, manifest))
         if not wanted or not self._splices:

@@ -281,3 +281,14 @@ async def test_a_package_cannot_take_the_values_of_another(vault):
         assert asked.ref.removeprefix("refs/tags/") in told
         seen = await view(service)
         assert (seen.version, seen.stage) == ("1.0.0", InstanceStage.VERIFIED)
+
+
+async def test_a_folder_that_takes_no_plaintext_is_told_before_anything_is_accepted(vault):
+    sit = vault.place.catalog / "environments" / "sit" / "clusters" / "sit-slim-1.yaml"
+    edit(sit, delivery={"plaintextSecrets": "refused"})
+    vault.place.commit("No plaintext here", datetime.now(UTC))
+    async with vault.service() as service:
+        await vault.promote(service, "1.0.0", "sit", app="vault")
+        told = str(history(service, "sit", "vault"))
+        assert "may not be written to this target's folder. (sit-slim-1: Secret/vault/" in told
+    assert vault.folder("sit", "sit-slim-1") == {}
