@@ -107,12 +107,13 @@ def _check_entry(entry: TreeEntry, folder: str) -> Iterator[Finding]:
         yield Finding.of(UnsafeEntry, "It is a symbolic link.", where)
     elif entry.kind is EntryKind.SUBMODULE:
         yield Finding.of(UnsafeEntry, "It is a submodule.", where)
-    reason = _bad_name(entry.name)
+    reason = bad_name(entry.name)
     if reason:
         yield Finding.of(BadPath, reason, where)
 
 
-def _bad_name(name: str) -> str:
+def bad_name(name: str) -> str:
+    """Why a file or folder may not be called so; empty if it may."""
     if name.casefold() in _FORBIDDEN_NAMES:
         return "The name leaves its folder or belongs to Git."
     if printable(name) != name or not _FORBIDDEN_CHARACTERS.isdisjoint(name):

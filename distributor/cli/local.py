@@ -33,6 +33,7 @@ from distributor.render import (
     binder_of,
     check_placeholders,
     explain,
+    finish,
     job,
     render_input,
 )

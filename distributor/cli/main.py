@@ -17,6 +17,7 @@ from distributor.cli import (
     requests,
     scaffold,
     serving,
+    vendor,
     watching,
 )
 from distributor.cli.context import OPTIONS
@@ -38,7 +39,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for module in (scaffold, offline, planning, requests, watching, clusters, audit, serving, demo):
+for module in (
+    scaffold,
+    offline,
+    planning,
+    requests,
+    watching,
+    clusters,
+    audit,
+    serving,
+    demo,
+    vendor,
+):
     module.register(app)
 
 

@@ -7,7 +7,17 @@ import inspect
 from dataclasses import dataclass
 from typing import ClassVar
 
-_MODULES = ("catalog", "policy", "render", "cluster", "rollout", "git", "service", "secrets")
+_MODULES = (
+    "catalog",
+    "policy",
+    "render",
+    "cluster",
+    "rollout",
+    "git",
+    "service",
+    "secrets",
+    "vendoring",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

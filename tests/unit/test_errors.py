@@ -26,6 +26,7 @@ RANGES = {"catalog": "1", "policy": "2", "render": "3", "cluster": "4", "rollout
     "git": "6",
     "service": "7",
     "secrets": "3",
+    "vendoring": "3",
     "distributor.model.findings": "1",  # carries findings, so it stands above the tree
 }
 CODES = registry()
