@@ -133,10 +133,13 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
 
 def _branches(settings: Settings, state: Path, signer: Signer | None) -> BranchConnections:
     """Branch targets: a mirror a repository, of nothing but the branches that are delivered to."""
+    mirrors: dict[str, PygitObjects] = {}
 
     def head(repository: str, branch: str) -> Head:
         name = hashlib.sha256(repository.encode()).hexdigest()[:16]
-        objects = PygitObjects.create(state / "branches" / f"{name}.git")
+        if name not in mirrors:
+            mirrors[name] = PygitObjects.create(state / "branches" / f"{name}.git")
+        objects = mirrors[name]
         remote = GitRemote(
             objects.path, repository, heads=(branch,), timeout=settings.git_timeout, tags=False
         )

@@ -8,7 +8,7 @@ from yarl import URL
 
 from distributor.adapters.oci.challenge import Challenge
 from distributor.adapters.oci.credentials import Credential, DockerCredentials
-from distributor.adapters.oci.exchange import Again, proxy_of, seconds
+from distributor.adapters.oci.exchange import Again, is_loopback, proxy_of, seconds
 from distributor.adapters.oci.settings import Limits
 from distributor.adapters.oci.sink import Sink
 from distributor.errors.vendoring import RegistryRefused
@@ -40,7 +40,7 @@ class Authoriser:
         *,
         plain: bool,
     ) -> None:
-        """Do what the challenge asks; ``plain`` allows a token service over http.
+        """Do what the challenge asks; ``plain`` allows any token service over http, not only a local one.
 
         Raises ``RegistryRefused`` where there are no credentials, or the token service has no token.
         """
@@ -103,7 +103,8 @@ def _realm(challenge: Challenge, host: str, *, plain: bool) -> URL:
         realm = URL(challenge.parameters["realm"])
     except ValueError:
         realm = URL()
-    if not realm.host or realm.scheme not in ({"http", "https"} if plain else {"https"}):
+    local = is_loopback(realm.host or "") and is_loopback(URL(f"https://{host}").host or "")
+    if not realm.host or realm.scheme not in ({"http", "https"} if plain or local else {"https"}):
         raise RegistryRefused(f"({host} names a token service that is no https address)")
     return realm.with_user(None)
 

@@ -45,6 +45,9 @@ class Staging:
         with self._coded():
             self.recover()
             self._folder.mkdir()
+            self._put(
+                self._folder / ".gitignore", b"*\n"
+            )  # what a killed run leaves is not committed
             new = self._folder / _NEW
             new.mkdir()
             for file in files:

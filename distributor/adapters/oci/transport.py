@@ -128,9 +128,8 @@ class Transport:
             raise RegistryRefused(
                 f"({request.host} offers neither bearer nor basic authentication)"
             )
-        plain = self._plain_allowed(request.host)
         await self._authoriser.authorise(
-            session, challenge, request.host, request.repository, plain=plain
+            session, challenge, request.host, request.repository, plain=self._plain
         )
 
     def _address(self, request: Request) -> URL:
@@ -147,8 +146,8 @@ class Transport:
             target = url.join(URL(location, encoded=True))
         except ValueError as error:
             raise RegistryRefused("(it redirects to something that is no address)") from error
-        secure = target.scheme == "https" or (target.scheme == "http" and url.scheme == "http")
-        if not location or not target.host or not secure:
+        plain = url.scheme == target.scheme == "http" and self._plain_allowed(target.authority)
+        if not location or not target.host or not (target.scheme == "https" or plain):
             raise RegistryRefused(
                 f"(it redirects from {url.scheme} to {target.scheme or 'nothing'})"
             )

@@ -395,7 +395,9 @@ async def test_credentials_do_not_follow_a_redirect_to_another_host(
     assert request.raw_path == "/data?sig=1%2F2"
 
 
-@pytest.mark.parametrize("where", ["", "ftp://x/y", "file:///etc/passwd", "http://[bad", "//"])
+@pytest.mark.parametrize(
+    "where", ["", "ftp://x/y", "file:///etc/passwd", "http://[bad", "//", "http://192.0.2.1/x"]
+)
 async def test_a_redirect_that_leads_nowhere(stand: Stand, where: str) -> None:
     stand.registry.fault = redirecting(where)
     with pytest.raises(RegistryRefused, match="redirects"):
@@ -510,7 +512,9 @@ async def test_a_token_service_without_a_token(stand: Stand, what: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("realm", ["ftp://x/token", "token", "http://", "https://[bad"])
+@pytest.mark.parametrize(
+    "realm", ["ftp://x/token", "token", "http://", "https://[bad", "http://r.example/token"]
+)
 async def test_a_token_service_that_is_no_address(stand: Stand, realm: str) -> None:
     bearer(stand, realm=realm)
     with pytest.raises(RegistryRefused, match="token service"):
