@@ -23,7 +23,7 @@ class RegistryRefused(Terminal):
     """The registry refused the request."""
 
     code = "DST347"
-    remedy = "Log in with `docker login` or `podman login`: their credentials are used."
+    remedy = "Log in with `podman login`, `docker login` or `helm registry login`: their credentials are used."
 
 
 class ArtifactMissing(Terminal):

@@ -1,4 +1,4 @@
-"""Credentials for registries, as docker and podman keep them: ``config.json`` and credential helpers."""
+"""Credentials for registries, as podman, docker and Helm keep them: ``config.json`` and credential helpers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Credential:
 
 
 class DockerCredentials:
-    """Looks credentials up, when a registry asks for some, in the first file that there is.
+    """Looks credentials up, when a registry asks for some, in one file after another.
 
     ``helper_seconds`` bounds a credential helper. Raises ``NotReadable`` and ``RegistryRefused``; no
     message quotes what a file or helper says.
@@ -52,7 +52,7 @@ class DockerCredentials:
 
     @classmethod
     def of_user(cls, environment: Mapping[str, str], home: Path) -> DockerCredentials:
-        """The places that podman and docker look in, in their order."""
+        """The places that podman, docker and Helm look in, in this order."""
         places = []
         if environment.get("REGISTRY_AUTH_FILE"):
             places.append(Path(environment["REGISTRY_AUTH_FILE"]))
@@ -60,6 +60,9 @@ class DockerCredentials:
             places.append(Path(environment["XDG_RUNTIME_DIR"]) / "containers" / "auth.json")
         docker = environment.get("DOCKER_CONFIG")
         places.append((Path(docker) if docker else home / ".docker") / "config.json")
+        helm = environment.get("HELM_REGISTRY_CONFIG")
+        config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+        places.append(Path(helm) if helm else config / "helm" / "registry" / "config.json")
         return cls(tuple(places))
 
     async def find(self, host: str, repository: str) -> Credential | None:

@@ -651,11 +651,14 @@ async def test_broken_credentials_are_not_quoted(
 
 def test_where_credentials_are_looked_for(tmp_path: Path) -> None:
     at = DockerCredentials.of_user
-    assert at({}, tmp_path)._files == (tmp_path / ".docker" / "config.json",)
-    found = at(
-        {"REGISTRY_AUTH_FILE": "/a", "XDG_RUNTIME_DIR": "/r", "DOCKER_CONFIG": "/d"}, tmp_path
+    assert at({}, tmp_path)._files == (
+        tmp_path / ".docker" / "config.json",
+        tmp_path / ".config" / "helm" / "registry" / "config.json",
     )
-    assert found._files == (Path("/a"), Path("/r/containers/auth.json"), Path("/d/config.json"))
+    environment = {"REGISTRY_AUTH_FILE": "/a", "XDG_RUNTIME_DIR": "/r", "DOCKER_CONFIG": "/d"}
+    found = at(environment | {"HELM_REGISTRY_CONFIG": "/h"}, tmp_path)
+    wanted = ("/a", "/r/containers/auth.json", "/d/config.json", "/h")
+    assert found._files == tuple(map(Path, wanted))
 
 
 # -- references -----------------------------------------------------------------------------------
