@@ -97,9 +97,7 @@ class Renderer:
         for name, cell in inputs.items():
             result = by_cell[cell.digest]
             try:
-                found = _binder_of(result).bind(
-                    bound.of(clusters[name]), clusters[name].registry
-                )
+                found = _binder_of(result).bind(bound.of(clusters[name]), clusters[name].registry)
                 require_taken(clusters[name], found)
                 manifests[name] = found
             except UnboundVariable as error:
