@@ -16,6 +16,7 @@ from distributor.model.refs import ObjectRef
 from distributor.model.rendering import Layer, RenderInput, RenderJob
 from distributor.render.binding import binder_of
 from distributor.render.finishing import finish
+from distributor.render.kustomizations import Kustomization
 from distributor.render.origins import (
     LATE,
     SERVICE,
@@ -31,8 +32,10 @@ from distributor.render.places import Path
 from distributor.render.tracing import (
     ABSENT,
     FAILED,
+    NAMES,
     Answer,
     Probe,
+    Source,
     Trace,
     in_files,
     in_kustomization,
@@ -51,18 +54,35 @@ Search = Generator[RenderJob, Answer, Origin]
 
 
 def prefixes(cell: RenderInput, job: RenderJob) -> tuple[tuple[Layer, RenderJob], ...]:
-    """One job for each layer: the base alone, then with each further layer, in order."""
-    base, *above = cell.layers
+    """One job for each layer: the base alone, then with each further layer, in order.
+
+    A later layer that changes the names of objects does so in every job, so that each finds the object
+    by the name that it has in the end.
+    """
     bare = replace(job, layers=(), patches=b"[]")
-    result = [(base, bare)]
+    naming = _naming(cell, job)
+    result: list[tuple[Layer, RenderJob]] = []
     folders: tuple[str, ...] = ()
-    for layer in above:
-        if layer.folder:
-            folders = (*folders, layer.folder)
-            result.append((layer, replace(bare, layers=folders)))
-        else:
+    for number, layer in enumerate(cell.layers):
+        if not layer.folder:
             result.append((layer, job))
+            continue
+        if number:
+            folders = (*folders, layer.folder)
+        later = [k for k in naming if k.folder not in (*folders, job.path)]
+        files = {k.file: k.with_entries(()) for k in later}
+        layers = (*folders, *(k.folder for k in later))
+        given = {**job.files, **files} if files else job.files
+        result.append((layer, replace(bare, files=given, layers=layers)))
     return tuple(result)
+
+
+def _naming(cell: RenderInput, job: RenderJob) -> list[Kustomization]:
+    """The layers above the base whose kustomization changes names or namespaces."""
+    read = (
+        Kustomization.read(job.files, layer.folder) for layer in cell.layers[1:] if layer.folder
+    )
+    return [k for k in read if k is not None and k.naming]
 
 
 def explain(asked: Question, objects: Sequence[bytes], ref: ObjectRef, path: str) -> Search:
@@ -93,6 +113,9 @@ def explain(asked: Question, objects: Sequence[bytes], ref: ObjectRef, path: str
 
 def _in_layers(asked: Question, probe: Probe) -> Generator[RenderJob, Answer, Origin | None]:
     """The last layer after which the field said something else than before it."""
+    named = yield from _named(asked, probe)
+    if named is not None:
+        return named
     before: object = ABSENT
     found: tuple[Layer, RenderJob, object] | None = None
     for layer, job in prefixes(asked.cell, asked.job):
@@ -103,10 +126,26 @@ def _in_layers(asked: Question, probe: Probe) -> Generator[RenderJob, Answer, Or
         return None
     layer, job, value = found
     sources = yield from _in_layer(asked, layer, job, probe, value)
-    named = dict.fromkeys(
+    told = dict.fromkeys(
         in_repository(asked, s) if s.file else value_source(asked, s.place) for s in sources
     )
-    return origin_of(layer.label, named, value)
+    return origin_of(layer.label, told, value)
+
+
+def _named(asked: Question, probe: Probe) -> Generator[RenderJob, Answer, Origin | None]:
+    """The last layer that names the object, where the field is its name or namespace."""
+    if probe.steps not in NAMES:
+        return None
+    labels = {layer.folder: layer.label for layer in asked.cell.layers}
+    for found in reversed(_naming(asked.cell, asked.job)):
+        for key in probe.naming(found):
+            bare = {found.file: found.with_entries(found.entries, without=key)}
+            job = replace(asked.job, files={**asked.job.files, **bare})
+            if probe.value((yield job)) is ABSENT:
+                source = in_repository(asked, Source(file=found.file, place=key))
+                value = probe.ref.name if probe.steps == NAMES[0] else probe.ref.namespace
+                return origin_of(labels[found.folder], {source: None}, value)
+    return None
 
 
 def _in_layer(asked: Question, layer: Layer, job: RenderJob, probe: Probe, value: object) -> Trace:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from distributor.model.package import Image
-from distributor.model.refs import GroupKind
 from distributor.render.places import Path, put
+from distributor.render.pods import containers, pod_path, pod_spec
 from distributor.render.scopes import group_kind
 
-_CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
 _KUBERNETES = frozenset({"", "apps", "autoscaling", "batch", "extensions", "policy"})
 _MAX_DEPTH = 100
 
@@ -121,34 +120,42 @@ def set_images(data: dict[str, Any], images: Images) -> None:
 
 
 def image_places(data: dict[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Where an object names images: each container's, wherever its pod template lies, and each volume's.
+    """Where an object names images: each container's and each image volume's.
 
-    In kinds that are not Kubernetes' own, any text under a key ``image`` counts: most operators name
-    the image that they start so. Only references that the package lists are changed there.
+    In kinds that are not Kubernetes' own, any text under a key ``image`` counts, wherever it lies: most
+    operators name the image that they start so. Only references that the package lists are changed.
     """
-    return _below(data, (), custom=not _is_kubernetes(group_kind(data)))
+    if pod_path(data):
+        pod = pod_spec(data)
+        return _of_pod(pod, pod_path(data)) if pod is not None else iter(())
+    group = group_kind(data).group
+    if group in _KUBERNETES or group.endswith(".k8s.io"):
+        return iter(())
+    return _anywhere(data, ())
 
 
-def _is_kubernetes(kind: GroupKind) -> bool:
-    return kind.group in _KUBERNETES or kind.group.endswith(".k8s.io")
+def _of_pod(pod: dict[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
+    """Core/v1 Container and ImageVolumeSource."""
+    for place, container in containers(pod):
+        if isinstance(container.get("image"), str):
+            yield (*path, *place, "image"), container["image"]
+    volumes = pod.get("volumes")
+    for index, volume in enumerate(volumes if isinstance(volumes, list) else ()):
+        image = volume.get("image") if isinstance(volume, dict) else None
+        if isinstance(image, dict) and isinstance(image.get("reference"), str):
+            yield (*path, "volumes", index, "image", "reference"), image["reference"]
 
 
-def _below(value: Any, path: Path, *, custom: bool) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - any JSON value
+def _anywhere(value: Any, path: Path) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - any JSON value
     if len(path) > _MAX_DEPTH:
         return
     if isinstance(value, dict):
         for key, inner in value.items():
-            if isinstance(inner, str) and _is_image((*path, key), custom=custom):
-                yield (*path, key), inner
+            if isinstance(inner, str):
+                if key == "image" or (key == "reference" and path[-1:] == ("image",)):
+                    yield (*path, key), inner
             else:
-                yield from _below(inner, (*path, key), custom=custom)
+                yield from _anywhere(inner, (*path, key))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _below(inner, (*path, index), custom=custom)
-
-
-def _is_image(path: Path, *, custom: bool) -> bool:
-    """Whether text at this place names an image (core/v1: Container, ImageVolumeSource)."""
-    if path[-1] == "image":
-        return custom or (len(path) > 2 and path[-3] in _CONTAINERS and isinstance(path[-2], int))  # noqa: PLR2004 - list, index, key
-    return path[-1] == "reference" and path[-4:-2] == ("volumes", path[-3]) and path[-2] == "image"
+            yield from _anywhere(inner, (*path, index))

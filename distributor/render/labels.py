@@ -29,6 +29,7 @@ _VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _NAMESPACE = GroupKind("", "Namespace")
 _OF_PODS = frozenset({"", "apps", "autoscaling", "batch", "networking.k8s.io", "policy"})
 """Groups whose selectors select pods."""
+_DATA = frozenset({GroupKind("", "ConfigMap"), GroupKind("", "Secret")})
 _OTHERS: Mapping[GroupKind, GroupKind] = {
     GroupKind("", "PersistentVolumeClaim"): GroupKind("", "PersistentVolume"),
 }
@@ -51,7 +52,9 @@ class Labels:
         self._package, self._instance = package, instance
         self._applyset = applyset_id(instance)
         self._components = _components(package)
-        self._selectors = [s for data in objects for s in _selectors(data)]
+        self._selectors: dict[GroupKind | None, list[_Selector]] = {}
+        for selector in (s for data in objects for s in _selectors(data)):
+            self._selectors.setdefault(selector.selects, []).append(selector)
 
     def put(self, data: dict[str, Any]) -> None:
         """Add, in place, what an object lacks."""
@@ -86,8 +89,8 @@ class Labels:
         after = {**labels, **added}
         return frozenset(
             key
-            for selector in self._selectors
-            if selector.selects in (None, kind) and selector.keys & added.keys()
+            for selector in (*self._selectors.get(None, ()), *self._selectors.get(kind, ()))
+            if selector.keys & added.keys()
             if selector.matches(labels) != selector.matches(after)
             for key in selector.keys & added.keys()
         )
@@ -165,7 +168,9 @@ def _holds(rule: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
 def _selectors(data: Mapping[str, Any]) -> Iterator[_Selector]:
     """Every selector in an object that is about labels of ours."""
     kind = group_kind(data)
-    for name, value in _mappings(data, ""):
+    if kind in _DATA:
+        return
+    for name, value in _mappings(data):
         labels, rules = value.get("matchLabels"), value.get("matchExpressions")
         if name == "selector" and _is_plain(value):
             labels, rules = value, ()
@@ -188,16 +193,14 @@ def _is_plain(value: Mapping[str, Any]) -> bool:
     return bool(value) and all(isinstance(v, str) for v in value.values())
 
 
-def _mappings(value: object, name: str, depth: int = 0) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if depth > _MAX_DEPTH:
-        return
-    if isinstance(value, Mapping):
-        yield name, value
-        for key, inner in value.items():
-            yield from _mappings(inner, key, depth + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _mappings(inner, name, depth + 1)
-
-
-_MAX_DEPTH = 100
+def _mappings(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every mapping in an object that can be a selector, with the key that it stands under."""
+    waiting: list[tuple[str, object]] = [("", data)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            if name == "selector" or "matchLabels" in value or "matchExpressions" in value:
+                yield name, value
+            waiting += [(key, v) for key, v in value.items() if isinstance(v, dict | list)]
+        elif isinstance(value, list):
+            waiting += [(name, v) for v in value if isinstance(v, dict | list)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from distributor.model.refs import GroupKind
@@ -67,7 +68,12 @@ def cluster_wide(objects: Iterable[Mapping[str, Any]]) -> frozenset[GroupKind]:
 
 def group_kind(data: Mapping[str, Any]) -> GroupKind:
     """Group and kind of an object; empty strings where it has none."""
-    version = data.get("apiVersion")
-    group = version.rpartition("/")[0] if isinstance(version, str) else ""
-    kind = data.get("kind")
-    return GroupKind(group, kind if isinstance(kind, str) else "")
+    version, kind = data.get("apiVersion"), data.get("kind")
+    return _group_kind(
+        version if isinstance(version, str) else "", kind if isinstance(kind, str) else ""
+    )
+
+
+@lru_cache(maxsize=1024)
+def _group_kind(version: str, kind: str) -> GroupKind:
+    return GroupKind(version.rpartition("/")[0], kind)

@@ -24,6 +24,9 @@ from distributor.render.scopes import group_kind
 Answer = tuple[bytes, ...] | None
 """The objects of a render; ``None`` where it failed."""
 
+NAMES: tuple[Path, Path] = (("metadata", "name"), ("metadata", "namespace"))
+"""The fields by which an object is found."""
+
 ABSENT: object = object()
 FAILED: object = object()
 
@@ -51,6 +54,11 @@ class Probe:
         if answer is None:
             return FAILED
         return inner(self.object(answer), self.steps)
+
+    def naming(self, found: Kustomization) -> tuple[str, ...]:
+        """The keys of a kustomization that change the field, where it is the name or namespace."""
+        wanted = self.steps == NAMES[1]
+        return tuple(key for key in found.naming if (key == "namespace") is wanted)
 
     def object(self, answer: Iterable[bytes]) -> object:
         """The object; one that names no namespace is taken for one of the instance's."""
@@ -96,8 +104,8 @@ def in_kustomization(job: RenderJob, folder: str, probe: Probe, value: object) -
     whole = probe.value((yield _with(job, found.file, found.with_entries(found.entries))))
     if not same(whole, value):
         return top  # written anew it says something else: better vague than wrong
-    if probe.steps[:1] == ("metadata",) and probe.steps[1:] in (("name",), ("namespace",)):
-        for key in found.naming:
+    if probe.steps in NAMES:
+        for key in probe.naming(found):
             bare = found.with_entries(found.entries, without=key)
             if not same(probe.value((yield _with(job, found.file, bare))), value):
                 return (Source(file=found.file, place=key),)

@@ -173,26 +173,30 @@ spec: {ports: [{port: 80}]}
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def local() -> Local:
+def read(files: dict[str, Any]) -> Local:
     trees = MemoryTrees()
-    texts = {k: v if isinstance(v, str) else yaml.safe_dump(v) for k, v in FILES.items()}
+    texts = {k: v if isinstance(v, str) else yaml.safe_dump(v) for k, v in files.items()}
     catalog = Loader(trees).load(trees.add({k: v.encode() for k, v in texts.items()}))
     assert [f for f in catalog.findings if f.code != "DST113"] == []
     return Local(root=Path(), reader=trees, catalog=catalog)
 
 
+@pytest.fixture(scope="module")
+def local() -> Local:
+    return read(FILES)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def renderer(local):
+async def pool():
     async with engine(Settings()) as pool:
-        yield LocalRenderer(local, pool)
+        yield pool
 
 
-async def asked(local, renderer, name, ref, path, cluster="c1"):
+async def asked(local, pool, name, ref, path, cluster="c1"):
     choice = choose(
         local, local.catalog.package(name, "1.0.0"), Wanted(environment="sit", cluster=cluster)
     )
-    return await renderer.explain(choice, ObjectRef.parse(ref), path)
+    return await LocalRenderer(local, pool).explain(choice, ObjectRef.parse(ref), path)
 
 
 DEPLOYMENT = "apps/Deployment/web/web"
@@ -208,6 +212,7 @@ IMAGE = "spec.template.spec.containers[0].image"
         (DEPLOYMENT, f"{NOTE}.own", f"{WEB}/base", f"{WEB}/base/web.yaml", ""),
         ("ConfigMap/web/my-inner", "data.key", f"{WEB}/base", f"{WEB}/base/parts/inner.yaml", ""),
         ("ConfigMap/web/my-inner", "metadata.name", f"{WEB}/base", f"{WEB}/base/parts/kustomization.yaml", "namePrefix"),
+        ("ConfigMap/web/my-inner", "metadata.namespace", "the service", f"{WEB}/package.yaml", "spec.namespace.name"),
         ("ConfigMap/web/extra", "kind", f"{WEB}/base", f"{WEB}/shared/extra.yaml", ""),
         (DEPLOYMENT, f"{NOTE}.from-file", f"{WEB}/base", f"{WEB}/base/patches/first.yaml", ""),
         (DEPLOYMENT, f"{NOTE}.inline", f"{WEB}/base", f"{WEB}/base/kustomization.yaml", "patches[1]"),
@@ -241,21 +246,47 @@ IMAGE = "spec.template.spec.containers[0].image"
         ("ConfigMap/web/extra", "data.bind", "late binding", f"{WEB}/package.yaml", "spec.values.bind[4].default"),
     ],
 )  # fmt: skip
-async def test_the_layer_the_file_and_the_place(local, renderer, ref, path, layer, file, place):
-    found = await asked(local, renderer, "web", ref, path)
+async def test_the_layer_the_file_and_the_place(local, pool, ref, path, layer, file, place):
+    found = await asked(local, pool, "web", ref, path)
     assert (found.layer, found.files, found.places) == (layer, (file,), (place,))
 
 
-async def test_what_lies_below_is_told(local, renderer):
-    found = await asked(local, renderer, "web", "ConfigMap/web/extra", "data.two")
+async def test_what_lies_below_is_told(local, pool):
+    found = await asked(local, pool, "web", "ConfigMap/web/extra", "data.two")
     assert found.value == "e/c1"
     assert found.files == (f"{ENV}/environment.yaml", f"{ENV}/clusters/c1.yaml")
     assert found.under.value == "${of_env}/${cluster_name}"
     assert found.under.files == (f"{WEB}/shared/extra.yaml",)
-    inline = await asked(local, renderer, "web", "ConfigMap/web/extra", "data.inline")
+    inline = await asked(local, pool, "web", "ConfigMap/web/extra", "data.inline")
     assert (inline.value, inline.files) == ("${of_site_2}-nowhere", ())
-    over = await asked(local, renderer, "web", DEPLOYMENT, f"{NOTE}.gone")
+    over = await asked(local, pool, "web", DEPLOYMENT, f"{NOTE}.gone")
     assert over.value is None
+
+
+@pytest.mark.parametrize(
+    ("path", "layer", "file", "place"),
+    [
+        ("metadata.name", f"{ENV}/overlay", f"{ENV}/overlay/kustomization.yaml", "nameSuffix"),
+        ("metadata.namespace", f"{ENV}/overlay", f"{ENV}/overlay/kustomization.yaml", "namespace"),
+        ("data.key", f"{WEB}/base", f"{WEB}/base/inner.yaml", ""),
+        (f"{NOTE}.of-env", f"{WEB}/env/sit", f"{WEB}/env/sit/kustomization.yaml", "patches[0]"),
+    ],
+)
+async def test_an_object_that_an_upper_layer_renames(pool, path, layer, file, place):
+    """It is found in the layers below by the name that it has in the end."""
+    overlay = {**COMPONENT, "nameSuffix": "-end", "namespace": "elsewhere"}
+    patch = {"op": "add", "path": f"/{NOTE.replace('.', '/')}", "value": {"of-env": "x"}}
+    of_env = {"target": {"kind": "ConfigMap"}, "patch": yaml.safe_dump([patch])}
+    files = {
+        **FILES,
+        f"{WEB}/base/kustomization.yaml": {"resources": ["inner.yaml"]},
+        f"{WEB}/base/inner.yaml": settings("inner", key="value"),
+        f"{WEB}/env/sit/kustomization.yaml": {**COMPONENT, "patches": [of_env]},
+        f"{ENV}/overlay/kustomization.yaml": overlay,
+    }
+    ref = "ConfigMap/elsewhere/inner-end"
+    found = await asked(read(files), pool, "web", ref, path)
+    assert (found.layer, found.files, found.places) == (layer, (file,), (place,))
 
 
 @pytest.mark.parametrize(
@@ -267,21 +298,21 @@ async def test_what_lies_below_is_told(local, renderer):
         ("FROM_ENV", [("kustomization.yaml", "configMapGenerator[1]"), ("made.env", "")]),
     ],
 )
-async def test_generated_data_names_the_file_that_it_was_read_from(local, renderer, key, sources):
+async def test_generated_data_names_the_file_that_it_was_read_from(local, pool, key, sources):
     choice = choose(
         local, local.catalog.package("web", "1.0.0"), Wanted(environment="sit", cluster="c1")
     )
-    bound = await renderer.bound(choice)
+    bound = await LocalRenderer(local, pool).bound(choice)
     name = next(m.ref.name for m in bound if m.ref.name.startswith("made-"))
     path = f"data{key}" if key.startswith("[") else f"data.{key}"
-    found = await asked(local, renderer, "web", f"ConfigMap/web/{name}", path)
+    found = await asked(local, pool, "web", f"ConfigMap/web/{name}", path)
     assert list(zip(found.files, found.places, strict=True)) == [
         (f"{WEB}/base/{f}", p) for f, p in sources
     ]
 
 
-async def test_an_image_tells_every_hand_that_touched_it(local, renderer):
-    found = await asked(local, renderer, "web", DEPLOYMENT, IMAGE, cluster="c2")
+async def test_an_image_tells_every_hand_that_touched_it(local, pool):
+    found = await asked(local, pool, "web", DEPLOYMENT, IMAGE, cluster="c2")
     assert (found.layer, found.value) == ("late binding", f"own.example:5000/acme/web:2@{DIGEST}")
     assert list(zip(found.files, found.places, strict=True)) == [
         (f"{ENV}/clusters/c2.yaml", "spec.registry")
@@ -302,9 +333,7 @@ async def test_an_image_tells_every_hand_that_touched_it(local, renderer):
         "ghcr.io/acme/web:2",
     )
     assert base.under is None
-    assert (
-        await asked(local, renderer, "web", DEPLOYMENT, IMAGE, cluster="c1")
-    ).layer == "the service"
+    assert (await asked(local, pool, "web", DEPLOYMENT, IMAGE, cluster="c1")).layer == "the service"
 
 
 @pytest.mark.parametrize(
@@ -327,8 +356,8 @@ async def test_an_image_tells_every_hand_that_touched_it(local, renderer):
         ("Service/sites/site", "metadata.namespace", [(f"{ENV}/apps/site.yaml", "spec.namespace")]),
     ],
 )  # fmt: skip
-async def test_a_chart_names_template_and_values(local, renderer, ref, path, sources):
-    found = await asked(local, renderer, "site", ref, path)
+async def test_a_chart_names_template_and_values(local, pool, ref, path, sources):
+    found = await asked(local, pool, "site", ref, path)
     wanted = [
         (f if f.startswith("environments/") else f"{SITE}/{f}", place) for f, place in sources
     ]
@@ -342,8 +371,8 @@ async def test_a_chart_names_template_and_values(local, renderer, ref, path, sou
         ("ConfigMap/raw/two", "data.one", "deep/two.yaml"),
     ],
 )
-async def test_plain_manifests(local, renderer, ref, path, file):
-    found = await asked(local, renderer, "raw", ref, path)
+async def test_plain_manifests(local, pool, ref, path, file):
+    found = await asked(local, pool, "raw", ref, path)
     assert (found.layer, found.files) == (f"{RAW}/manifests", (f"{RAW}/manifests/{file}",))
 
 
@@ -351,6 +380,6 @@ async def test_plain_manifests(local, renderer, ref, path, file):
     ("ref", "path"),
     [("ConfigMap/web/none", "data"), (DEPLOYMENT, "spec.none"), (DEPLOYMENT, "kind.x"), (DEPLOYMENT, "a[")],
 )  # fmt: skip
-async def test_what_is_nowhere(local, renderer, ref, path):
+async def test_what_is_nowhere(local, pool, ref, path):
     with pytest.raises(UnknownReference):
-        await asked(local, renderer, "web", ref, path)
+        await asked(local, pool, "web", ref, path)

@@ -68,20 +68,15 @@ async def test_every_cell_renders_and_every_cluster_binds(trees, catalog, engine
                 clusters = [t.cluster for t in targets]
                 made = cells(catalog, package, installation, files, clusters)
                 values = Variables(package, installation, files.environment)
-                binders = {
-                    cell.digest: Binder(
-                        finish(
-                            await engine.render(job(cell, package, installation, trees)),
-                            cell,
-                            package,
-                        ),
-                        package.values.bind,
-                    )
-                    for cell in {c.digest: c for c in made.values()}.values()
-                }
+                binders = {}
+                for cell in {c.digest: c for c in made.values()}.values():
+                    rendered = await engine.render(job(cell, package, installation, trees))
+                    finished = finish(rendered, cell, package)
+                    assert finish([m.body for m in finished], cell, package) == finished
+                    binders[cell.digest] = binder_of(rendered, cell, package)
                 for cluster in clusters:
                     cell = made[cluster.name]
-                    bound = binders[cell.digest].bind(values.of(cluster))
+                    bound = binders[cell.digest].bind(values.of(cluster), cluster.registry)
                     check(bound, package, cell.namespace, installation.instance)
                     seen += 1
     assert seen >= 100

@@ -190,11 +190,13 @@ def test_images_are_pinned_and_come_from_the_environments_registry(make):
     names = [i.reference for i in images] + ["ghcr.io/other:1"]
     containers = [{"name": "x", "image": n} for n in names]
     pod = {"containers": containers, "initContainers": [{"image": names[0]}, "odd", {}]}
-    job = thing("CronJob", version="batch/v1", spec={"jobTemplate": {"template": {"spec": pod}}})
+    job = thing(
+        "CronJob", version="batch/v1", spec={"jobTemplate": {"spec": {"template": {"spec": pod}}}}
+    )
 
     def written(registry: str) -> list[str]:
         (found,) = done(make, job, package=package, registry=registry).values()
-        spec = found["spec"]["jobTemplate"]["template"]["spec"]
+        spec = found["spec"]["jobTemplate"]["spec"]["template"]["spec"]
         assert spec["initContainers"][0]["image"] == spec["containers"][0]["image"]
         return [c["image"] for c in spec["containers"]]
 
