@@ -107,8 +107,20 @@ def explain(asked: Question, objects: Sequence[bytes], ref: ObjectRef, path: str
     if not same(made, final):
         origin = origin_of(LATE, late(asked, known, made, final), final, origin)
     if origin is None:
-        raise UnknownReference(f"{ref}:{path} is in no layer.")
+        raise UnknownReference(f"{ref}:{path} is in no layer.{_others(ref, bound)}")
     return origin
+
+
+def _others(ref: ObjectRef, bound: ManifestSet) -> str:
+    """What there is of the kind, where the object itself is not there."""
+    if ref in bound.refs():
+        return ""
+    alike = sorted(str(r) for r in bound.refs() if r.kind == ref.kind)
+    more = " ..." if len(alike) > _SHOWN else ""
+    return f" There is {', '.join(alike[:_SHOWN]) or 'nothing'}{more} of that kind."
+
+
+_SHOWN = 5
 
 
 def _in_layers(asked: Question, probe: Probe) -> Generator[RenderJob, Answer, Origin | None]:

@@ -126,7 +126,7 @@ def test_what_is_in_no_layer(asked, path):
     with pytest.raises(UnknownReference, match="in no layer"):
         engine.run(explain(asked, engine.render(asked.job), WEB, path))
     other = ObjectRef("apps", "Deployment", "shop", "other")
-    with pytest.raises(UnknownReference, match="in no layer"):
+    with pytest.raises(UnknownReference, match=r"in no layer.*apps/Deployment/shop/web"):
         engine.run(explain(asked, engine.render(asked.job), other, "kind"))
 
 
