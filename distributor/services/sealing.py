@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from dataclasses import replace
 
+from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import Digest, ObjectRef
 from distributor.ports import Signer
@@ -38,21 +39,21 @@ class Seal:
             return cls()
         return cls(hashlib.sha256(signer.sign(b"seal", _NAMESPACE)).digest())
 
-    def digest(self, cluster: str, digest: Digest) -> Digest:
+    def digest(self, cluster: Cluster, digest: Digest) -> Digest:
         """The digest of a Secret as a cluster may show it."""
-        return Digest(f"sha256:{self._mac('object', cluster, digest)}")
+        return Digest(f"sha256:{self._mac('object', *_place(cluster), digest)}")
 
-    def value(self, cluster: str, ref: ObjectRef, key: str, value: str) -> str:
+    def value(self, cluster: Cluster, ref: ObjectRef, key: str, value: str) -> str:
         """What tells whether one value of a Secret is still the one that was applied."""
-        return self._mac("value", cluster, str(ref), key, value)
+        return self._mac("value", *_place(cluster), str(ref), key, value)
 
-    def manifest(self, cluster: str, manifest: Manifest) -> Manifest:
+    def manifest(self, cluster: Cluster, manifest: Manifest) -> Manifest:
         """A manifest under the digest that the cluster may show: a Secret's is sealed."""
         if manifest.ref.group_kind != SECRET:
             return manifest
         return replace(manifest, digest=self.digest(cluster, manifest.digest))
 
-    def manifests(self, cluster: str, manifests: ManifestSet) -> ManifestSet:
+    def manifests(self, cluster: Cluster, manifests: ManifestSet) -> ManifestSet:
         """The objects of one cluster under such digests; the same set where there is no Secret."""
         if all(m.ref.group_kind != SECRET for m in manifests):
             return manifests
@@ -61,3 +62,8 @@ class Seal:
     def _mac(self, *parts: str) -> str:
         text = "".join(f"{len(part)}:{part}" for part in parts)
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _place(cluster: Cluster) -> tuple[str, str]:
+    """Two environments may each have a cluster of the same name."""
+    return cluster.environment, cluster.name

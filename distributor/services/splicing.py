@@ -187,7 +187,7 @@ class SplicedTarget:
         note = {
             key: [
                 rendered[key],
-                self._splicer.seal.value(self._cluster.name, after.ref, key, value),
+                self._splicer.seal.value(self._cluster, after.ref, key, value),
             ]
             for key, value in content["data"].items()
             if rendered[key] != value
@@ -209,7 +209,7 @@ class SplicedTarget:
         if not by_content:
             return replace(live, data=data)
         # A folder says what its file holds, not what was applied to it.
-        digest = self._splicer.seal.digest(self._cluster.name, Manifest.of(data).digest)
+        digest = self._splicer.seal.digest(self._cluster, Manifest.of(data).digest)
         return replace(live, data=data, applied=digest)
 
     def _unchanged(self, live: LiveObject, held: Mapping[str, Any]) -> dict[str, str]:
@@ -218,7 +218,7 @@ class SplicedTarget:
         for key, (rendered, mac) in _note(live.data).items():
             value = held.get(key)
             if isinstance(value, str):
-                now = seal.value(self._cluster.name, live.ref, key, value)
+                now = seal.value(self._cluster, live.ref, key, value)
                 if hmac.compare_digest(now.encode(), mac.encode()):
                     found[key] = rendered
         return found

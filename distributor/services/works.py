@@ -81,7 +81,7 @@ def work_of(
         sequence=verdict.sequence if verdict else 0,
         ledger_commit=head or ObjectId(""),
         revision=str(revision or ""),
-        desired=world.seal.manifests(cluster.name, manifests),
+        desired=world.seal.manifests(cluster, manifests),
         owner=applyset_id(subject.installation.instance),
         change=f"{revision.digest}+{revision.config}" if revision else "",
         rolling_back=verdict is not None and verdict.verb is Verb.ROLLBACK,

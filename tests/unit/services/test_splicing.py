@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 from distributor.adapters.directory.target import DirectoryTarget
+from distributor.adapters.keys import generate, load
+from distributor.app import _seal
 from distributor.errors.cluster import ApiRefused, PlaintextSecret
 from distributor.errors.git import ObjectMissing
 from distributor.errors.secrets import SecretGone, SecretNotExternal, SecretTampered
@@ -21,6 +23,7 @@ from distributor.render.applyset import PART_OF, applyset_id
 from distributor.render.placeholders import Placeholder
 from distributor.services.sealing import Seal
 from distributor.services.splicing import NOTE, Splicer, SplicingConnections
+from distributor.settings import Settings
 from distributor.testing.targets import MemoryCluster, MemoryConnections
 
 OWNER = applyset_id("shop")
@@ -122,7 +125,7 @@ def planned(manifests, live):
 
 async def test_what_was_applied_reads_back_as_unchanged(memory):
     target = await open_(memory)
-    wanted = SEAL.manifests("c1", ManifestSet.of([SECRET, OTHER]))
+    wanted = SEAL.manifests(PUSH, ManifestSet.of([SECRET, OTHER]))
     await target.apply(INVENTORY, list(wanted))
     live = await target.read_live(entries(SECRET, OTHER))
     assert PLAIN not in str(live)
@@ -132,11 +135,11 @@ async def test_what_was_applied_reads_back_as_unchanged(memory):
 
 async def test_a_file_that_was_encrypted_again_is_named(memory):
     target = await open_(memory)
-    await target.apply(INVENTORY, list(SEAL.manifests("c1", ManifestSet.of([SECRET]))))
+    await target.apply(INVENTORY, list(SEAL.manifests(PUSH, ManifestSet.of([SECRET]))))
     again = replace(ONE, blob=ObjectId("c" * 40))
     after = secret(password=coded(again), token=str(RAW), plain="YWJj")
     live = await target.read_live(entries(after))
-    (change,) = planned(SEAL.manifests("c1", ManifestSet.of([after])), live).changes
+    (change,) = planned(SEAL.manifests(PUSH, ManifestSet.of([after])), live).changes
     assert (change.action, change.reason) == (
         Action.CONFIGURED,
         "encrypted again: package/db.sops.yaml",
@@ -153,7 +156,7 @@ async def test_a_file_that_was_encrypted_again_is_named(memory):
 )
 async def test_a_change_by_hand_is_drift_and_hidden(memory, edit):
     target = await open_(memory)
-    wanted = SEAL.manifests("c1", ManifestSet.of([SECRET]))
+    wanted = SEAL.manifests(PUSH, ManifestSet.of([SECRET]))
     await target.apply(INVENTORY, list(wanted))
     there = memory.objects[SECRET.ref]
     data = {**there.data, "data": {**there.data["data"], **edit}}
@@ -169,7 +172,7 @@ async def test_a_change_by_hand_is_drift_and_hidden(memory, edit):
 )
 async def test_a_broken_note_vouches_for_nothing(memory, note):
     target = await open_(memory)
-    wanted = SEAL.manifests("c1", ManifestSet.of([SECRET]))
+    wanted = SEAL.manifests(PUSH, ManifestSet.of([SECRET]))
     await target.apply(INVENTORY, list(wanted))
     there = memory.objects[SECRET.ref]
     metadata = {**there.data["metadata"], "annotations": {NOTE: note}}
@@ -242,7 +245,7 @@ async def test_a_folder_that_may_hold_them(tmp_path, flavour):
     cluster = replace(FOLDER, flavour=flavour)
     splicer = Splicer(blobs=Blobs(), opener=Opener(), seal=SEAL)
     target = await SplicingConnections(folder(tmp_path, cluster), splicer).open(cluster)
-    wanted = SEAL.manifests("c1", ManifestSet.of([SECRET, OTHER, secret("plain", a="YQ==")]))
+    wanted = SEAL.manifests(PUSH, ManifestSet.of([SECRET, OTHER, secret("plain", a="YQ==")]))
     inventory = await target.write_inventory(INVENTORY)
     await target.apply(inventory, list(wanted))
     files = [p for p in tmp_path.rglob("*") if p.is_file() and coded(PLAIN) in p.read_text()]
@@ -278,17 +281,30 @@ def test_equal_secrets_do_not_show_equal_digests():
     same = {
         seal.digest(cluster, SECRET.digest)
         for seal in (Seal.of(Signer(b"a")), Seal.of(Signer(b"b")), Seal.of(None))
-        for cluster in ("c1", "c2")
+        for cluster in (PUSH, replace(PUSH, name="c2"), replace(PUSH, environment="uat"))
     }
-    assert len(same) == 6
+    assert len(same) == 9
     assert SECRET.digest not in same
-    assert Seal.of(Signer(b"a")).digest("c1", SECRET.digest) in same, "the same at every start"
+    assert Seal.of(Signer(b"a")).digest(PUSH, SECRET.digest) in same, "the same at every start"
 
 
 def test_only_secrets_are_sealed():
-    assert SEAL.manifests("c1", plain := ManifestSet.of([OTHER])) is plain
-    sealed = {m.ref: m for m in SEAL.manifests("c1", ManifestSet.of([OTHER, SECRET]))}
+    assert SEAL.manifests(PUSH, plain := ManifestSet.of([OTHER])) is plain
+    sealed = {m.ref: m for m in SEAL.manifests(PUSH, ManifestSet.of([OTHER, SECRET]))}
     assert sealed[OTHER.ref] is OTHER
     assert sealed[SECRET.ref].body == SECRET.body
-    assert sealed[SECRET.ref].digest == SEAL.digest("c1", SECRET.digest)
+    assert sealed[SECRET.ref].digest == SEAL.digest(PUSH, SECRET.digest)
     assert "k" * 8 not in repr(SEAL)
+
+
+def test_a_process_that_cannot_read_the_key_still_looks(tmp_path):
+    key = tmp_path / "service"
+    key.write_text("no key")
+    broken = _seal(Settings(service_key=str(key)), None)
+    missing = _seal(Settings(service_key=str(tmp_path / "none")), None)
+    generate(tmp_path / "good", "service")
+    good = Settings(service_key=str(tmp_path / "good"))
+    plain = Seal().digest(PUSH, SECRET.digest)
+    assert broken.digest(PUSH, SECRET.digest) == missing.digest(PUSH, SECRET.digest) == plain
+    looking, writing = _seal(good, None), _seal(good, load(tmp_path / "good"))
+    assert looking.digest(PUSH, SECRET.digest) == writing.digest(PUSH, SECRET.digest) != plain
