@@ -6,12 +6,14 @@ import asyncio
 import os
 import re
 import signal
+import struct
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import structlog
 
 from distributor.adapters.engine import EnginePool, EngineSettings
 from distributor.errors.render import (
@@ -320,3 +322,34 @@ async def test_a_long_render_goes_on_at_a_low_priority_and_its_worker_is_not_use
     assert {os.getpriority(os.PRIO_PROCESS, int(t.name)) for t in threads(worker.pid)} == {5}
     assert len(await task) == 1, "nothing was lost"
     await until(lambda: gone(worker.pid))
+
+
+def an_engine_that_says(folder: Path, sandbox: str) -> Path:
+    """A program that answers the question for its version, and nothing else."""
+    version = f'{{"engine":"1","kustomize":"2","helm":"3","go":"4","sandbox":"{sandbox}"}}'
+    header = f'{{"id":1,"ok":true,"version":{version},"objects":[]}}'.encode()
+    (folder / "answer").write_bytes(struct.pack(">II", 4 + len(header), len(header)) + header)
+    binary = folder / "engine"
+    binary.write_text(f"#!/bin/sh\n/bin/cat >/dev/null\n/bin/cat {folder}/answer\n")
+    binary.chmod(0o755)
+    return binary
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "level", "said"),
+    [
+        ("rlimits no-new-privileges landlock seccomp", "info", "render workers are confined"),
+        ("rlimits no-new-privileges landlock", "info", "render workers are confined"),
+        ("rlimits no-new-privileges", "warning", "render workers are not confined"),
+        ("", "warning", "render workers are not confined"),
+    ],
+)
+def test_the_log_says_which_protection_holds(tmp_path, sandbox, level, said):
+    pool = EnginePool(EngineSettings(binary=an_engine_that_says(tmp_path, sandbox)))
+    with structlog.testing.capture_logs() as logs:
+        assert pool.version == "engine/1 kustomize/2 helm/3 go/4", "protection keys no cache"
+        assert pool.version
+    (line,) = logs
+    assert line["log_level"] == level
+    assert line["event"].startswith(said)
+    assert line["by"] == pool.protection == tuple(sandbox.split())
