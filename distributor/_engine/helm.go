@@ -30,6 +30,9 @@ func (j *job) helm() ([][]byte, error) {
 	if options == nil {
 		return nil, fail(codeBadRequest, "", "the helm renderer needs chart options")
 	}
+	if err := chartutil.ValidateReleaseName(options.ReleaseName); err != nil {
+		return nil, fail(codeBuild, j.request.Path, "release name %s: %v", quote(options.ReleaseName), err)
+	}
 	values, err := loader.LoadValues(bytes.NewReader(options.Values))
 	if err != nil {
 		return nil, fail(codeBadRequest, "", "values: %v", err)

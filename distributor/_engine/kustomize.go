@@ -7,7 +7,6 @@ import (
 
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/kustomize/kyaml/openapi"
 )
 
@@ -28,18 +27,19 @@ func (j *job) kustomize(dir string) ([][]byte, error) {
 	return j.build(treeDir+"/"+dir, nil)
 }
 
-// build runs kustomize on an in-memory file system: the tree, and the files of the top directory.
+// build runs kustomize on the tree and the files of the top directory.
 func (j *job) build(dir string, top map[string][]byte) ([][]byte, error) {
-	fs := filesys.MakeFsInMemory()
+	fs := newTreeFS()
 	for name, data := range j.files {
-		if err := fs.WriteFile(treeDir+"/"+name, data); err != nil {
-			return nil, fail(codeBadRequest, name, "%v", err)
+		fs.add(treeDir+"/"+name, data)
+	}
+	for name := range fs.files {
+		if fs.dirs[name] {
+			return nil, fail(codeBadRequest, strings.TrimPrefix(name, treeDir+"/"), "the path is that of a file and of a folder")
 		}
 	}
 	for name, data := range top {
-		if err := fs.WriteFile(topDir+"/"+name, data); err != nil {
-			return nil, err
-		}
+		fs.add(topDir+"/"+name, data)
 	}
 	if j.customSchema {
 		openapi.ResetOpenAPI()
@@ -83,6 +83,8 @@ func kustomizeError(name string, err error) error {
 	case types.IsErrOnlyBuiltinPluginsAllowed(err), strings.Contains(message, "plugins disabled"),
 		strings.Contains(message, "must specify --enable-helm"):
 		code = codePlugin
+	case strings.Contains(message, "no 'git' program on path"):
+		code = codeRemoteBase
 	case strings.Contains(message, "is not in or below"):
 		code = codeOutsideTree
 	case strings.Contains(message, "unable to find one of 'kustomization.yaml'"):

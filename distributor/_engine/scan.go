@@ -205,9 +205,11 @@ func missing(at *reference, name, target string) error {
 // the well-known hosts without a scheme, a query, a repository suffix.
 var remoteForm = regexp.MustCompile(`(?i)://|::|^[^/]+@|^[^/]+:|^(www\.)?(github\.com|gitlab\.com|bitbucket\.org)/|\?|\.git(/|$)|/_git/`)
 
-// resolve turns a name in a kustomization into a path of the tree, or refuses it.
+// resolve turns a name in a kustomization into a path of the tree, or refuses it. A name that looks
+// remote is that of a file or folder where there is one; should kustomize think otherwise, it finds
+// no git program.
 func (j *job) resolve(at *reference, name string) (string, error) {
-	if remoteForm.MatchString(name) {
+	if remoteForm.MatchString(name) && (strings.Contains(name, "://") || !j.inTree(path.Join(at.dir, name))) {
 		return "", fail(codeRemoteBase, at.from, "%s names %s, which is remote; vendor it into the package", at.field, quote(name))
 	}
 	if path.IsAbs(name) {
@@ -219,6 +221,8 @@ func (j *job) resolve(at *reference, name string) (string, error) {
 	}
 	return target, nil
 }
+
+func (j *job) inTree(name string) bool { return len(j.below(name)) > 0 }
 
 // checkedFiles remembers the files that were found well-formed, by content, and how many documents
 // they hold: most files of a request are those of the request before.

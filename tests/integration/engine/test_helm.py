@@ -224,6 +224,12 @@ async def test_charts_that_are_wrong(helm, name, text, error, words):
         await helm({**CHART, name: text})
 
 
+@pytest.mark.parametrize("name", ["Upper", "a_b", "", "x" * 54])
+async def test_names_of_releases_that_helm_refuses(helm, name):
+    with pytest.raises(RenderFailed, match="release name"):
+        await helm(CHART, release_name=name)
+
+
 async def test_a_folder_without_a_chart(helm):
     with pytest.raises(NoKustomization):
         await helm({"chart/values.yaml": ""})

@@ -107,6 +107,44 @@ async def test_the_root_of_the_tree_can_be_a_base_with_layers(kustomize):
     assert one(await kustomize(files, layers=("c",)))["spec"]["replicas"] == 7
 
 
+ODD_NAMES = [
+    "a name (with spaces).yaml",
+    "größe-☃.yaml",
+    "host:port.yaml",
+    "me@home.yaml",
+    "why?.yaml",
+    "github.com/web.yaml",
+    "dir.git/web.yaml",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+async def test_names_of_files_are_free(kustomize, name):
+    files = {"app/kustomization.yaml": f"resources: ['{name}']", f"app/{name}": DEPLOYMENT}
+    assert one(await kustomize(files, "app"))["metadata"] == {"name": "web"}
+    unused = {"kustomization.yaml": "resources: [web.yaml]", "web.yaml": DEPLOYMENT, name: "x"}
+    assert len(await kustomize(unused)) == 1
+
+
+@pytest.mark.parametrize("folder", ["me@home", "x.git", "a b", "ä"])
+async def test_names_of_folders_are_free(kustomize, folder):
+    files = {"kustomization.yaml": f"resources: ['{folder}']"}
+    files |= {f"{folder}/kustomization.yaml": "resources: [d.yaml]", f"{folder}/d.yaml": DEPLOYMENT}
+    assert len(await kustomize(files)) == 1
+
+
+async def test_a_folder_that_kustomize_would_clone_is_remote(kustomize):
+    files = {"kustomization.yaml": "resources: [github.com/a/b]"}
+    files |= {"github.com/a/b/kustomization.yaml": "namePrefix: a-"}
+    with pytest.raises(RemoteBase):
+        await kustomize(files)
+
+
+async def test_a_path_is_a_file_or_a_folder(kustomize):
+    with pytest.raises(RenderFailed, match="file and of a folder"):
+        await kustomize({**BASE, "x": "1", "x/y": "1"}, "base")
+
+
 REFUSED = [
     ("resources: [https://example.org/a.yaml]", RemoteBase),
     ("resources: ['git@example.org:a/b']", RemoteBase),
