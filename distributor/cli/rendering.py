@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 _KUBERNETES = re.compile(r"v?[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]{1,3}([-+][0-9A-Za-z.+-]{1,64})?)?")
 
+Progress = Annotated[
+    bool | None,
+    typer.Option(
+        "--progress/--no-progress", help="Tell how far --all is; by default at a terminal."
+    ),
+]
 RenderOutput = Annotated[
     Form | None,
     typer.Option(
@@ -102,12 +108,7 @@ def render(
         bool, typer.Option("--all", help="Write every cell into a new folder.")
     ] = False,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Engine workers for --all.")] = 2,
-    progress: Annotated[
-        bool | None,
-        typer.Option(
-            "--progress/--no-progress", help="Tell how far --all is; by default at a terminal."
-        ),
-    ] = None,
+    progress: Progress = None,
     output: RenderOutput = None,
 ) -> None:
     """Print the objects of a package, kustomization, chart or folder, in apply order."""

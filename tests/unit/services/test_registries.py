@@ -12,6 +12,7 @@ from distributor.model.package import Image, NamespaceSpec, Package, Renderer
 from distributor.model.refs import Digest, ObjectId
 from distributor.model.versions import Version
 from distributor.services import rendering
+from distributor.testing.clock import FakeClock
 from distributor.testing.trees import MemoryTrees
 
 POD = {"containers": [{"name": "c", "image": "ghcr.io/acme/web:1"}]}
@@ -53,7 +54,7 @@ async def test_clusters_share_a_render_and_not_a_registry():
     )  # fmt: skip
     kept = {}
     cache = SimpleNamespace(get=kept.get, put=kept.__setitem__)
-    world = SimpleNamespace(objects=trees, engine=engine, cache=cache)
+    world = SimpleNamespace(objects=trees, engine=engine, cache=cache, clock=FakeClock())
     rendered = await rendering.Renderer(world).render(subject, clusters)
     assert (engine.renders, rendered.cells, rendered.failures) == (1, 1, {})
     images = {}
