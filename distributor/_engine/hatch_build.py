@@ -30,7 +30,12 @@ ROOT = SOURCE.parent.parent
 SAMPLE = ("catalog", "environments", "policies")
 KUSTOMIZE = "kustomize/v5.8.1"
 """The release that go.mod's kustomize/api is part of; kustomize writes it into a label on demand."""
-_LINKER = f"-s -w -X sigs.k8s.io/kustomize/api/provenance.version={KUSTOMIZE}"
+HELM = "v4.3.0"
+"""The release of Helm in go.mod, in full; its library alone says v4.3."""
+_LINKER = (
+    f"-s -w -X sigs.k8s.io/kustomize/api/provenance.version={KUSTOMIZE}"
+    f" -X helm.sh/helm/v4/internal/version.version={HELM}"
+)
 BUILD_FLAGS = ("-trimpath", "-buildvcs=false", "-ldflags", _LINKER)
 
 

@@ -13,6 +13,7 @@ type converter struct {
 	maxDepth int
 	dialect  dialect
 	nodes    int
+	flow     bool                // inside of braces or brackets
 	open     map[*yaml.Node]bool // aliases that are being followed: an anchor may contain itself
 }
 
@@ -39,6 +40,9 @@ func (c *converter) value(out []byte, node *yaml.Node, depth int) ([]byte, error
 	if depth > c.maxDepth {
 		return nil, fail(codeTooDeep, c.name, "line %d: values are nested deeper than %d", node.Line, c.maxDepth)
 	}
+	outside := c.flow
+	defer func() { c.flow = outside }()
+	c.flow = node.Kind != yaml.AliasNode && (c.flow || node.Style&yaml.FlowStyle != 0)
 	switch node.Kind {
 	case yaml.MappingNode:
 		if node.ShortTag() != "!!map" {

@@ -43,6 +43,10 @@ func (c *converter) scalar(out []byte, node *yaml.Node) ([]byte, error) {
 	case "!!merge":
 		return appendString(out, node.Value), nil
 	case "!!null":
+		// kustomize writes an object out and reads it again: nothing becomes '' between braces.
+		if c.flow && node.Value == "" && c.dialect == kustomization {
+			return append(out, '"', '"'), nil
+		}
 		return append(out, "null"...), nil
 	case "!!bool":
 		return c.boolean(out, node)

@@ -107,6 +107,12 @@ async def test_the_root_of_the_tree_can_be_a_base_with_layers(kustomize):
     assert one(await kustomize(files, layers=("c",)))["spec"]["replicas"] == 7
 
 
+async def test_nothing_between_braces_is_empty_text_as_kubectl_has_it(kustomize):
+    text = "apiVersion: v1\nkind: A\nmetadata: {name: a}\nx: {a: , b: ~}\ny:\n  a:\n"
+    (found,) = await kustomize({"kustomization.yaml": "resources: [a.yaml]", "a.yaml": text})
+    assert (found["x"], found["y"]) == ({"a": "", "b": None}, {"a": None})
+
+
 ODD_NAMES = [
     "a name (with spaces).yaml",
     "größe-☃.yaml",

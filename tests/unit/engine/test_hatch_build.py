@@ -91,3 +91,14 @@ def test_a_failed_download_keeps_the_old_binary_and_says_what_to_do(module):
         "distributor-engine",
         "stamp",
     ]
+
+
+def test_the_releases_in_the_binary_are_those_of_the_module():
+    """kustomize/api v0.21.1 is the library of kustomize v5.8.1; one does not move without the other."""
+    requirements = (Path(hatch_build.__file__).parent / "go.mod").read_text()
+    assert f"helm.sh/helm/v4 {hatch_build.HELM}\n" in requirements
+    assert "sigs.k8s.io/kustomize/api v0.21.1\n" in requirements
+    assert hatch_build.KUSTOMIZE == "kustomize/v5.8.1"
+    flags = " ".join(hatch_build.BUILD_FLAGS)
+    assert hatch_build.HELM in flags
+    assert hatch_build.KUSTOMIZE in flags
