@@ -16,10 +16,10 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
-from distributor.adapters.directory.documents import parse
 
 from distributor.api.application import create_app
 from distributor.model.tags import Verb
+from distributor.render.documents import parse
 from distributor.services.telling import history, why
 from distributor.services.views import InstanceStage, instance_views
 from tests.integration.mainjob.conftest import edit
