@@ -53,23 +53,8 @@ def choose(local: Local, package: Package, wanted: Wanted) -> Choice:
         installation=installation,
         files=files,
         cluster=cluster,
-        notes=(*said, *notes, *more, *_warnings(catalog, installation, package, cluster)),
+        notes=(*said, *notes, *more),
     )
-
-
-def _warnings(
-    catalog: Catalog, installation: Installation, package: Package, cluster: Cluster
-) -> tuple[str, ...]:
-    """What the files of this render say and nothing here acts on."""
-    folder = f"environments/{installation.environment}"
-    files = (
-        f"catalog/{package.app}/app.yaml",
-        package.folder,
-        f"{folder}/environment.yaml",
-        f"{folder}/apps/{installation.instance}.yaml",
-        f"{folder}/clusters/{cluster.name}.yaml",
-    )
-    return tuple(str(f) for file in files for f in catalog.notes_under(file))
 
 
 def _names(found: Mapping[str, object]) -> str:

@@ -29,7 +29,7 @@ def add(
     name: Annotated[str, typer.Argument(help="Name, such as uat-edge-1.")],
     environment: Annotated[str, typer.Option("--env", help="Environment, such as uat.")],
     tier: Annotated[str, typer.Option("--tier", help="Tier, such as edge.")],
-    mode: Annotated[str, typer.Option(help="push or directory.")],
+    mode: Annotated[str, typer.Option(help="push, directory or branch.")],
     flavour: Annotated[str, typer.Option(help="Of a directory: k3s, k0s or plain.")] = "k3s",
     connection: Annotated[str, typer.Option(help="Reference; ENV/NAME if empty.")] = "",
     kubernetes: Annotated[str, typer.Option(help="Minor version, such as 1.33.")] = "1.33",
@@ -47,9 +47,9 @@ def add(
     from distributor.cli.repositories import add_files, cluster_files
     from distributor.errors.service import BadArgument
 
-    if mode not in ("push", "directory"):
-        raise BadArgument(f"(--mode {mode!r}: push or directory)")
-    if mode == "directory" and (kubeconfig or context):
+    if mode not in ("push", "directory", "branch"):
+        raise BadArgument(f"(--mode {mode!r}: push, directory or branch)")
+    if mode != "push" and (kubeconfig or context):
         raise BadArgument("(--kubeconfig and --context are for push clusters)")
     files = cluster_files(
         name, environment, tier, mode=mode, flavour=flavour, connection=connection,
@@ -67,6 +67,11 @@ def add(
         say(f"add to distributor.toml where the service runs:\n\n{toml}")
         say("apply on the cluster: the account that the kubeconfig should use")
         typer.echo(as_yaml(rights), nl=False)
+    elif mode == "branch":
+        say(
+            f"objects will be pushed to the branch rendered/{environment}/{name}, unless a connection "
+            f"named {reference} says otherwise"
+        )
     else:
         say(f"objects will be written below the setting directory_root, in {reference}")
 

@@ -51,7 +51,7 @@ def status(
                 show_targets(views, cluster)
             else:
                 show_status(service, views)
-            show_findings(service)
+            show_findings(service, warnings=not environment)
             if service.offline is not None:
                 return REACH
             return DONE if in_step(v for v in views if v.targets) else FINDINGS
@@ -93,15 +93,14 @@ def show_notes(views: Sequence[InstanceView]) -> None:
             typer.echo(f"{view.environment}/{view.instance}: {noted}")
 
 
-def show_findings(service: Service) -> None:
-    """What is wrong with main's files, and so left out of everything above."""
+def show_findings(service: Service, *, warnings: bool) -> None:
+    """What is wrong with main's files, and so left out of everything above; where asked, warnings too."""
     from distributor.services.views import main_findings, main_warnings
 
     if service.snapshot is None:
         return
-    if warnings := main_warnings(service.snapshot):
-        say(f"main has {len(warnings)} warnings, the first: {warnings[0]}")
-        say("  `distributor plan` and `distributor fsck` tell more")
+    if warnings and (told := main_warnings(service.snapshot)):
+        say(f"main has {len(told)} warnings: `distributor fsck` lists them, the first: {told[0]}")
     if not (found := main_findings(service.snapshot)):
         return
     say(f"main has {len(found)} findings; what they are about is left out:")
@@ -134,6 +133,10 @@ def notes(view: InstanceView) -> str:
     if view.left_behind:
         found.append(f"left behind on {', '.join(view.left_behind)}")
     found += view.waiting
+    troubled = [t for t in view.clusters if not t.in_step and t.message]
+    if troubled:
+        more = f" (and {len(troubled) - 1} more)" if len(troubled) > 1 else ""
+        found.append(f"{troubled[0].cluster}: {troubled[0].message}{more}")
     if view.last_refusal:
         found.append(view.last_refusal)
     return "; ".join(found)
@@ -261,10 +264,14 @@ def sync(
                 fail(service.offline)
                 return REACH
             views = await instance_views(service, environment, "", cluster)
-            running = [v for v in views if v.targets]
+            running = [v for v in views if v.targets or v.last_refusal]
             emit(running, output) if output is not Form.TABLE else show_status(service, running)
-            show_findings(service)
-            return DONE if in_step(running) and not service.decider.refused else FINDINGS
+            show_findings(service, warnings=False)
+            return (
+                DONE
+                if in_step(v for v in running if v.targets) and not service.decider.refused
+                else FINDINGS
+            )
 
     raise typer.Exit(run(work))
 

@@ -177,9 +177,7 @@ class HooksNotRun(Terminal):
     """This target cannot run hooks; they are delivered with all other objects, at once."""
 
     code = "DST424"
-    remedy = (
-        "Nothing to do if order does not matter to them; else reach the cluster by push or pull."
-    )
+    remedy = "Nothing to do if order does not matter to them; else reach the cluster by push."
 
 
 class HookLeft(Terminal):

@@ -120,7 +120,12 @@ async def _with_targets(
         return plan
     rendered = await service.renderer.render(subject, case.clusters)
     rollout = _waves(service, case)
-    clusters = {n: c for n, c in case.clusters.items() if only in ("", n)}
+    waves = {name: target.wave for name, target in rollout.targets.items()} if rollout else {}
+    clusters = {
+        name: case.clusters[name]
+        for name in sorted(case.clusters, key=lambda n: (waves.get(n, 0), n))
+        if only in ("", name)
+    }
     targets = await asyncio.gather(
         *(_target(service, case, rendered, rollout, cluster) for cluster in clusters.values())
     )

@@ -10,7 +10,8 @@ import orjson
 
 from distributor.adapters.branch.head import Head
 from distributor.adapters.branch.layout import Tree, inventory_path, joined, object_path
-from distributor.errors.cluster import Fenced, ForeignObject, InventoryBroken, PlaintextSecret
+from distributor.errors.cluster import Fenced, ForeignObject, InventoryBroken
+from distributor.errors.secrets import SecretNotExternal
 from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
@@ -206,12 +207,5 @@ def _live(manifest: Manifest) -> LiveObject:
 def _outcome(ref: ObjectRef, action: Action | None) -> Outcome:
     if action is not None:
         return Outcome(ref=ref, action=action)
-    error = Finding.of(
-        PlaintextSecret, f"{ref}: a branch takes external references only.", remedy=_EXTERNAL
-    )
+    error = Finding.of(SecretNotExternal, f"({ref})")
     return Outcome(ref=ref, action=Action.SKIPPED, error=error)
-
-
-_EXTERNAL = (
-    "Use an external reference, such as an ExternalSecret: what is pushed can be read for ever."
-)

@@ -175,7 +175,7 @@ async def test_a_secret_with_values_never_reaches_the_remote(
     outcomes = await target.apply(kept, [namespace(), plain])
     assert [o.action for o in outcomes] == [Action.CREATED, Action.SKIPPED]
     assert outcomes[1].error
-    assert outcomes[1].error.code == "DST420"
+    assert outcomes[1].error.code == "DST344"
     assert "external" in outcomes[1].error.remedy
     assert not any("token" in path for path in files(shared))
     everything = git(shared, "cat-file", "--batch", "--batch-all-objects")

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from distributor import log
 from distributor.adapters.engine import EnginePool, EngineSettings
 from distributor.errors.render import (
     EndlessRecursion,
@@ -346,6 +347,7 @@ def an_engine_that_says(folder: Path, sandbox: str) -> Path:
 )
 def test_the_log_says_which_protection_holds(tmp_path, sandbox, level, said):
     pool = EnginePool(EngineSettings(binary=an_engine_that_says(tmp_path, sandbox)))
+    log.configure("info", "json")  # whatever the tests before this one asked for
     with structlog.testing.capture_logs() as logs:
         assert pool.version == "engine/1 kustomize/2 helm/3 go/4", "protection keys no cache"
         assert pool.version
