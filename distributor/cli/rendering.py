@@ -192,12 +192,16 @@ async def _package(settings: Settings, asked: Asked, output: Form) -> int:
 
 def place_of_packages(folder: Path) -> bool:
     """Whether a folder is ``catalog/<app>/<version>`` in a catalog repository."""
-    above = folder.resolve().parents
-    return (
-        len(above) >= 3  # noqa: PLR2004 - app, catalog, repository
-        and above[1].name == "catalog"
-        and (above[2] / "environments").is_dir()
-    )
+    root = _repository_above(folder)
+    return root is not None and (root / "environments").is_dir()
+
+
+def _repository_above(folder: Path) -> Path | None:
+    """The folder in which a folder is ``catalog/<app>/<version>``; ``None`` where it is not that."""
+    match list(folder.resolve().parents):
+        case [_, catalog, root, *_] if catalog.name == "catalog":
+            return root
+    return None
 
 
 def _root_of(package: Path) -> Path:
@@ -205,10 +209,10 @@ def _root_of(package: Path) -> Path:
     from distributor.errors import Where
     from distributor.errors.catalog import NotACatalog
 
-    above = package.resolve().parents
-    if len(above) < 3 or above[1].name != "catalog":  # noqa: PLR2004 - app, catalog, repository
+    root = _repository_above(package)
+    if root is None:
         raise NotACatalog("(a package lies in catalog/APP/VERSION)", where=Where(file=str(package)))
-    return above[2]
+    return root
 
 
 def _field(text: str) -> tuple[Any, str]:

@@ -9,8 +9,10 @@ from typing import Any
 import yaml
 
 from distributor.errors.render import BadManifest
+from distributor.model.changes import LiveObject
 from distributor.model.manifest import Manifest
 from distributor.model.refs import ObjectRef
+from distributor.render.applyset import PART_OF
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9./_-]*")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
@@ -109,3 +111,17 @@ def _place(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or type(error).__name__
     return f"line {mark.line + 1}: {problem}" if mark is not None else str(problem)
+
+
+def delivered(manifest: Manifest) -> LiveObject:
+    """A document as it lies in a folder or branch, taken for the live object: nothing else can be seen."""
+    data = manifest.data()
+    labels: Any = data["metadata"].get("labels")
+    owner = labels.get(PART_OF, "") if isinstance(labels, dict) else ""
+    return LiveObject(
+        ref=manifest.ref,
+        api_version=manifest.api_version,
+        applied=manifest.digest,
+        owner=owner if isinstance(owner, str) else "",
+        data=data,
+    )

@@ -144,7 +144,7 @@ def _own(
     elif ref.kind == "Namespace" and below is ABSENT and steps[:2] != ("metadata", "labels"):
         yield Source(file=asked.package_file, place="spec.namespace.create")
     elif steps[:2] == ("metadata", "labels"):
-        key = steps[2] if len(steps) > 2 else ""  # noqa: PLR2004 - the label behind its two steps
+        key = next(iter(steps[2:]), "")
         if key in (NAME, COMPONENT) and made != package.app:
             yield Source(file=asked.package_file, place="spec.topology")
         elif str(key).startswith("pod-security"):

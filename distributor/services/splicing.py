@@ -248,12 +248,14 @@ def _note(data: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
         note = json.loads(str(_annotations(data).get(NOTE, "{}")))
     except (ValueError, RecursionError):
         return {}
-    pairs = note.items() if isinstance(note, dict) else ()
-    return {
-        key: (pair[0], pair[1])
-        for key, pair in pairs
-        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(x, str) for x in pair)  # noqa: PLR2004 - a pair
-    }
+    found: dict[str, tuple[str, str]] = {}
+    for key, pair in note.items() if isinstance(note, dict) else ():
+        match pair:
+            case [str(rendered), str(seal)]:
+                found[key] = (rendered, seal)
+            case _:
+                continue
+    return found
 
 
 def _without_note(data: Mapping[str, Any]) -> dict[str, Any]:

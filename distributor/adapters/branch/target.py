@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import orjson
 
@@ -19,8 +18,7 @@ from distributor.model.inventories import from_json, to_json
 from distributor.model.manifest import Manifest, body_digest
 from distributor.model.refs import GroupKind, ObjectId, ObjectRef, is_label
 from distributor.ports import TreeChange
-from distributor.render.applyset import PART_OF
-from distributor.render.documents import dump
+from distributor.render.documents import delivered, dump
 
 _SECRET = GroupKind("", "Secret")
 
@@ -75,7 +73,7 @@ class BranchTarget:
         if not entries:
             return {}
         found = self._tree(await self._head.tree()).live(entry.ref for entry in entries)
-        return {ref: _live(manifest) for ref, manifest in found.items()}
+        return {ref: delivered(manifest) for ref, manifest in found.items()}
 
     async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
         """Write all objects in one commit; a Secret with values is never written."""
@@ -189,19 +187,6 @@ def _action(before: Manifest | None, after: Manifest) -> Action:
     if before is None:
         return Action.CREATED
     return Action.UNCHANGED if before.digest == after.digest else Action.CONFIGURED
-
-
-def _live(manifest: Manifest) -> LiveObject:
-    data = manifest.data()
-    labels: Any = data["metadata"].get("labels")
-    owner = labels.get(PART_OF, "") if isinstance(labels, dict) else ""
-    return LiveObject(
-        ref=manifest.ref,
-        api_version=manifest.api_version,
-        applied=manifest.digest,
-        owner=owner if isinstance(owner, str) else "",
-        data=data,
-    )
 
 
 def _outcome(ref: ObjectRef, action: Action | None) -> Outcome:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from distributor.adapters.directory.disk import Disk
 from distributor.adapters.directory.inventory import InventoryFile
@@ -17,7 +16,7 @@ from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, Flavour
 from distributor.model.manifest import Manifest
 from distributor.model.refs import ObjectRef, is_label
-from distributor.render.applyset import PART_OF
+from distributor.render.documents import delivered
 
 
 class DirectoryTarget:
@@ -84,7 +83,7 @@ class DirectoryTarget:
             if not missing:
                 break
             for ref, manifest in self._layout(instance).live(missing).items():
-                found[ref] = _live(manifest)
+                found[ref] = delivered(manifest)
             missing -= found.keys()
         return found
 
@@ -135,19 +134,6 @@ def _checked(instance: str) -> str:
     if not is_label(instance):
         raise InventoryBroken(f"{instance!r} is no instance's name.")
     return instance
-
-
-def _live(manifest: Manifest) -> LiveObject:
-    data = manifest.data()
-    labels: Any = data["metadata"].get("labels")
-    owner = labels.get(PART_OF, "") if isinstance(labels, dict) else ""
-    return LiveObject(
-        ref=manifest.ref,
-        api_version=manifest.api_version,
-        applied=manifest.digest,
-        owner=owner if isinstance(owner, str) else "",
-        data=data,
-    )
 
 
 def _outcome(ref: ObjectRef, action: Action | None) -> Outcome:

@@ -35,13 +35,17 @@ class Descriptor:
     size: int
 
 
+_SCHEMA = 2
+"""The version of the manifest's form, as the OCI image specification numbers it."""
+
+
 def read_manifest(data: bytes) -> Mapping[str, Any]:
     """A manifest or index; raises ``UnsupportedArtifact`` also where it could be read as both."""
     try:
         document = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise UnsupportedArtifact(f"(its manifest is no JSON: {error})") from error
-    if not isinstance(document, dict) or document.get("schemaVersion") != 2:  # noqa: PLR2004 - the schema's version
+    if not isinstance(document, dict) or document.get("schemaVersion") != _SCHEMA:
         raise UnsupportedArtifact("(its manifest is none of schema version 2)")
     if ("layers" in document) == ("manifests" in document):
         raise UnsupportedArtifact("(its manifest has to have either layers or manifests)")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ _TAG_BYTES = 16
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {w: w.lower() == "true" for w in ("true", "True", "TRUE", "false", "False", "FALSE")}
+_DIGITS = 40
+"""No integer of Go is as long, whatever its base."""
 _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _TIME = re.compile(
@@ -115,7 +118,7 @@ def in_mac(text: str, *, plain: bool, json: bool) -> bytes:
     if moment is not None:
         return moment.encode()
     digits = text.replace("_", "") if text[0] in "+-0123456789" else text
-    if _INTEGER.fullmatch(digits) and len(digits) < 40:  # noqa: PLR2004 - no integer is longer in Go
+    if _INTEGER.fullmatch(digits) and len(digits) < _DIGITS:
         return plain_number(str(_integer(digits))).encode() if json else b"%d" % _integer(digits)
     if _FLOAT.fullmatch(digits):
         return plain_number(digits).encode()
@@ -130,7 +133,7 @@ def _integer(digits: str) -> int:
 def plain_number(text: str) -> str:
     """A number as Go writes a float in full, without exponent; raises ``ValueError``."""
     number = float(text)
-    if number != number or number in {float("inf"), float("-inf")}:  # noqa: PLR0124 - not a number
+    if not math.isfinite(number):
         raise ValueError(text)
     written = format(Decimal(repr(number)), "f")
     return written.removesuffix(".0")
