@@ -36,6 +36,7 @@ from distributor.services.gathering import Case, Gatherer
 from distributor.services.journal import Journal
 from distributor.services.ledger_book import Entry, LedgerBook
 from distributor.services.looking import Snapshot, look, main_seen
+from distributor.services.preparing import Preparing
 from distributor.services.world import World
 
 UNREADABLE: Key = ("_", "tags")
@@ -53,26 +54,37 @@ class Decider:
     """Gives verdicts. One at a time: each stands on the ledger that the one before left."""
 
     def __init__(
-        self, world: World, book: LedgerBook, gatherer: Gatherer, journal: Journal
+        self,
+        world: World,
+        book: LedgerBook,
+        gatherer: Gatherer,
+        preparing: Preparing,
+        journal: Journal,
     ) -> None:
         self._world = world
         self._book = book
         self._gatherer = gatherer
+        self._preparing = preparing
         self._journal = journal
         self.refused = 0  # by this process
         self._log = log.get("decider")
 
     async def decide_all(self, snapshot: Snapshot) -> int:
-        """Decide every open tag; how many verdicts were recorded.
+        """Decide every open tag that renders soon; how many verdicts were recorded.
 
+        What takes longer is rendered behind this, and decided when ``Preparing`` says that it is ready.
         When somebody else moved the ledger in between, looks again and goes on with what is left.
         """
         decided = 0
         await self._alarms(snapshot)
-        for name, oid in self._open(snapshot):
+        open_tags = self._open(snapshot)
+        self._preparing.begin_pass(open_tags)
+        for name, oid in open_tags:
             for _ in range(8):
                 if self._known(self._book.state, name, oid):
                     break  # by another service, while this pass went on
+                if self._preparing.waits((name, oid), _behind(name)):
+                    break
                 try:
                     decided += await self.decide(snapshot, name, oid)
                     break
@@ -145,10 +157,12 @@ class Decider:
             await main_seen(self._world, snapshot.main)
 
     async def decide(self, snapshot: Snapshot, name: str, oid: ObjectId) -> int:
-        """Decide one tag and record the verdict; 0 where it is pending for the reasons it was before."""
+        """Decide one tag and record the verdict; 0 where it still renders, or is pending as it was before."""
         epoch, snapshot = self._book.epoch, replace(snapshot, ledger=self._book.state)
         tag = self._gatherer.observe(name, oid)
         case, answers = await self._ask(snapshot, tag)
+        if answers is None:
+            return 0
         verdict = self._verdict(snapshot, case, answers)
         before = self._book.state.instance(*key_of(name)).last_verdicts.get(name)
         if before is not None and _waits_as_before(before, verdict):
@@ -167,8 +181,11 @@ class Decider:
 
     async def _ask(
         self, snapshot: Snapshot, tag: ObservedTag
-    ) -> tuple[Case, tuple[GateAnswer, ...]]:
-        """Ask the gates; a crash is an error answer, which never passes and is asked again."""
+    ) -> tuple[Case, tuple[GateAnswer, ...] | None]:
+        """Ask the gates; a crash is an error answer, which never passes and is asked again.
+
+        Without answers where the render that they ask for goes on behind this pass.
+        """
         now = self._book.now()
         case = self._gatherer.bare(tag)
         try:
@@ -180,8 +197,11 @@ class Decider:
                 return case, answers
             if needed(facts.verb) <= {a.number for a in answers}:
                 return case, answers
-            case = await self._gatherer.rendered(case)
-            return case, (*answers, *judge(case.facts, now))
+            ref = facts.ref
+            rendered = await self._preparing.rendered((ref, tag.id), _behind(ref), case)
+            if rendered is None:
+                return case, None
+            return rendered, (*answers, *judge(rendered.facts, now))
         except DistributorError as error:
             return case, (_crashed(str(error)),)
         except Exception as error:  # noqa: BLE001 - one request that crashes stops no other
@@ -305,6 +325,11 @@ def key_of(name: str) -> Key:
     if told and ALL in key and not isinstance(parse_name(name), TagName):
         return UNREADABLE
     return key if told else UNREADABLE
+
+
+def _behind(name: str) -> Key | None:
+    """The instance whose earlier promotions go before this one."""
+    return key_of(name) if verb_of(name) is Verb.PROMOTE else None
 
 
 def _crashed(text: str) -> GateAnswer:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from distributor import log
 from distributor.errors import DistributorError
 from distributor.ledger import stopped
 from distributor.model.findings import Finding, errors
 from distributor.model.fleet import Cluster
-from distributor.model.ledger import FleetChanged, InstanceState, Key, Step
+from distributor.model.ledger import FleetChanged, Key, Step
 from distributor.model.tags import Verb
 from distributor.placement.placing import place
+from distributor.services.behind import Behind
 from distributor.services.desired import Desired, at_path, read_desired
 from distributor.services.journal import Journal
 from distributor.services.ledger_book import Entry, LedgerBook
@@ -32,6 +36,23 @@ class _Newcomer:
     path: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """What an instance should hold, and the clusters that are not part of it yet."""
+
+    key: Key
+    desired: Desired
+    newcomers: tuple[_Newcomer, ...]
+
+
+_Check = tuple[Key, int, frozenset[str]]
+"""What is checked: instance, sequence number, and the digests of the newcomers' files."""
+_Findings = Mapping[str, tuple[Finding, ...]]
+"""What keeps each newcomer out, by cluster name."""
+_SLOTS = 8
+"""Instances whose newcomers are rendered at once, so that memory stays bounded."""
+
+
 class Joiner:
     """Takes newcomers in after the gates that look at a cluster's own values: renders and schemas.
 
@@ -39,7 +60,12 @@ class Joiner:
     """
 
     def __init__(
-        self, world: World, book: LedgerBook, renderer: Renderer, journal: Journal
+        self,
+        world: World,
+        book: LedgerBook,
+        renderer: Renderer,
+        journal: Journal,
+        ready: Callable[[], None],
     ) -> None:
         self._world = world
         self._book = book
@@ -48,18 +74,50 @@ class Joiner:
         self._done: tuple[str, str] | None = None  # main and ledger that hold no newcomer any more
         self._refused: set[tuple[Key, str]] = set()  # told once for each file
         self._waiting: list[Waiting] = []  # what this pass could not take in
+        self._checks: Behind[_Check, _Findings] = Behind(ready)
+        self._slots = asyncio.Semaphore(_SLOTS)
         self._log = log.get("joining")
 
     async def join_all(self, snapshot: Snapshot) -> int:
         """Take in every newcomer of every instance whose rollout is over; how many there were.
 
-        What could not be taken in is looked at again when main or the ledger moves.
+        What could not be taken in is looked at again when main or the ledger moves; what still renders,
+        when that is done.
         """
         count = 0
         asked = (snapshot.main, self._book.state.head)
         if self._done == asked:
             return count
-        self._waiting = []
+        epoch, self._waiting = self._book.epoch, []
+        candidates = {_check_of(c): c for c in self._candidates(snapshot)}
+        self._checks.begin_pass(candidates)
+        for check, candidate in candidates.items():
+            self._checks.begin(check, partial(self._findings, candidate))
+        late = False
+        for check, candidate in candidates.items():
+            try:
+                results = await self._checks.take(check)
+                late |= not results
+                for found in results:
+                    count += await self._join(snapshot, candidate, found, epoch)
+            except DistributorError as error:
+                self._log.warning("newcomers wait", key=candidate.key, error=str(error))
+        if not late:
+            await remember(self._world, self._waiting)
+            self._done = asked
+        return count
+
+    @property
+    def busy(self) -> bool:
+        """Whether newcomers are left to be taken in when their render is done."""
+        return self._checks.busy
+
+    async def stop(self) -> None:
+        """End what is under way."""
+        await self._checks.stop()
+
+    def _candidates(self, snapshot: Snapshot) -> Iterator[_Candidate]:
+        """The newcomers of each instance that may have some."""
         for key, state in tuple(self._book.state.instances.items()):
             desired = state.desired
             progress = state.progress.get(desired.sequence) if desired else None
@@ -70,20 +128,21 @@ class Joiner:
             if key[0] not in snapshot.catalog.environments or stopped(self._book.state, *key):
                 continue
             try:
-                count += await self._join(snapshot, key, state)
+                read = read_desired(self._world, self._book, desired)
             except DistributorError as error:
                 self._log.warning("newcomers wait", key=key, error=str(error))
-        await remember(self._world, self._waiting)
-        self._done = asked
-        return count
+                continue
+            if newcomers := self._newcomers(snapshot, read):
+                yield _Candidate(key=key, desired=read, newcomers=tuple(newcomers))
 
-    async def _join(self, snapshot: Snapshot, key: Key, state: InstanceState) -> int:
-        if state.desired is None:
-            return 0
-        epoch = self._book.epoch
-        desired = read_desired(self._world, self._book, state.desired)
-        newcomers = self._newcomers(snapshot, desired)
-        fine = [n for n in newcomers if await self._fits(desired, key, n)]
+    async def _join(
+        self, snapshot: Snapshot, candidate: _Candidate, found: _Findings, epoch: int
+    ) -> int:
+        key, desired = candidate.key, candidate.desired
+        fine = [n for n in candidate.newcomers if not found[n.cluster.name]]
+        for newcomer in candidate.newcomers:
+            if found[newcomer.cluster.name]:
+                await self._refuse(key, newcomer, found[newcomer.cluster.name][0])
         if not fine:
             return 0
         now, root = self._book.now(), self._world.objects.tree_of(snapshot.main)
@@ -151,24 +210,36 @@ class Joiner:
             joining[:rest] if installation.count else joining
         )
 
-    async def _fits(self, desired: Desired, key: Key, newcomer: _Newcomer) -> bool:
-        """Gates 8 and 9 for the cluster's own values; a refusal is told once for each file."""
+    async def _findings(self, candidate: _Candidate) -> _Findings:
+        """What gates 8 and 9 say of each newcomer's own values."""
+        subject = candidate.desired.subject
+        clusters = {n.cluster.name: n.cluster for n in candidate.newcomers}
+        async with self._slots:
+            rendered = await self._renderer.render(subject, clusters)
+        known = frozenset(subject.package.fits.requires_apis)
+        found: dict[str, tuple[Finding, ...]] = {n: (f,) for n, f in rendered.failures.items()}
+        for name, manifests in rendered.manifests.items():
+            checked = self._world.schemas.check(manifests, clusters[name].kubernetes, known)
+            found[name] = tuple(errors(checked))
+        return found
+
+    async def _refuse(self, key: Key, newcomer: _Newcomer, finding: Finding) -> None:
+        """A refusal is told once for each file."""
         cluster = newcomer.cluster
-        rendered = await self._renderer.render(desired.subject, {cluster.name: cluster})
-        found: tuple[Finding, ...] = tuple(rendered.failures.values())
-        if not found:
-            known = frozenset(desired.subject.package.fits.requires_apis)
-            manifests = rendered.manifests[cluster.name]
-            found = errors(self._world.schemas.check(manifests, cluster.kubernetes, known))
-        self._waiting += [_waiting(key, cluster, found[0], self._book.now())] if found else []
+        self._waiting.append(_waiting(key, cluster, finding, self._book.now()))
         mark = (key, cluster.file_digest)
-        if found and mark not in self._refused:
-            self._refused.add(mark)
-            text = f"cannot join: {found[0]}"
-            await self._journal.tell(
-                "fleet", text, environment=key[0], instance=key[1], cluster=cluster.name
-            )
-        return not found
+        if mark in self._refused:
+            return
+        self._refused.add(mark)
+        text = f"cannot join: {finding}"
+        await self._journal.tell(
+            "fleet", text, environment=key[0], instance=key[1], cluster=cluster.name
+        )
+
+
+def _check_of(candidate: _Candidate) -> _Check:
+    files = frozenset(n.cluster.file_digest for n in candidate.newcomers)
+    return (candidate.key, candidate.desired.verdict.sequence, files)
 
 
 def _waiting(key: Key, cluster: Cluster, finding: Finding, now: datetime) -> Waiting:

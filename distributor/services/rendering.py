@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -105,6 +106,12 @@ class Renderer:
             except DistributorError as error:
                 failures[name] = Finding.from_error(error)
         return Rendered(manifests=manifests, failures=failures, cells=len(distinct))
+
+    async def ready(self, subject: Subject, cluster: Cluster) -> None:
+        """Render one cluster's cell ahead of its use; whatever is wrong with it is told then."""
+        with contextlib.suppress(DistributorError):
+            made = Cells(subject.catalog, subject.package, subject.installation, subject.files)
+            await self._binder(made.of(cluster), subject)
 
     def _cells(
         self, subject: Subject, clusters: Mapping[str, Cluster], failures: dict[str, Finding]

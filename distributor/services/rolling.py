@@ -275,19 +275,19 @@ class Runner:
 
     async def _reconciled(self, cluster: str) -> TargetSeen | None:
         world = self._tools.world
+        target = self.desired.clusters[cluster]
+        await self._tools.renderer.ready(self.desired.subject, target)  # a long render holds no slot
         async with self._tools.slots, self._tools.locks.of((*self.key, cluster)):
             if not wanted(self.state, cluster):
                 return None
             if self.state.targets[cluster].stage is not TargetStage.OWED:
                 await self._tools.claims.ensure(self.key)
-            report = (
-                await reconcile_desired(  # out of reach until now: claimed if it is there again
-                    world,
-                    self._tools.renderer,
-                    self.desired,
-                    self.desired.clusters[cluster],
-                    before_write=lambda: self._tools.claims.ensure(self.key),
-                )
+            report = await reconcile_desired(
+                world,
+                self._tools.renderer,
+                self.desired,
+                target,
+                before_write=lambda: self._tools.claims.ensure(self.key),  # back in reach only now
             )
             await world.store.save_targets([target_row(report, self.desired)])
         return seen(report, self.desired.verdict)

@@ -188,6 +188,7 @@ class Rollouts:
     async def _healed(self, desired: Desired, cluster: Cluster) -> None:
         verdict = desired.verdict
         key = (verdict.environment, verdict.instance)
+        await self._tools.renderer.ready(desired.subject, cluster)  # a long render holds no slot
         async with self._tools.slots, self._tools.locks.of((*key, cluster.name)):
             state = self._book.state.instance(*key)
             if state.desired is None or state.desired.sequence != verdict.sequence or owed(state):

@@ -20,6 +20,7 @@ from distributor.services.joining import Joiner
 from distributor.services.journal import Journal
 from distributor.services.ledger_book import LedgerBook
 from distributor.services.looking import Snapshot, look
+from distributor.services.preparing import Preparing
 from distributor.services.rendering import Renderer
 from distributor.services.rollouts import Rollouts
 from distributor.services.warming import Warmer
@@ -35,8 +36,9 @@ class Service:
         self.renderer = Renderer(world)
         self.journal = Journal(world)
         self.gatherer = Gatherer(world, self.book, self.renderer)
-        self.decider = Decider(world, self.book, self.gatherer, self.journal)
-        self.joiner = Joiner(world, self.book, self.renderer, self.journal)
+        self.preparing = Preparing(self.gatherer, self.hint)
+        self.decider = Decider(world, self.book, self.gatherer, self.preparing, self.journal)
+        self.joiner = Joiner(world, self.book, self.renderer, self.journal, self.hint)
         self.rollouts = Rollouts(world, self.book, self.renderer, self.journal, timers.at)
         self.warmer = Warmer(world, self.renderer)
         self.snapshot: Snapshot | None = None
@@ -67,11 +69,12 @@ class Service:
         return self.snapshot
 
     async def once(self, *, fetch: bool = True) -> Snapshot:
-        """One pass: look, decide every open tag, start what was accepted."""
+        """One pass: look, decide every open tag that renders soon, start what was accepted."""
         try:
             snapshot = await self.look(fetch=fetch)
             if self.offline is None:
                 await self.decider.decide_all(snapshot)
+                await self.rollouts.follow(self.book.state)
                 self._resync_due |= bool(await self.joiner.join_all(snapshot))
             await self.rollouts.follow(self.book.state)
         except DistributorError as error:
@@ -82,9 +85,19 @@ class Service:
         metrics.STOPPED.set(0)
         return snapshot
 
+    async def decided(self) -> Snapshot:
+        """Passes until every open tag is decided and every newcomer looked at, however long they render."""
+        snapshot = await self.once()
+        while (self.preparing.busy or self.joiner.busy) and self.offline is None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), 1)
+            self._wake.clear()
+            snapshot = await self.once(fetch=False)
+        return snapshot
+
     async def sync(self, only: Callable[[Verdict, Cluster], bool] | None = None) -> Snapshot:
         """Reconcile now: decide, roll out until nothing more can be done, then check every target."""
-        snapshot = await self.once()
+        snapshot = await self.decided()
         self.rollouts.nudge()
         await self.rollouts.settled()
         await self.rollouts.resync(only)
@@ -145,6 +158,8 @@ class Service:
             self._resyncing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._resyncing
+        await self.preparing.stop()
+        await self.joiner.stop()
         await self.warmer.stop()
         await self.rollouts.stop()
 
