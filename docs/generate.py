@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -290,10 +290,13 @@ def _word(argument: Any) -> str:  # noqa: ANN401 - the command line library ship
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    clean: Callable[[str], str] = lambda cell: " ".join(cell.split()).replace("|", "\\|")  # noqa: E731 - used twice, here alone
     columns = list(head)
-    lines = [columns, ["---"] * len(columns), *([clean(cell) for cell in row] for row in rows)]
+    lines = [columns, ["---"] * len(columns), *([_cell(text) for text in row] for row in rows)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _read(path: Path) -> str | None:

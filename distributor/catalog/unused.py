@@ -64,7 +64,7 @@ def unused(document: Document, kind: str) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _at(spec: Mapping[str, Any], path: tuple[str, ...]) -> Any:  # noqa: ANN401 - a descriptor's field may be anything
+def _at(spec: Mapping[str, Any], path: tuple[str, ...]) -> object:
     value: Any = spec
     for name in path:
         if not isinstance(value, Mapping) or name not in value:

@@ -14,6 +14,7 @@ from distributor.model.refs import Digest, ObjectRef
 from distributor.plan.hooks import without
 
 _NO_UIDS: Mapping[ObjectRef, str] = MappingProxyType({})
+_NOT_ALL = Digest("")
 
 
 def widened(
@@ -62,7 +63,7 @@ def _entry(manifest: Manifest, old: InventoryEntry | None) -> InventoryEntry:
 def narrowed(
     inventory: Inventory,
     pruned: Iterable[ObjectRef],
-    applied: Digest = Digest(""),  # noqa: B008 - a plain string to the interpreter
+    applied: Digest = _NOT_ALL,
     uids: Mapping[ObjectRef, str] = _NO_UIDS,
 ) -> Inventory:
     """The inventory to write after: without ``pruned``, and with the uids that the target gave.

@@ -79,11 +79,13 @@ def read(armour: bytes) -> SignatureParts:
     """Take an armoured signature apart; raises ``BadArmour``."""
     if len(armour) > _LIMIT:
         raise BadArmour("it is too long")
-    lines = [line.rstrip(b"\r") for line in armour.strip().split(b"\n")]
-    if len(lines) < 3 or lines[0] != _BEGIN or lines[-1] != _END:  # noqa: PLR2004 - begin, body, end
-        raise BadArmour("it is no SSH signature")
+    match [line.rstrip(b"\r") for line in armour.strip().split(b"\n")]:
+        case [begin, *body, end] if body and begin == _BEGIN and end == _END:
+            pass
+        case _:
+            raise BadArmour("it is no SSH signature")
     try:
-        wire = Wire(base64.b64decode(b"".join(lines[1:-1]), validate=True))
+        wire = Wire(base64.b64decode(b"".join(body), validate=True))
     except binascii.Error as error:
         raise BadArmour("its armour is not base64") from error
     if wire.take(len(MAGIC)) != MAGIC or int.from_bytes(wire.take(4)) != 1:

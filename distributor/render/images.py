@@ -146,7 +146,7 @@ def _of_pod(pod: dict[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
             yield (*path, "volumes", index, "image", "reference"), image["reference"]
 
 
-def _anywhere(value: Any, path: Path) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - any JSON value
+def _anywhere(value: object, path: Path) -> Iterator[tuple[Path, str]]:
     if len(path) > _MAX_DEPTH:
         return
     if isinstance(value, dict):

@@ -109,8 +109,11 @@ class Decider:
             return 0
         head = objects.raw(oid)[:2000].partition(b"\n\n")[0]
         line = next((part for part in head.split(b"\n") if part.startswith(b"tagger ")), b"")
-        words = line.rsplit(b" ", 2)
-        return int(words[1]) if len(words) == 3 and words[1].isdigit() else 0  # noqa: PLR2004 - name, time, zone
+        match line.rsplit(b" ", 2):
+            case [_name, seconds, _zone] if seconds.isdigit():
+                return int(seconds)
+            case _:
+                return 0
 
     def _known(self, state: LedgerState, name: str, oid: ObjectId) -> bool:
         """Whether the ledger has decided this tag; one that points elsewhere now is an alarm, not a request."""
@@ -320,7 +323,11 @@ def key_of(name: str) -> Key:
     What reaches all of something is only believed of a name that is right in every part.
     """
     parts = name.split("/")
-    key = (parts[1], parts[2].partition("_")[0]) if len(parts) > 2 else UNREADABLE  # noqa: PLR2004 - verb/env/instance
+    match parts:
+        case [_verb, environment, rest, *_]:
+            key = (environment, rest.partition("_")[0])
+        case _:
+            return UNREADABLE
     told = parts[0] in VERBS and is_label(key[0]) and is_label(key[1])
     if told and ALL in key and not isinstance(parse_name(name), TagName):
         return UNREADABLE

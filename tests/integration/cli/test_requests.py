@@ -47,6 +47,13 @@ def test_what_is_still_open_is_not_asked_for_twice_unawares(program, asking, git
     assert "promote/sit/shop/1.4.2_2" in git(asking, *tags).split()
 
 
+@pytest.mark.parametrize("other", ["--once", "--dry-run"])
+def test_sync_goes_on_or_ends_but_not_both(quick, asking, other):
+    refused = quick("sync", "--watch", other, code=2)
+    assert refused.err.startswith("DST716 ")
+    assert other in refused.err
+
+
 def test_what_has_ended_may_be_asked_for_again(program, asking, git):
     program("promote", "uat", "shop", "1.4.2")
     program("promote", "sit", "shop", "1.4.2")

@@ -64,7 +64,7 @@ def test_no_notes_to_self():
 def test_a_silenced_check_says_which_and_why():
     found = [
         f"{name(path)}:{line} {text}"
-        for path in modules()
+        for path in SOURCES
         for line, text in comments(path)
         if unexplained(text)
     ]

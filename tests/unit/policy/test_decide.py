@@ -141,7 +141,7 @@ FACTS_NEEDED = {
 @pytest.mark.parametrize(("fact", "number"), FACTS_NEEDED.items())
 def test_missing_evidence_never_passes_and_is_asked_again(fact: str, number: int) -> None:
     empty: object = {"prev": "", "elsewhere": {}}.get(fact)
-    result, answers = decided(replace(GOOD, **{fact: empty}))  # type: ignore[arg-type]  # a table's shorthand
+    result, answers = decided(replace(GOOD, **{fact: empty}))
     assert result is VerdictOutcome.PENDING
     assert next(a for a in answers if a.number == number).result is GateResult.ERROR
 
@@ -237,7 +237,7 @@ def test_both_policies_must_have_lowered_a_gate(
         bound("predecessors", view, severity=GateSeverity(severity))[0]
         for view, severity in zip((MAIN, ACCEPTED), severities, strict=True)
     )
-    result, answers = decided(replace(GOOD, policies=views, **FAILING))  # type: ignore[arg-type]  # a table's shorthand
+    result, answers = decided(replace(GOOD, policies=views, **FAILING))
     assert result is expected
     if "warn" in severities and expected is VerdictOutcome.ACCEPTED:
         assert next(a for a in answers if a.number == 5).result is GateResult.WARN
@@ -246,7 +246,7 @@ def test_both_policies_must_have_lowered_a_gate(
 def test_a_stricter_file_beside_a_lax_one_counts() -> None:
     views = bound("predecessors", MAIN, ACCEPTED, severity=GateSeverity.OFF)
     views = bound("predecessors", *views, severity=GateSeverity.ENFORCE)
-    result, _ = decided(replace(GOOD, policies=views, **FAILING))  # type: ignore[arg-type]  # a table's shorthand
+    result, _ = decided(replace(GOOD, policies=views, **FAILING))
     assert result is VerdictOutcome.REFUSED
 
 
@@ -275,7 +275,7 @@ def test_warn_does_not_let_missing_evidence_in() -> None:
 
 def test_a_gate_bound_to_other_apps_says_nothing_here() -> None:
     views = bound("predecessors", MAIN, ACCEPTED, severity=GateSeverity.OFF, apps=("iot",))
-    assert decided(replace(GOOD, policies=views, **FAILING))[0] is VerdictOutcome.REFUSED  # type: ignore[arg-type]  # a table's shorthand
+    assert decided(replace(GOOD, policies=views, **FAILING))[0] is VerdictOutcome.REFUSED
 
 
 @given(st.dictionaries(st.sampled_from(sorted(needed(Verb.PROMOTE))), st.sampled_from(GateResult)))

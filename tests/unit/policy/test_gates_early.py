@@ -80,7 +80,7 @@ def test_an_environment_younger_than_the_accepted_policy_is_known_by_main() -> N
 )
 def test_what_runs_in_an_environment_that_is_gone_can_be_removed(
     verb: Verb,
-    exists: bool,  # noqa: FBT001 - a table's column
+    exists: bool,
     expected: list[str],
 ) -> None:
     gone = replace(MAIN, environments={"sit": MAIN.environments["sit"]})

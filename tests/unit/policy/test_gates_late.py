@@ -137,7 +137,7 @@ def test_handing_on_asks_as_many_as_that_step_wants() -> None:
     ("steps_all", "param", "expected"),
     [(True, None, ["DST217"]), (False, None, []), (True, "any", []), (False, "all", ["DST217"])],
 )
-def test_all_or_any(steps_all: bool, param: str | None, expected: list[str]) -> None:  # noqa: FBT001 - a table's column
+def test_all_or_any(steps_all: bool, param: str | None, expected: list[str]) -> None:
     assert MAIN.pipeline is not None
     steps = tuple(
         replace(s, after=("sit", "uat"), require_all=steps_all) if s.name == "pre" else s
@@ -194,7 +194,7 @@ def test_parity(
     ("here", "expected"), [(True, []), (False, ["DST221"]), (None, ["DST226"])]
 )
 def test_a_rollback_goes_back_to_what_was_verified_here(
-    here: bool | None,  # noqa: FBT001 - a table's column
+    here: bool | None,
     expected: list[str],
 ) -> None:
     facts = facts_of(Verb.ROLLBACK, verified_here=here, elsewhere={})

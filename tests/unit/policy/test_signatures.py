@@ -29,7 +29,7 @@ def code(result: str | Finding) -> str:
 
 
 def entry(**changes: object) -> SignerEntry:
-    return replace(signer(ADA), **changes)  # type: ignore[arg-type]  # a table's shorthand
+    return replace(signer(ADA), **changes)
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def test_good_targets_always_come_to_the_end(clusters, strategy, verify, chance)
 
 def test_a_long_random_walk_stays_lawful_and_quick():
     seed = int(os.environ.get("DISTRIBUTOR_TEST_SEED", "20260301"))
-    print(f"DISTRIBUTOR_TEST_SEED={seed}")  # noqa: T201 - shown when the walk fails
+    print(f"DISTRIBUTOR_TEST_SEED={seed}")
     chance = random.Random(seed)
     clusters = [
         Cluster(name=f"c{i:02}", environment="uat", tier=TIERS[i % 3], mode=Mode.PUSH)
