@@ -2,7 +2,7 @@
 
 What lives here: signatures and roles, the facts that gates look at, one file a gate, and the order in
 which gates are asked. What never does: reading Git, the ledger or clusters, writing, clocks. Whoever
-calls gathers the facts first. Called by: services and checks; ``adapters/keys`` for the form of signatures.
+calls gathers the facts first. Called by: services; ``adapters/keys`` for the form of signatures.
 """
 
 from distributor.policy.decide import authorise, judge, needed, outcome, principal

@@ -192,7 +192,7 @@ async def _target(service: Service, view: InstanceView, target: TargetView) -> l
         text = f"{where}: {finding['code']} {said} Remedy: {finding['remedy']}"
         chain.append(Link(step=step, ok=False, text=text))
     if detail.get("delivered") and target.health == "Unknown":
-        text = f"{where}: delivered; a directory cannot show health"
+        text = f"{where}: delivered; a folder or branch cannot show health"
         chain.append(Link(step="health", ok=view.stage is InstanceStage.VERIFIED, text=text))
         return chain
     chain.append(
