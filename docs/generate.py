@@ -7,6 +7,7 @@ reads a clock, the environment or the network.
 from __future__ import annotations
 
 import argparse
+import ast
 import dataclasses
 import importlib
 import importlib.util
@@ -23,6 +24,7 @@ from distributor.policy.registry import GATES, Gate
 from distributor.settings import PREFIX, Settings
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
+PROGRAM = Path(errors.__file__).resolve().parent.parent
 NOTE = "<!-- Written by `make docs` from the program. Change the program, not this page. -->\n"
 RANGES = {
     "1": "Catalog",
@@ -60,6 +62,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "settings.md", settings()
     yield "gates.md", gates()
     yield "metrics.md", measures()
+    yield "rooms.md", rooms()
     for kind in descriptor_schemas.KINDS:
         yield f"schemas/{kind}.md", descriptor(kind)
     if importlib.util.find_spec("distributor.cli.main") is not None:
@@ -76,6 +79,7 @@ def index() -> str:
 - [Error codes](errors.md)
 - [Gates](gates.md)
 - [Metrics](metrics.md)
+- [Rooms and files](rooms.md) of the program
 - Descriptors: {kinds}
 """
 
@@ -287,6 +291,24 @@ def _command(command: Any, path: tuple[str, ...]) -> Iterator[str]:  # noqa: ANN
 def _word(argument: Any) -> str:  # noqa: ANN401 - the command line library ships no public type for it
     word = argument.name.upper() + ("..." if argument.nargs == -1 else "")
     return word if argument.required else f"[{word}]"
+
+
+def rooms() -> str:
+    """Every file of the program by its room, with the first sentence that it says of itself."""
+    text = "# Rooms and files\n\nWhere to look for what, in the files' own words. [The architecture](../explanation/architecture.md) says how the rooms stand to each other.\n"
+    for room in sorted({path.parent for path in PROGRAM.rglob("*.py")}):
+        name = "/".join((PROGRAM.name, *room.relative_to(PROGRAM).parts))
+        files = sorted(path for path in room.glob("*.py") if path.name != "__init__.py")
+        rows = [(f"`{path.name}`", _says(path)) for path in files]
+        text += f"\n## {name}\n\n{_says(room / '__init__.py')}\n"
+        text += "\n" + _table(("file", "what it is"), rows) if rows else ""
+    return text
+
+
+def _says(path: Path) -> str:
+    """The first paragraph of a module's docstring, in a line; nothing where there is none."""
+    said = ast.get_docstring(ast.parse(path.read_bytes())) if path.is_file() else ""
+    return " ".join((said or "").partition("\n\n")[0].split())
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

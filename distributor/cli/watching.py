@@ -85,7 +85,9 @@ def show_status(service: Service, views: Sequence[InstanceView]) -> None:
     table(("environment", "app", "version", "stage", "in step", "health", "age"), rows)
     show_notes(views)
     if any(folders(view) for view in views):
-        say("Unknown: a folder or branch cannot show health; what was written there counts as delivered")
+        say(
+            "Unknown: a folder or branch cannot show health; what was written there counts as delivered"
+        )
 
 
 def show_notes(views: Sequence[InstanceView]) -> None:
