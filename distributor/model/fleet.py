@@ -132,7 +132,7 @@ class VerifyRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """An environment; all but ``defaults``, ``registry`` and ``rollout`` is policy (``formats.md``)."""
+    """An environment; all but ``defaults``, ``registry`` and ``rollout`` is policy."""
 
     name: str
     display_name: str = ""

@@ -149,7 +149,7 @@ class Delivery:
 class Package:
     """One version of an app, immutable once on main.
 
-    ``digest`` is the package digest (``formats.md``), ``tree`` the Git tree of the version's folder,
+    ``digest`` is the package digest (``catalog.digests``), ``tree`` the Git tree of the version's folder,
     ``folder`` its path from the repository's root.
     """
 

@@ -43,7 +43,7 @@ _POLICY = Speaker(0, "policy")
 _SUPPORT = Speaker(0, "support")
 _WHOSE = {Source.MAIN: "main's policy", Source.ACCEPTED: "the accepted one"}
 _STOPPED = frozenset({Verb.ACK, Verb.HOLD, Verb.PAUSE, Verb.ABORT, Verb.REJECT})
-"""What is still decided while decisions have stopped (``formats.md``)."""
+"""What is still decided while decisions have stopped."""
 
 
 def authorise(facts: GateFacts, now: datetime) -> tuple[GateAnswer, ...]:

@@ -48,7 +48,7 @@ def _who(facts: GateFacts, view: PolicyView, at: datetime) -> str | Finding:
 def _must_sign(facts: GateFacts, view: PolicyView) -> bool:
     """Whether this policy asks for a signature; one that does not know the environment does."""
     if facts.verb is Verb.UNREJECT:
-        return True  # formats.md: only a signed unreject lifts a veto
+        return True  # only a signed unreject lifts a veto
     if facts.name.environment == ALL:
         known = view.environments.values()
         return not known or any(environment.signatures_required for environment in known)
