@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distributor.cli.context import run, settings
-from distributor.cli.output import DONE, FINDINGS, REACH, Form, Output, emit, say
+from distributor.cli.output import DONE, Form, Output, emit, fail, say
 
 if TYPE_CHECKING:
     from distributor.model.tags import Verb
@@ -268,9 +268,14 @@ def _settled(wanted: _Wanted, found: Settings, service: Service, snapshot: Snaps
 
 
 def _code(followed: Followed) -> int:
+    """How the program ends; what is not good is told with its code."""
+    from distributor.errors.service import RequestEnded, WaitTimeout
+
     if followed.good:
         return DONE
-    return FINDINGS if followed.ended else REACH
+    error = RequestEnded() if followed.ended else WaitTimeout()
+    fail(error)
+    return error.exit_code
 
 
 def _show(data: dict[str, object], output: Form) -> None:
