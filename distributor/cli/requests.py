@@ -41,7 +41,7 @@ class _Wanted:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (promote, rollback, remove, reject, unreject, hold, unhold, ack):
+    for command in (promote, approve, rollback, remove, reject, unreject, hold, unhold, ack):
         app.command()(command)
 
 
@@ -77,6 +77,52 @@ def promote(
         options={"reason": reason, "ticket": ticket, "hotfix": hotfix, "commit": commit},
         sign=sign, wait=timeout if wait else 0, output=output, again=again,
     )  # fmt: skip
+
+
+def approve(
+    environment: Environment,
+    instance: Instance,
+    version: Version,
+    reason: Reason = "",
+    sign: Sign = None,
+    rendered: Annotated[
+        str,
+        typer.Option(help="The hash that `plan` showed you; refused if the request gives another."),
+    ] = "",
+    output: Output = Form.TABLE,
+) -> None:
+    """Approve what the open request for a version renders to; void as soon as that changes."""
+    from distributor.model.refs import Digest
+    from distributor.model.tags import Verb
+    from distributor.services.requesting import Ask
+
+    _check(reason, "")
+    ask = Ask(
+        verb=Verb.APPROVE,
+        environment=environment,
+        instance=instance,
+        version=version,
+        reason=reason,
+        rendered=Digest(rendered),
+    )
+    found = settings(sign=sign)
+    raise typer.Exit(run(lambda: _approved(found, ask, output)))
+
+
+async def _approved(found: Settings, ask: Ask, output: Form) -> int:
+    from distributor.app import open_service
+    from distributor.cli.identity import signer_of, tagger_of
+    from distributor.services.approving import make_approval
+
+    async with open_service(found, writing=False) as service:
+        snapshot = await service.look()
+        if service.offline is not None:
+            raise service.offline
+        asked = await make_approval(
+            service, snapshot, ask, tagger=tagger_of(found), signer=signer_of(found)
+        )
+        _show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested"}, output)
+        return DONE
 
 
 def rollback(

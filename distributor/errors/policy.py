@@ -233,6 +233,21 @@ class AskedAlready(Terminal):
     remedy = "Follow it with `distributor why ENV INSTANCE`, or ask once more with `--again`."
 
 
+class ApprovalMisdirected(Terminal):
+    """The approval does not point at the request that its name says."""
+
+    code = "DST240"
+    remedy = "`distributor approve ENV INSTANCE VERSION` makes one for the request that is open."
+
+
+class NothingToApprove(Terminal):
+    """No request for that version is open."""
+
+    code = "DST241"
+    remedy = "`distributor history ENV INSTANCE` shows the requests; promote first, then approve."
+    exit_code = 2
+
+
 class RenderedDiffers(Terminal):
     """The tag's Rendered differs from what the commit renders to."""
 

@@ -114,6 +114,18 @@ def _residence(progress: Progress, now: datetime) -> timedelta:
     return spent
 
 
+def approvals(
+    state: LedgerState, environment: str, instance: str, request: ObjectId
+) -> tuple[Verdict, ...]:
+    """The accepted approvals of one request, by its tag object; in the order of their names."""
+    verdicts = state.instance(environment, instance).last_verdicts
+    return tuple(
+        verdict
+        for _, verdict in sorted(verdicts.items())
+        if verdict.verb is Verb.APPROVE and verdict.accepted and verdict.commit == request
+    )
+
+
 def standing_veto(state: LedgerState, environment: str, app: str, version: str) -> VetoSet | None:
     """The veto on that version of an app, of the environment or of all; ``None`` where there is none."""
     for where in (environment, ALL):

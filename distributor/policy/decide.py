@@ -39,6 +39,8 @@ _WORSE = (
     GateResult.ERROR,
     GateResult.FAIL,
 )
+_KEEPS_OUT = frozenset({GateResult.FAIL, GateResult.PENDING})
+"""What a gate whose severity is warn only warns of."""
 _POLICY = Speaker(0, "policy")
 _SUPPORT = Speaker(0, "support")
 _WHOSE = {Source.MAIN: "main's policy", Source.ACCEPTED: "the accepted one"}
@@ -185,7 +187,7 @@ def _under(gate: Gate, facts: GateFacts, view: PolicyView, now: datetime) -> Ite
             yield Speaker(gate.number, gate.name).skipped(f"switched off by {view}")
             continue
         answer = _guarded(gate, facts, view, use, now)
-        if severity is GateSeverity.WARN and answer.result is GateResult.FAIL:
+        if severity is GateSeverity.WARN and answer.result in _KEEPS_OUT:
             answer = replace(answer, result=GateResult.WARN)
         yield answer
 

@@ -75,6 +75,14 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """One person's accepted approval of a request, and the result that it is bound to."""
+
+    by: str
+    rendered: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateFacts:
     """Everything about one request that gates may look at.
 
@@ -91,7 +99,10 @@ class GateFacts:
     - ``elsewhere``: the other environments that order or parity may ask about.
     - ``verified_here``: a rollback's revision was verified by this instance.
     - ``targets``: the clusters placed. ``renders``: findings of each cell, empty for one that renders.
-    - ``rendered``: the hash that approvals bind to. ``schemas``: findings of all objects.
+    - ``rendered``: the hash that approvals bind to. ``approvals``: those of this very tag object.
+      ``authors``: the addresses, in lower case, of whoever wrote what the request brings.
+    - ``approves``: the request that an approval points at, as the remote shows it under that name.
+    - ``schemas``: findings of all objects.
     """
 
     ref: str
@@ -113,6 +124,9 @@ class GateFacts:
     targets: tuple[str, ...] | None = None
     renders: Mapping[str, tuple[Finding, ...]] | None = None
     rendered: Digest = Digest("")
+    approvals: tuple[Approval, ...] = ()
+    authors: frozenset[str] = frozenset()
+    approves: Request | Finding | None = None
     schemas: tuple[Finding, ...] | None = None
     reach: Reach | None = None
 

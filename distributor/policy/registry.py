@@ -11,6 +11,7 @@ from distributor.model.promotion import GateAnswer
 from distributor.model.tags import Verb
 from distributor.policy.facts import GateFacts, PolicyView
 from distributor.policy.gates import (
+    approvals,
     binding,
     blast_radius,
     predecessors,
@@ -27,7 +28,7 @@ Evaluate = Callable[[GateFacts, PolicyView, Params, datetime], GateAnswer]
 _DEPLOY = frozenset({Verb.PROMOTE, Verb.ROLLBACK})
 _CHANGE = _DEPLOY | {Verb.REMOVE}
 
-SUPPORTED = _CHANGE | {Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK}
+SUPPORTED = _CHANGE | {Verb.APPROVE, Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK}
 """The verbs that are decided; all others are refused once it is known who asks."""
 
 
@@ -55,7 +56,13 @@ GATES: tuple[Gate, ...] = (
     Gate(
         number=2, name="signature", evaluate=signature.evaluate, early=True, per_view=True, rules=True
     ),
-    Gate(number=3, name="provenance", evaluate=provenance.evaluate, verbs=_CHANGE, early=True),
+    Gate(
+        number=3,
+        name="provenance",
+        evaluate=provenance.evaluate,
+        verbs=_CHANGE | {Verb.APPROVE},
+        early=True,
+    ),
     Gate(
         number=4, name="veto", evaluate=veto.evaluate, verbs=_CHANGE, early=True, per_view=True
     ),
@@ -75,6 +82,15 @@ GATES: tuple[Gate, ...] = (
         name="blast-radius",
         evaluate=blast_radius.evaluate,
         verbs=_CHANGE,
+        always=False,
+        per_view=True,
+        rules=True,
+    ),
+    Gate(
+        number=14,
+        name="approvals",
+        evaluate=approvals.evaluate,
+        verbs=frozenset({Verb.PROMOTE}),
         always=False,
         per_view=True,
         rules=True,

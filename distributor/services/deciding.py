@@ -28,7 +28,7 @@ from distributor.model.ledger import (
 from distributor.model.promotion import GateAnswer, GateResult, Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId, is_label
 from distributor.model.tags import ObservedTag, Request, TagName, Verb
-from distributor.policy import authorise, judge, needed, outcome, principal
+from distributor.policy import GateFacts, authorise, judge, needed, outcome, principal
 from distributor.ports import TreeChange
 from distributor.services.claiming import new_claim
 from distributor.services.desired import pin_paths, policy_pin
@@ -95,13 +95,20 @@ class Decider:
         return decided
 
     def _open(self, snapshot: Snapshot) -> list[tuple[str, ObjectId]]:
-        """Tags without a final verdict: lowest tagger date first, then object id."""
+        """Tags without a final verdict: approvals first, then by tagger date, then by object id.
+
+        So a request and what approves it, pushed together, are decided in one pass.
+        """
         found = [
             (name, oid)
             for name, oid in snapshot.tags.items()
             if name.partition("/")[0] in VERBS and not self._known(snapshot.ledger, name, oid)
         ]
-        return sorted(found, key=lambda item: (self._tagged_at(item[1]), item[1]))
+        return sorted(found, key=self._turn)
+
+    def _turn(self, item: tuple[str, ObjectId]) -> tuple[bool, int, ObjectId]:
+        name, oid = item
+        return (verb_of(name) is not Verb.APPROVE, self._tagged_at(oid), oid)
 
     def _tagged_at(self, oid: ObjectId) -> int:
         objects = self._world.objects
@@ -236,7 +243,7 @@ class Decider:
             revision=facts.revision,
             commit=request.tag.target,
             prev=request.trailers.prev,
-            rendered=facts.rendered,
+            rendered=_rendered_of(facts, request),
             targets=self._targets(case, request),
             reason=request.trailers.reason,
         )
@@ -332,6 +339,13 @@ def key_of(name: str) -> Key:
     if told and ALL in key and not isinstance(parse_name(name), TagName):
         return UNREADABLE
     return key if told else UNREADABLE
+
+
+def _rendered_of(facts: GateFacts, request: Request) -> Digest:
+    """The result that a verdict is about: what was rendered, or what a person says to have approved."""
+    if request.name.verb is Verb.APPROVE:
+        return request.trailers.rendered
+    return facts.rendered
 
 
 def _behind(name: str) -> Key | None:

@@ -9,9 +9,8 @@ from typing import Any
 from distributor.catalog.digests import config_digest
 from distributor.catalog.tags import parse
 from distributor.ledger import (
-    BRANCH,
+    approvals,
     newest_verified,
-    policy_commits,
     prev_of,
     standing_holds,
     standing_veto,
@@ -21,7 +20,7 @@ from distributor.ledger import (
 )
 from distributor.model.catalog import Catalog, EnvironmentFiles
 from distributor.model.findings import Finding, errors
-from distributor.model.fleet import ALL, Cluster, Installation
+from distributor.model.fleet import Cluster, Installation
 from distributor.model.manifest import ManifestSet
 from distributor.model.package import Package
 from distributor.model.promotion import Revision, Verdict
@@ -29,12 +28,14 @@ from distributor.model.refs import ObjectId, ObjectRef
 from distributor.model.tags import ObservedTag, Request, Verb
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
-from distributor.policy import EnvironmentFact, GateFacts, PolicyView, Reach, Source
+from distributor.policy import Approval, EnvironmentFact, GateFacts, Reach
 from distributor.ports import TreeChange
 from distributor.render import rendered_digest
-from distributor.services.desired import at_path, policy_root, read_desired, tier_names
+from distributor.services.authors import asks_for_approvals, authors
+from distributor.services.desired import at_path, read_desired, tier_names
 from distributor.services.ledger_book import LedgerBook
-from distributor.services.looking import Snapshot
+from distributor.services.looking import Snapshot, approved, observe
+from distributor.services.policing import policy_views
 from distributor.services.rendering import Renderer, Subject
 from distributor.services.world import World
 
@@ -65,10 +66,7 @@ class Gatherer:
 
     def observe(self, name: str, oid: ObjectId) -> ObservedTag:
         """The tag as the remote shows it."""
-        objects = self._world.objects
-        kind = objects.object_type(oid)
-        raw = objects.raw(oid) if kind == "tag" else b""
-        return ObservedTag(ref=f"refs/tags/{name}", id=oid, type=kind, raw=raw)
+        return observe(self._world, name, oid)
 
     def bare(self, tag: ObservedTag) -> Case:
         """The case of a tag of which nothing but its form is known."""
@@ -87,39 +85,26 @@ class Gatherer:
         facts = GateFacts(
             ref=ref,
             request=request,
-            policies=self.policies(snapshot, environment),
+            policies=policy_views(self._world, snapshot, environment),
             first_observed=here.observed_at.get(ref) or self._book.now(),
             stopped=stopped(state, environment, instance),
-            reachable=self._world.objects.is_ancestor(request.tag.target, snapshot.main),
+            reachable=self._reachable(snapshot, request),
             prev=prev_of(state, environment, instance),
             holds=standing_holds(state, environment, instance),
+            approvals=tuple(
+                Approval(by=verdict.principal, rendered=verdict.rendered)
+                for verdict in approvals(state, environment, instance, tag.id)
+            ),
+            approves=approved(self._world, snapshot, request),
         )
         return self._about(
             snapshot, Case(tag=tag, facts=facts, verdict_before=here.desired), request
         )
 
-    def policies(self, snapshot: Snapshot, environment: str) -> tuple[PolicyView, ...]:
-        """Main's policy, and that of each environment's last accepted verdict.
-
-        While main is rewritten and nobody acknowledged it, main has no say.
-        """
-        commits = policy_commits(snapshot.ledger, environment)
-        accepted = tuple(self._view(commit, Source.ACCEPTED) for commit in commits)
-        alarms = snapshot.ledger.instance(ALL, ALL).tampered
-        if snapshot.rewound is not None or any(a.ref.startswith(BRANCH) for a in alarms):
-            return accepted
-        return (self._view(snapshot.main, Source.MAIN), *accepted)
-
-    def _view(self, commit: ObjectId, source: Source) -> PolicyView:
-        root = policy_root(self._world, commit)
-        catalog = self._world.loader.load(root)
-        return PolicyView(
-            source=source,
-            commit=commit,
-            policies=self._world.loader.policies(root),
-            environments={n: f.environment for n, f in catalog.environments.items()},
-            pipeline=catalog.pipeline,
-        )
+    def _reachable(self, snapshot: Snapshot, request: Request) -> bool | None:
+        if request.tag.target_type != "commit":
+            return None
+        return self._world.objects.is_ancestor(request.tag.target, snapshot.main)
 
     def _about(self, snapshot: Snapshot, case: Case, request: Request) -> Case:
         name, state = request.name, snapshot.ledger
@@ -177,6 +162,10 @@ class Gatherer:
             elsewhere=self._elsewhere(snapshot, catalog, package, root, name.environment),
             targets=tuple(t.name for t in targets),
         )
+        if asks_for_approvals(facts):
+            before = self._pin_before(case.verdict_before)
+            who = authors(self._world, request.tag.target, package, installation, before)
+            facts = replace(facts, authors=who)
         subject = Subject(catalog=catalog, package=package, installation=installation, files=files)
         clusters = {t.name: t.cluster for t in targets}
         return replace(
@@ -202,11 +191,17 @@ class Gatherer:
             for name, cluster in later.items()
             if not (newest and name in files.clusters)
         }
-        pin = self._book.pinned(environment, before.instance, before.sequence)
+        pin = self._pin_before(before)
         for name in taken if pin else ():
             path = f"environments/{environment}/clusters/{name}.yaml"
             fleet[path] = at_path(self._world, pin, path) if pin else None
         return replace(files, clusters={**files.clusters, **taken}), fleet
+
+    def _pin_before(self, before: Verdict | None) -> ObjectId | None:
+        """The tree that the last accepted request pinned; ``None`` after a removal."""
+        if before is None or before.verb is Verb.REMOVE or not before.sequence:
+            return None
+        return self._book.pinned(before.environment, before.instance, before.sequence)
 
     def _cluster_files(self, root: ObjectId, files: EnvironmentFiles) -> dict[str, TreeChange]:
         folder = f"environments/{files.environment.name}/clusters"

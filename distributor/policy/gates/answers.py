@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from distributor.errors import DistributorError
 from distributor.errors.policy import GateCrashed
@@ -52,6 +53,17 @@ class Speaker:
     def lacks(self, what: str) -> GateAnswer:
         """It cannot be evaluated, because a fact was not gathered. Missing evidence never passes."""
         return self.errors((Finding.of(GateCrashed, f"It lacks {what}."),))
+
+    def waits(
+        self,
+        message: str,
+        *,
+        until: datetime | None = None,
+        evidence: Mapping[str, str] | None = None,
+    ) -> GateAnswer:
+        """It lets the request in later: from a time on, or once something has happened."""
+        answer = self._answer(GateResult.PENDING, message, (), evidence)
+        return replace(answer, until=until)
 
     def errors(self, findings: Iterable[Finding]) -> GateAnswer:
         """It could not be evaluated; it will be asked again."""

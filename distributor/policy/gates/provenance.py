@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from distributor.errors.policy import (
+    ApprovalMisdirected,
     BadTrailers,
     DigestMismatch,
     NoSuchInstance,
@@ -26,7 +28,12 @@ _SAY = Speaker(3, "provenance")
 def evaluate(
     facts: GateFacts, _view: PolicyView, _params: Mapping[str, Any], _now: datetime
 ) -> GateAnswer:
-    """Fails where the tagged commit does not hold what the tag says, or another request came first."""
+    """Fails where the tagged commit does not hold what the tag says, or another request came first.
+
+    An approval's object is a request: it has to be the one that the approval's name says.
+    """
+    if facts.verb is Verb.APPROVE:
+        return _approval(facts)
     if facts.reachable is False and facts.instance_exists is None:
         return _SAY.refuses(NotOnMain, f"({facts.asked.tag.target})")  # nothing more was looked at
     if facts.reachable is None or facts.instance_exists is None or not facts.prev:
@@ -44,6 +51,23 @@ def evaluate(
     if findings:
         return _SAY.fails(findings)
     return _SAY.passes("on main, digests agree", evidence=_evidence(facts))
+
+
+def _approval(facts: GateFacts) -> GateAnswer:
+    found, name = facts.approves, facts.name
+    if found is None:
+        text = "What it points at is no request that stands on the remote under that name."
+        return _SAY.refuses(ApprovalMisdirected, text)
+    if isinstance(found, Finding):
+        return _SAY.fails((found,))
+    asked = replace(name, verb=Verb.PROMOTE, principal="", principal_attempt=1)
+    if found.name != asked:
+        text = f"It points at {found.ref.removeprefix('refs/tags/')}."
+        return _SAY.refuses(ApprovalMisdirected, text)
+    if found.trailers.request_class is not facts.asked.trailers.request_class:
+        text = f"The request is of class {found.trailers.request_class}."
+        return _SAY.refuses(BadTrailers, text)
+    return _SAY.passes("it is of the request that it names", evidence={"request": found.tag.id})
 
 
 def _content(facts: GateFacts) -> list[Finding]:
