@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from distributor.adapters.workspace import put_together
 from distributor.cli.local import (
     Choice,
     Local,
@@ -24,7 +23,6 @@ from distributor.cli.progress import progress
 from distributor.cli.rendering import Asked
 from distributor.errors import DistributorError, Where
 from distributor.errors.catalog import AlreadyExists
-from distributor.errors.service import NotWritable
 from distributor.model.findings import Finding, Invalid, errors
 from distributor.model.fleet import Installation
 from distributor.model.package import Package
@@ -130,21 +128,11 @@ def _finding(error: DistributorError, cell: _Cell) -> Finding:
 
 def _write(folder: Path, texts: dict[str, str]) -> None:
     """Write beside the folder, then put it in place in one step."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    except OSError as error:
-        raise NotWritable(f"({error.strerror})", where=Where(file=str(folder))) from error
-    try:
-        made.chmod(0o755)
+    with put_together(folder) as made:
         for path, text in texts.items():
             (made / path).parent.mkdir(parents=True, exist_ok=True)
             (made / path).write_text(text, "utf-8")
         made.replace(folder)
-    except OSError as error:
-        raise NotWritable(f"({error.strerror})", where=Where(file=str(folder))) from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def _show(cells: Sequence[_Cell], output: Form) -> None:
