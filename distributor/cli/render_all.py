@@ -26,7 +26,9 @@ from distributor.errors.catalog import AlreadyExists
 from distributor.model.findings import Finding, Invalid, errors
 from distributor.model.fleet import Installation
 from distributor.model.package import Package
+from distributor.model.refs import ObjectRef
 from distributor.placement import installations, place
+from distributor.services.sharing import shared
 from distributor.settings import Settings
 
 
@@ -52,7 +54,9 @@ async def render_all(settings: Settings, asked: Asked, jobs: int, output: Form) 
     if wrong:
         raise Invalid(wrong)
     cells = [c for c in _cells(local) if _meant(c, asked)]
-    texts = await _rendered(settings, local, cells, jobs, wanted=asked.progress)
+    texts, refs = await _rendered(settings, local, cells, jobs, wanted=asked.progress)
+    for line in _shared(cells, refs):
+        say(line)
     _write(folder, dict(zip((c.path for c in cells), texts, strict=True)))
     _show(cells, output)
     say(f"{len(cells)} files written to {folder}")
@@ -96,26 +100,42 @@ def _meant(cell: _Cell, asked: Asked) -> bool:
 
 async def _rendered(
     settings: Settings, local: Local, cells: Sequence[_Cell], jobs: int, *, wanted: bool | None
-) -> list[str]:
+) -> tuple[list[str], list[frozenset[ObjectRef]]]:
+    """The text of each cell, and what objects it holds."""
     findings: dict[Finding, None] = {}
     with progress("rendering", len(cells), wanted=wanted) as step:
         async with engine(settings, jobs) as pool:
             renderer = LocalRenderer(local, pool)
 
-            async def one(cell: _Cell) -> str:
+            async def one(cell: _Cell) -> tuple[str, frozenset[ObjectRef]]:
                 try:
                     manifests = await renderer.bound(cell.choice)
-                    return as_yaml(in_order(m.data() for m in manifests))
+                    return as_yaml(in_order(m.data() for m in manifests)), manifests.refs()
                 except DistributorError as error:
                     findings[_finding(error, cell)] = None
-                    return ""
+                    return "", frozenset()
                 finally:
                     step()
 
-            texts = await asyncio.gather(*(one(cell) for cell in cells))
+            made = await asyncio.gather(*(one(cell) for cell in cells))
     if findings:
         raise Invalid(findings, "Nothing was written.")
-    return texts
+    return [text for text, _ in made], [refs for _, refs in made]
+
+
+def _shared(cells: Sequence[_Cell], held: Sequence[frozenset[ObjectRef]]) -> Iterator[str]:
+    """A warning for each pair of instances with the same objects, and the clusters where that is so."""
+    there: dict[tuple[str, str], list[tuple[Installation, frozenset[ObjectRef]]]] = {}
+    where: dict[tuple[str, Finding], list[str]] = {}
+    for cell, refs in zip(cells, held, strict=True):
+        cluster, own = cell.choice.cluster, cell.choice.installation
+        before = there.setdefault((cluster.environment, cluster.name), [])
+        for other, theirs in before:
+            if both := refs & theirs:
+                where.setdefault((own.instance, shared(other, both)), []).append(cluster.name)
+        before.append((own, refs))
+    for (instance, finding), clusters in where.items():
+        yield f"warning: {finding} and of {instance}, on {', '.join(clusters)}"
 
 
 def _finding(error: DistributorError, cell: _Cell) -> Finding:

@@ -7,6 +7,7 @@ of a state. What never does: reading or writing Git, decisions, clocks, I/O. Cal
 from distributor.ledger.fold import fold, fold_stream
 from distributor.ledger.queries import (
     BRANCH,
+    first_accepted,
     newest_verified,
     policy_commit,
     policy_commits,
@@ -29,6 +30,7 @@ __all__ = [
     "decode_genesis",
     "encode",
     "encode_genesis",
+    "first_accepted",
     "fold",
     "fold_stream",
     "newest_verified",

@@ -58,6 +58,18 @@ def verified_in(
     return tuple(sorted(found, key=lambda verdict: -verdict.sequence))
 
 
+def first_accepted(state: LedgerState, app: str, version: str) -> Verdict | None:
+    """The verdict by which a version first came anywhere: from then on it is what it was.
+
+    ``None`` for a version that was never accepted.
+    """
+    accepted = (verdict for instance in state.instances.values() for verdict in instance.accepted)
+    same = [
+        v for v in accepted if v.revision and (v.revision.app, v.revision.version) == (app, version)
+    ]
+    return min(same, key=lambda verdict: verdict.sequence, default=None)
+
+
 def verified_here(
     state: LedgerState, environment: str, instance: str, revision: Revision
 ) -> Verdict | None:

@@ -10,6 +10,7 @@ from distributor.catalog.digests import config_digest
 from distributor.catalog.tags import parse
 from distributor.ledger import (
     BRANCH,
+    first_accepted,
     newest_verified,
     policy_commits,
     prev_of,
@@ -25,17 +26,19 @@ from distributor.model.fleet import ALL, Cluster, Installation
 from distributor.model.manifest import ManifestSet
 from distributor.model.package import Package
 from distributor.model.promotion import Revision, Verdict
-from distributor.model.refs import ObjectId, ObjectRef
+from distributor.model.refs import ObjectId
 from distributor.model.tags import ObservedTag, Request, Verb
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
-from distributor.policy import EnvironmentFact, GateFacts, PolicyView, Reach, Source
+from distributor.policy import EnvironmentFact, GateFacts, PolicyView, Source
 from distributor.ports import TreeChange
 from distributor.render import rendered_digest
 from distributor.services.desired import at_path, policy_root, read_desired, tier_names
 from distributor.services.ledger_book import LedgerBook
 from distributor.services.looking import Snapshot
+from distributor.services.reaching import reach_of
 from distributor.services.rendering import Renderer, Subject
+from distributor.services.sharing import shared_objects
 from distributor.services.world import World
 
 _MOST_FINDINGS = 20
@@ -174,6 +177,7 @@ class Gatherer:
         facts = replace(
             facts,
             revision=self.revision(root, package, installation),
+            released=first_accepted(snapshot.ledger, package.app, name.version),
             elsewhere=self._elsewhere(snapshot, catalog, package, root, name.environment),
             targets=tuple(t.name for t in targets),
         )
@@ -332,24 +336,16 @@ class Gatherer:
             return replace(case, facts=replace(case.facts, targets=tuple(case.clusters)))
         result = await self._renderer.render(case.subject, case.clusters)
         before = await self._before(case.verdict_before)
-        pruned = _pruned(before, result.manifests)
-        vanished = {ref for refs in pruned.values() for ref in refs}
-        changed = {
-            name
-            for name, manifests in result.manifests.items()
-            if name not in before or before[name].digest != manifests.digest
-        }
-        files = case.subject.files
-        reach = Reach(
-            pruned=pruned,
-            emptied=frozenset(n for n, m in result.manifests.items() if not len(m) and n in before),
-            changed=frozenset(changed),
-            clusters=len(files.clusters),
+        reach = reach_of(before, result.manifests, len(case.subject.files.clusters))
+        vanished = {ref for refs in reach.pruned.values() for ref in refs}
+        shared = await shared_objects(
+            self._world, self._book, self._renderer, case.subject, result.manifests
         )
         facts = replace(
             case.facts,
             renders={
-                n: (result.failures[n],) if n in result.failures else () for n in case.clusters
+                n: (result.failures[n],) if n in result.failures else shared.get(n, ())
+                for n in case.clusters
             },
             rendered=rendered_digest({n: m.digest for n, m in result.manifests.items()}, vanished),
             schemas=self._schemas(case, result.manifests),
@@ -385,11 +381,3 @@ def _wrong(catalog: Catalog, *paths: str) -> tuple[Finding, ...]:
     """The first errors of some files and folders: why the catalog holds nothing of them."""
     found = (f for path in paths for f in errors(catalog.findings_under(path)))
     return tuple(found)[:_MOST_FINDINGS]
-
-
-def _pruned(
-    before: Mapping[str, ManifestSet], after: Mapping[str, ManifestSet]
-) -> dict[str, tuple[ObjectRef, ...]]:
-    """The objects that vanish from each cluster that stays a target."""
-    gone = {n: tuple(sorted(before[n].refs() - m.refs())) for n, m in after.items() if n in before}
-    return {name: refs for name, refs in gone.items() if refs}

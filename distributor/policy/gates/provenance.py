@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from distributor.errors.catalog import PackageChanged
 from distributor.errors.policy import (
     BadTrailers,
     DigestMismatch,
@@ -15,7 +16,7 @@ from distributor.errors.policy import (
     VersionMissing,
 )
 from distributor.model.findings import Finding
-from distributor.model.promotion import GateAnswer, Revision
+from distributor.model.promotion import GateAnswer, Revision, Verdict
 from distributor.model.tags import Trailers, Verb
 from distributor.policy.facts import GateFacts, PolicyView
 from distributor.policy.gates.answers import Speaker
@@ -53,10 +54,25 @@ def _content(facts: GateFacts) -> list[Finding]:
     if revision is None:
         name = facts.name
         return [Finding.of(VersionMissing, f"({facts.app or name.instance} {name.version})")]
-    findings = _agree(facts.asked.trailers, revision, facts.name.version)
+    findings = [
+        *_agree(facts.asked.trailers, revision, facts.name.version),
+        *_unchanged(revision, facts.released),
+    ]
     if facts.verb is Verb.PROMOTE and not facts.asked.trailers.digest:
         findings.append(Finding.of(BadTrailers, "promote needs Promotion-Digest."))
     return findings
+
+
+def _unchanged(revision: Revision, released: Verdict | None) -> Iterator[Finding]:
+    """A version is immutable: its files are those that were accepted first, wherever that was."""
+    before = released.revision if released is not None else None
+    if released is None or before is None or before.digest == revision.digest:
+        return
+    text = (
+        f"({revision.app} {revision.version} is {revision.digest};"
+        f" {released.environment} accepted it as {before.digest})"
+    )
+    yield Finding.of(PackageChanged, text)
 
 
 def _agree(trailers: Trailers, revision: Revision, version: str) -> list[Finding]:
