@@ -58,16 +58,16 @@ def verified_in(
     return tuple(sorted(found, key=lambda verdict: -verdict.sequence))
 
 
-def first_accepted(state: LedgerState, app: str, version: str) -> Verdict | None:
-    """The verdict by which a version first came anywhere: from then on it is what it was.
-
-    ``None`` for a version that was never accepted.
-    """
-    accepted = (verdict for instance in state.instances.values() for verdict in instance.accepted)
-    same = [
-        v for v in accepted if v.revision and (v.revision.app, v.revision.version) == (app, version)
-    ]
-    return min(same, key=lambda verdict: verdict.sequence, default=None)
+def released(state: LedgerState) -> dict[tuple[str, str], Verdict]:
+    """By app and version, the verdict by which it first came anywhere: from then on it is what it was."""
+    found: dict[tuple[str, str], Verdict] = {}
+    for instance in state.instances.values():
+        for verdict in instance.accepted:
+            if verdict.revision is not None:
+                key = (verdict.revision.app, verdict.revision.version)
+                if key not in found or verdict.sequence < found[key].sequence:
+                    found[key] = verdict
+    return found
 
 
 def verified_here(

@@ -10,10 +10,10 @@ from distributor.catalog.digests import config_digest
 from distributor.catalog.tags import parse
 from distributor.ledger import (
     BRANCH,
-    first_accepted,
     newest_verified,
     policy_commits,
     prev_of,
+    released,
     standing_holds,
     standing_veto,
     stopped,
@@ -177,7 +177,7 @@ class Gatherer:
         facts = replace(
             facts,
             revision=self.revision(root, package, installation),
-            released=first_accepted(snapshot.ledger, package.app, name.version),
+            released=released(snapshot.ledger).get((package.app, name.version)),
             elsewhere=self._elsewhere(snapshot, catalog, package, root, name.environment),
             targets=tuple(t.name for t in targets),
         )

@@ -6,6 +6,7 @@ from distributor.model.findings import Severity
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
 from distributor.services.planning import plan_promotion
+from distributor.services.views import main_findings
 from tests.acceptance.forging import forger, verdict_on
 
 SITE = "catalog/website/1.0.0"
@@ -22,6 +23,8 @@ async def test_a_version_that_changed_after_it_was_accepted_is_refused(play):
         await play.promote(service, "1.0.0", "sit", app="website")
         before = service.book.state.instance("sit", "website").desired
         evil.branch("main", evil.commit(evil.head(), {NOTES: more(evil.read(NOTES, "main"))}))
+        (found,) = main_findings(await service.look())
+        assert (found.code, found.where.file) == ("DST119", SITE)
         made = await plan_promotion(service, "sit", "website", "1.0.0")
         assert "DST119" in {f.code for a in made.answers for f in a.findings}
 
@@ -36,6 +39,7 @@ async def test_a_version_that_changed_after_it_was_accepted_is_refused(play):
 
         # Another version is not kept out, and nor is this one as it was.
         evil.branch("main", evil.commit(evil.head(), {NOTES: evil.read(NOTES, "main~1")}))
+        assert main_findings(await service.look()) == ()
         await play.promote(service, "1.1.0", "sit", app="website")
         assert service.book.state.instance("sit", "website").desired.revision.version == "1.1.0"
         await play.promote(service, "1.0.0", "sit", app="website")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from distributor.errors.catalog import PackageChanged
 from distributor.errors.policy import (
     BadTrailers,
     DigestMismatch,
@@ -16,10 +15,11 @@ from distributor.errors.policy import (
     VersionMissing,
 )
 from distributor.model.findings import Finding
-from distributor.model.promotion import GateAnswer, Revision, Verdict
+from distributor.model.promotion import GateAnswer, Revision
 from distributor.model.tags import Trailers, Verb
 from distributor.policy.facts import GateFacts, PolicyView
 from distributor.policy.gates.answers import Speaker
+from distributor.policy.immutable import changed
 
 _SAY = Speaker(3, "provenance")
 
@@ -54,25 +54,11 @@ def _content(facts: GateFacts) -> list[Finding]:
     if revision is None:
         name = facts.name
         return [Finding.of(VersionMissing, f"({facts.app or name.instance} {name.version})")]
-    findings = [
-        *_agree(facts.asked.trailers, revision, facts.name.version),
-        *_unchanged(revision, facts.released),
-    ]
+    findings = _agree(facts.asked.trailers, revision, facts.name.version)
+    findings += changed(revision.app, revision.version, revision.digest, facts.released)
     if facts.verb is Verb.PROMOTE and not facts.asked.trailers.digest:
         findings.append(Finding.of(BadTrailers, "promote needs Promotion-Digest."))
     return findings
-
-
-def _unchanged(revision: Revision, released: Verdict | None) -> Iterator[Finding]:
-    """A version is immutable: its files are those that were accepted first, wherever that was."""
-    before = released.revision if released is not None else None
-    if released is None or before is None or before.digest == revision.digest:
-        return
-    text = (
-        f"({revision.app} {revision.version} is {revision.digest};"
-        f" {released.environment} accepted it as {before.digest})"
-    )
-    yield Finding.of(PackageChanged, text)
 
 
 def _agree(trailers: Trailers, revision: Revision, version: str) -> list[Finding]:

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from distributor.ledger import (
-    first_accepted,
     newest_verified,
     policy_commit,
     policy_commits,
     prev_of,
+    released,
     rollback_candidates,
     running_claim,
     soaked,
@@ -77,17 +77,17 @@ def test_a_version_is_what_was_accepted_first() -> None:
     changed = replace(revision("b"), version=revision("a").version)
     later = replace(verdict(7, "b", environment="uat"), revision=changed)
     state = ledger(told(*A_THEN_B), told(decided(30, later), environment="uat"))
-    found = first_accepted(state, "shop", revision("a").version)
-    assert found is not None
-    assert (found.sequence, found.environment) == (1, "sit")
-    assert first_accepted(state, "other", revision("a").version) is None
-    assert first_accepted(state, "shop", "9.9.9") is None
+    found = {key: (v.sequence, v.environment) for key, v in released(state).items()}
+    assert found == {
+        ("shop", revision("a").version): (1, "sit"),
+        ("shop", revision("b").version): (2, "sit"),
+    }
 
 
 def test_a_refused_version_is_not_accepted() -> None:
     refused = verdict(0, "a", outcome=VerdictOutcome.REFUSED)
     state = ledger(told(decided(1, refused)))
-    assert first_accepted(state, "shop", revision("a").version) is None
+    assert released(state) == {}
 
 
 def test_a_removal_verifies_nothing_even_if_it_names_a_revision() -> None:
