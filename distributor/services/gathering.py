@@ -38,7 +38,7 @@ from distributor.services.ledger_book import LedgerBook
 from distributor.services.looking import Snapshot
 from distributor.services.reaching import reach_of
 from distributor.services.rendering import Renderer, Subject
-from distributor.services.sharing import shared_objects
+from distributor.services.sharing import Sharing
 from distributor.services.world import World
 
 _MOST_FINDINGS = 20
@@ -65,6 +65,7 @@ class Gatherer:
         self._world = world
         self._book = book
         self._renderer = renderer
+        self._sharing = Sharing(world, book, renderer)
 
     def observe(self, name: str, oid: ObjectId) -> ObservedTag:
         """The tag as the remote shows it."""
@@ -338,9 +339,7 @@ class Gatherer:
         before = await self._before(case.verdict_before)
         reach = reach_of(before, result.manifests, len(case.subject.files.clusters))
         vanished = {ref for refs in reach.pruned.values() for ref in refs}
-        shared = await shared_objects(
-            self._world, self._book, self._renderer, case.subject, result.manifests
-        )
+        shared = await self._sharing.findings(case.subject, case.clusters, result.manifests)
         facts = replace(
             case.facts,
             renders={
