@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from distributor.adapters.workspace import put_together
 from distributor.cli.local import (
     Choice,
     Local,
@@ -24,11 +23,12 @@ from distributor.cli.progress import progress
 from distributor.cli.rendering import Asked
 from distributor.errors import DistributorError, Where
 from distributor.errors.catalog import AlreadyExists
-from distributor.errors.service import NotWritable
 from distributor.model.findings import Finding, Invalid, errors
 from distributor.model.fleet import Installation
 from distributor.model.package import Package
+from distributor.model.refs import ObjectRef
 from distributor.placement import installations, place
+from distributor.services.sharing import shared
 from distributor.settings import Settings
 
 
@@ -54,7 +54,9 @@ async def render_all(settings: Settings, asked: Asked, jobs: int, output: Form) 
     if wrong:
         raise Invalid(wrong)
     cells = [c for c in _cells(local) if _meant(c, asked)]
-    texts = await _rendered(settings, local, cells, jobs, wanted=asked.progress)
+    texts, refs = await _rendered(settings, local, cells, jobs, wanted=asked.progress)
+    for line in _shared(cells, refs):
+        say(line)
     _write(folder, dict(zip((c.path for c in cells), texts, strict=True)))
     _show(cells, output)
     say(f"{len(cells)} files written to {folder}")
@@ -98,26 +100,42 @@ def _meant(cell: _Cell, asked: Asked) -> bool:
 
 async def _rendered(
     settings: Settings, local: Local, cells: Sequence[_Cell], jobs: int, *, wanted: bool | None
-) -> list[str]:
+) -> tuple[list[str], list[frozenset[ObjectRef]]]:
+    """The text of each cell, and what objects it holds."""
     findings: dict[Finding, None] = {}
     with progress("rendering", len(cells), wanted=wanted) as step:
         async with engine(settings, jobs) as pool:
             renderer = LocalRenderer(local, pool)
 
-            async def one(cell: _Cell) -> str:
+            async def one(cell: _Cell) -> tuple[str, frozenset[ObjectRef]]:
                 try:
                     manifests = await renderer.bound(cell.choice)
-                    return as_yaml(in_order(m.data() for m in manifests))
+                    return as_yaml(in_order(m.data() for m in manifests)), manifests.refs()
                 except DistributorError as error:
                     findings[_finding(error, cell)] = None
-                    return ""
+                    return "", frozenset()
                 finally:
                     step()
 
-            texts = await asyncio.gather(*(one(cell) for cell in cells))
+            made = await asyncio.gather(*(one(cell) for cell in cells))
     if findings:
         raise Invalid(findings, "Nothing was written.")
-    return texts
+    return [text for text, _ in made], [refs for _, refs in made]
+
+
+def _shared(cells: Sequence[_Cell], held: Sequence[frozenset[ObjectRef]]) -> Iterator[str]:
+    """A warning for each pair of instances with the same objects, and the clusters where that is so."""
+    there: dict[tuple[str, str], list[tuple[Installation, frozenset[ObjectRef]]]] = {}
+    where: dict[tuple[str, Finding], list[str]] = {}
+    for cell, refs in zip(cells, held, strict=True):
+        cluster, own = cell.choice.cluster, cell.choice.installation
+        before = there.setdefault((cluster.environment, cluster.name), [])
+        for other, theirs in before:
+            if both := refs & theirs:
+                where.setdefault((own.instance, shared(other, both)), []).append(cluster.name)
+        before.append((own, refs))
+    for (instance, finding), clusters in where.items():
+        yield f"warning: {finding} and of {instance}, on {', '.join(clusters)}"
 
 
 def _finding(error: DistributorError, cell: _Cell) -> Finding:
@@ -130,21 +148,11 @@ def _finding(error: DistributorError, cell: _Cell) -> Finding:
 
 def _write(folder: Path, texts: dict[str, str]) -> None:
     """Write beside the folder, then put it in place in one step."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    except OSError as error:
-        raise NotWritable(f"({error.strerror})", where=Where(file=str(folder))) from error
-    try:
-        made.chmod(0o755)
+    with put_together(folder) as made:
         for path, text in texts.items():
             (made / path).parent.mkdir(parents=True, exist_ok=True)
             (made / path).write_text(text, "utf-8")
         made.replace(folder)
-    except OSError as error:
-        raise NotWritable(f"({error.strerror})", where=Where(file=str(folder))) from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def _show(cells: Sequence[_Cell], output: Form) -> None:

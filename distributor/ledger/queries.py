@@ -58,6 +58,18 @@ def verified_in(
     return tuple(sorted(found, key=lambda verdict: -verdict.sequence))
 
 
+def released(state: LedgerState) -> dict[tuple[str, str], Verdict]:
+    """By app and version, the verdict by which it first came anywhere: from then on it is what it was."""
+    found: dict[tuple[str, str], Verdict] = {}
+    for instance in state.instances.values():
+        for verdict in instance.accepted:
+            if verdict.revision is not None:
+                key = (verdict.revision.app, verdict.revision.version)
+                if key not in found or verdict.sequence < found[key].sequence:
+                    found[key] = verdict
+    return found
+
+
 def verified_here(
     state: LedgerState, environment: str, instance: str, revision: Revision
 ) -> Verdict | None:

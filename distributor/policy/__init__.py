@@ -7,6 +7,7 @@ calls gathers the facts first. Called by: services; ``adapters/keys`` for the fo
 
 from distributor.policy.decide import authorise, judge, needed, outcome, principal
 from distributor.policy.facts import Approval, EnvironmentFact, GateFacts, PolicyView, Reach, Source
+from distributor.policy.immutable import changed
 from distributor.policy.registry import GATES, Gate
 from distributor.policy.roles import is_service, may
 from distributor.policy.signatures import signing_key, verify, verify_bytes
@@ -21,6 +22,7 @@ __all__ = [
     "Reach",
     "Source",
     "authorise",
+    "changed",
     "is_service",
     "judge",
     "may",

@@ -14,7 +14,7 @@ from distributor.model.findings import Finding
 from distributor.model.fleet import Environment, Pipeline
 from distributor.model.ledger import HoldSet, VetoSet
 from distributor.model.policy import PolicySet
-from distributor.model.promotion import Revision
+from distributor.model.promotion import Revision, Verdict
 from distributor.model.refs import Digest, ObjectId, ObjectRef
 from distributor.model.tags import Request, TagName, Verb
 
@@ -95,6 +95,7 @@ class GateFacts:
     - ``revision``: what the tagged commit holds for the request (in a rollback: the revision gone back
       to); ``None`` where the commit has no such version of the app.
     - ``content``: what is wrong with the files that would have given the instance or the revision.
+    - ``released``: the verdict by which this version of the app was first accepted anywhere, if one was.
     - ``prev``: the tag of the request accepted before, or ``none``.
     - ``elsewhere``: the other environments that order or parity may ask about.
     - ``verified_here``: a rollback's revision was verified by this instance.
@@ -116,6 +117,7 @@ class GateFacts:
     instance_exists: bool | None = None
     revision: Revision | None = None
     content: tuple[Finding, ...] = ()
+    released: Verdict | None = None
     prev: str = ""
     veto: VetoSet | None = None
     holds: tuple[HoldSet, ...] = ()

@@ -12,6 +12,7 @@ from distributor.ledger import (
     approvals,
     newest_verified,
     prev_of,
+    released,
     standing_holds,
     standing_veto,
     stopped,
@@ -24,11 +25,11 @@ from distributor.model.fleet import Cluster, Installation
 from distributor.model.manifest import ManifestSet
 from distributor.model.package import Package
 from distributor.model.promotion import Revision, Verdict
-from distributor.model.refs import ObjectId, ObjectRef
+from distributor.model.refs import ObjectId
 from distributor.model.tags import ObservedTag, Request, Verb
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
-from distributor.policy import Approval, EnvironmentFact, GateFacts, Reach
+from distributor.policy import Approval, EnvironmentFact, GateFacts
 from distributor.ports import TreeChange
 from distributor.render import rendered_digest
 from distributor.services.authors import asks_for_approvals, authors
@@ -36,7 +37,9 @@ from distributor.services.desired import at_path, read_desired, tier_names
 from distributor.services.ledger_book import LedgerBook
 from distributor.services.looking import Snapshot, approved, observe
 from distributor.services.policing import policy_views
+from distributor.services.reaching import reach_of
 from distributor.services.rendering import Renderer, Subject
+from distributor.services.sharing import Sharing
 from distributor.services.world import World
 
 _MOST_FINDINGS = 20
@@ -63,6 +66,7 @@ class Gatherer:
         self._world = world
         self._book = book
         self._renderer = renderer
+        self._sharing = Sharing(world, book, renderer)
 
     def observe(self, name: str, oid: ObjectId) -> ObservedTag:
         """The tag as the remote shows it."""
@@ -159,6 +163,7 @@ class Gatherer:
         facts = replace(
             facts,
             revision=self.revision(root, package, installation),
+            released=released(snapshot.ledger).get((package.app, name.version)),
             elsewhere=self._elsewhere(snapshot, catalog, package, root, name.environment),
             targets=tuple(t.name for t in targets),
         )
@@ -327,24 +332,14 @@ class Gatherer:
             return replace(case, facts=replace(case.facts, targets=tuple(case.clusters)))
         result = await self._renderer.render(case.subject, case.clusters)
         before = await self._before(case.verdict_before)
-        pruned = _pruned(before, result.manifests)
-        vanished = {ref for refs in pruned.values() for ref in refs}
-        changed = {
-            name
-            for name, manifests in result.manifests.items()
-            if name not in before or before[name].digest != manifests.digest
-        }
-        files = case.subject.files
-        reach = Reach(
-            pruned=pruned,
-            emptied=frozenset(n for n, m in result.manifests.items() if not len(m) and n in before),
-            changed=frozenset(changed),
-            clusters=len(files.clusters),
-        )
+        reach = reach_of(before, result.manifests, len(case.subject.files.clusters))
+        vanished = {ref for refs in reach.pruned.values() for ref in refs}
+        shared = await self._sharing.findings(case.subject, case.clusters, result.manifests)
         facts = replace(
             case.facts,
             renders={
-                n: (result.failures[n],) if n in result.failures else () for n in case.clusters
+                n: (result.failures[n],) if n in result.failures else shared.get(n, ())
+                for n in case.clusters
             },
             rendered=rendered_digest({n: m.digest for n, m in result.manifests.items()}, vanished),
             schemas=self._schemas(case, result.manifests),
@@ -380,11 +375,3 @@ def _wrong(catalog: Catalog, *paths: str) -> tuple[Finding, ...]:
     """The first errors of some files and folders: why the catalog holds nothing of them."""
     found = (f for path in paths for f in errors(catalog.findings_under(path)))
     return tuple(found)[:_MOST_FINDINGS]
-
-
-def _pruned(
-    before: Mapping[str, ManifestSet], after: Mapping[str, ManifestSet]
-) -> dict[str, tuple[ObjectRef, ...]]:
-    """The objects that vanish from each cluster that stays a target."""
-    gone = {n: tuple(sorted(before[n].refs() - m.refs())) for n, m in after.items() if n in before}
-    return {name: refs for name, refs in gone.items() if refs}

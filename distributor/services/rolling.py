@@ -276,7 +276,9 @@ class Runner:
     async def _reconciled(self, cluster: str) -> TargetSeen | None:
         world = self._tools.world
         target = self.desired.clusters[cluster]
-        await self._tools.renderer.ready(self.desired.subject, target)  # a long render holds no slot
+        await self._tools.renderer.ready(
+            self.desired.subject, target
+        )  # a long render holds no slot
         async with self._tools.slots, self._tools.locks.of((*self.key, cluster)):
             if not wanted(self.state, cluster):
                 return None

@@ -11,7 +11,7 @@ from enum import StrEnum
 from distributor.catalog.digests import config_digest
 from distributor.errors import DistributorError
 from distributor.errors.service import NotFound
-from distributor.ledger import refused_ack, standing_holds, stopped
+from distributor.ledger import refused_ack, released, standing_holds, stopped
 from distributor.model.changes import Actuation
 from distributor.model.findings import Finding, errors
 from distributor.model.fleet import ALL
@@ -21,6 +21,7 @@ from distributor.model.promotion import Revision, Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState
 from distributor.model.tags import Verb
 from distributor.placement.instances import installations
+from distributor.policy import changed
 from distributor.ports import StoredTarget
 from distributor.services.desired import tier_names
 from distributor.services.looking import Snapshot
@@ -273,8 +274,16 @@ def check_names(
 
 
 def main_findings(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Everything that is wrong with main's files: what has errors is left out of what it offers."""
-    found = (*snapshot.catalog.findings, *snapshot.policies.findings)
+    """Everything that is wrong with main's files: what has errors is left out of what it offers.
+
+    A version that is another than the one that was accepted is among them: gate 3 refuses it.
+    """
+    known = released(snapshot.ledger)
+    versions = (p for packages in snapshot.catalog.packages.values() for p in packages.values())
+    found = [*snapshot.catalog.findings, *snapshot.policies.findings]
+    for package in versions:
+        version = str(package.version)
+        found += changed(package.app, version, package.digest, known.get((package.app, version)))
     return tuple(dict.fromkeys(errors(found)))
 
 

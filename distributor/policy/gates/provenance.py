@@ -21,6 +21,7 @@ from distributor.model.promotion import GateAnswer, Revision
 from distributor.model.tags import Trailers, Verb
 from distributor.policy.facts import GateFacts, PolicyView
 from distributor.policy.gates.answers import Speaker
+from distributor.policy.immutable import changed
 
 _SAY = Speaker(3, "provenance")
 
@@ -78,6 +79,7 @@ def _content(facts: GateFacts) -> list[Finding]:
         name = facts.name
         return [Finding.of(VersionMissing, f"({facts.app or name.instance} {name.version})")]
     findings = _agree(facts.asked.trailers, revision, facts.name.version)
+    findings += changed(revision.app, revision.version, revision.digest, facts.released)
     if facts.verb is Verb.PROMOTE and not facts.asked.trailers.digest:
         findings.append(Finding.of(BadTrailers, "promote needs Promotion-Digest."))
     return findings

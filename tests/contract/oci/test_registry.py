@@ -400,8 +400,9 @@ async def test_credentials_do_not_follow_a_redirect_to_another_host(
 )
 async def test_a_redirect_that_leads_nowhere(stand: Stand, where: str) -> None:
     stand.registry.fault = redirecting(where)
-    with pytest.raises(RegistryRefused, match="redirects"):
+    with pytest.raises(RegistryRefused, match="redirects") as refused:
         await stand.get()
+    assert "No login helps" in refused.value.hint
 
 
 async def test_a_redirect_in_a_circle(stand: Stand) -> None:

@@ -47,8 +47,27 @@ def test_a_mode_that_nothing_serves_is_refused_at_once(program, repository):
     assert not (repository / "environments/uat/clusters/uat-pull.yaml").exists()
 
 
-@pytest.mark.usefixtures("repository")
-def test_what_is_set_and_does_nothing_is_told_everywhere(program):
+IGNORED = """  delivery:
+    ignore:
+      - {group: apps, kind: Deployment, fields: [/spec/replicas], reason: The autoscaler sets it.}
+"""
+
+
+def add(file, text):
+    file.write_text(file.read_text() + text)
+
+
+def test_the_sample_asks_for_nothing_that_does_nothing(program, repository):
+    program("init", "--ledger")
+    assert "DST125" not in program("status").err
+    assert "DST" not in program("fsck").err
+
+
+def test_what_is_set_and_does_nothing_is_told_everywhere(program, repository, git):
+    add(repository / "catalog/website/1.0.0/package.yaml", IGNORED)
+    for cluster in sorted((repository / "environments/prd/clusters").iterdir()):
+        add(cluster, "  bandwidth: 50Mbit\n")
+    git(repository, "commit", "-qam", "Ask for what this release does not do")
     program("init", "--ledger")
     made = program("plan", "sit", "website", "1.0.0", "-o", "json").json()
     said = [f["message"] for f in made["findings"] if f["code"] == "DST125"]

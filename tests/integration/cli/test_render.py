@@ -53,6 +53,19 @@ def test_a_cell_and_all_of_them_agree(program, repository):
     assert program("render", "--all", "../all", code=1).err.startswith("DST118")
 
 
+def test_objects_of_two_instances_are_told(program, repository):
+    spec = "apiVersion: distributor.dev/v1alpha1\nkind: Installation\n"
+    (repository / "environments/sit/apps").mkdir(exist_ok=True)
+    for name in ("website", "second"):
+        text = f"{spec}metadata: {{name: {name}}}\nspec: {{app: website, namespace: website}}\n"
+        (repository / f"environments/sit/apps/{name}.yaml").write_text(text)
+    told = program("render", "--all", "../two", "--env", "sit", "--tier", "central").err
+    (line,) = [text for text in told.splitlines() if text.startswith("warning: DST123")]
+    assert "the instance second" in line
+    assert line.endswith("and of website, on sit-central-1")
+    assert (repository.parent / "two/sit/second/sit-central-1.yaml").is_file()
+
+
 def test_all_or_nothing(program, repository):
     file = repository / "catalog/shop/1.4.2/package.yaml"
     text = file.read_text().replace("  renderer:", "  rendrer: x\n  renderer:")

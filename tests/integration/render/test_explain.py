@@ -129,7 +129,10 @@ spec:
   paused: {{ .Values.debug }}
   template:
     metadata: {labels: {a: b}}
-    spec: {containers: [{name: c, image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"}]}
+    spec:
+      containers:
+        - {name: c, image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"}
+        - {name: d, image: "ghcr.io/${cluster_tier}/helper:1"}
 """,
     f"{SITE}/chart/templates/service.yaml": """
 apiVersion: v1
@@ -346,9 +349,6 @@ async def test_an_image_tells_every_hand_that_touched_it(local, pool):
          [("chart/templates/site.yaml", ""), (f"{ENV}/environment.yaml", "spec.defaults.values.site.host")]),
         ("apps/Deployment/sites/site", "spec.paused",
          [("chart/templates/site.yaml", ""), ("chart/values.yaml", "debug")]),
-        ("apps/Deployment/sites/site", IMAGE,
-         [("chart/templates/site.yaml", ""), ("chart/values.yaml", "image.repository"),
-          (f"{ENV}/apps/site.yaml", "spec.values.image.tag")]),
         ("Service/sites/site", "spec.ports[0].port", [("chart/templates/service.yaml", "")]),
         ("ConfigMap/sites/sub", "kind", [("chart/charts/sub/templates/map.yaml", "")]),
         ("apiextensions.k8s.io/CustomResourceDefinition//things.site.example", "spec.group", [("chart/crds/thing.yaml", "")]),
@@ -362,6 +362,40 @@ async def test_a_chart_names_template_and_values(local, pool, ref, path, sources
         (f if f.startswith("environments/") else f"{SITE}/{f}", place) for f, place in sources
     ]
     assert list(zip(found.files, found.places, strict=True)) == wanted
+
+
+async def test_an_image_that_no_package_lists_comes_from_the_mirror_too(local, pool):
+    found = await asked(local, pool, "site", "apps/Deployment/sites/site", IMAGE)
+    assert (found.layer, found.value) == ("the service", "mirror.example/m/acme/site:4")
+    assert list(zip(found.files, found.places, strict=True)) == [
+        (f"{ENV}/environment.yaml", "spec.defaults.registry")
+    ]
+    chart = found.under
+    assert chart.value == "ghcr.io/acme/site:4"
+    assert list(zip(chart.files, chart.places, strict=True)) == [
+        (f"{SITE}/chart/templates/site.yaml", ""),
+        (f"{SITE}/chart/values.yaml", "image.repository"),
+        (f"{ENV}/apps/site.yaml", "spec.values.image.tag"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "registry", "source"),
+    [
+        ("c1", "mirror.example/m", (f"{ENV}/environment.yaml", "spec.defaults.registry")),
+        ("c2", "own.example:5000", (f"{ENV}/clusters/c2.yaml", "spec.registry")),
+    ],
+)
+async def test_an_image_with_a_variable_comes_from_the_mirror_when_it_is_bound(
+    local, pool, cluster, registry, source
+):
+    path = IMAGE.replace("[0]", "[1]")
+    found = await asked(local, pool, "site", "apps/Deployment/sites/site", path, cluster=cluster)
+    assert (found.layer, found.value) == ("late binding", f"{registry}/slim/helper:1")
+    assert list(zip(found.files, found.places, strict=True)) == [
+        (f"{ENV}/clusters/{cluster}.yaml", "spec.tier"),
+        source,
+    ]
 
 
 @pytest.mark.parametrize(

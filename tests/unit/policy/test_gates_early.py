@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from distributor.model.ledger import HoldSet, VetoSet
-from distributor.model.promotion import GateResult
+from distributor.model.promotion import GateResult, Revision, Verdict, VerdictOutcome
 from distributor.model.tags import RequestClass, Trailers, Verb
 from distributor.policy import GateFacts, PolicyView, authorise
 from tests.unit.policy.facts import (
@@ -23,6 +23,7 @@ from tests.unit.policy.facts import (
     ROLES,
     SERVICE,
     STRANGER,
+    answer,
     codes,
     digest,
     facts_of,
@@ -185,6 +186,21 @@ def test_a_rollback_needs_a_role_for_that_class() -> None:
 # 3 provenance
 
 
+def first(revision: Revision) -> Verdict:
+    """The verdict by which a version came to sit before."""
+    return Verdict(
+        ref="refs/tags/promote/sit/shop/1.0.0",
+        tag=oid("6"),
+        verb=Verb.PROMOTE,
+        environment="sit",
+        instance="shop",
+        outcome=VerdictOutcome.ACCEPTED,
+        answers=(),
+        principal=ADA,
+        revision=revision,
+    )
+
+
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
@@ -213,10 +229,20 @@ def test_a_rollback_needs_a_role_for_that_class() -> None:
         (facts_of(Verb.REMOVE, revision=None), []),
         (facts_of(Verb.REMOVE, revision=None, prev="none"), ["DST214"]),
         (facts_of(Verb.ROLLBACK, trailers=Trailers(prev=PREV)), []),
+        (replace(GOOD, released=first(REVISION)), []),
+        (replace(GOOD, released=first(replace(REVISION, config=digest("d")))), []),
+        (replace(GOOD, released=first(replace(REVISION, digest=digest("b")))), ["DST119"]),
     ],
 )  # fmt: skip
 def test_provenance(facts: GateFacts, expected: list[str]) -> None:
     assert codes(3, facts) == expected
+
+
+def test_a_changed_version_is_told_with_both_digests_and_where_it_was_accepted() -> None:
+    facts = replace(GOOD, released=first(replace(REVISION, digest=digest("b"))))
+    (finding,) = answer(3, facts).findings
+    assert digest("a") in finding.message
+    assert f"sit accepted it as {digest('b')}" in finding.message
 
 
 # 4 veto and hold
