@@ -12,6 +12,7 @@ from distributor.ledger import (
     approvals,
     newest_verified,
     prev_of,
+    rollout_stands,
     standing_holds,
     standing_veto,
     stopped,
@@ -95,6 +96,7 @@ class Gatherer:
                 Approval(by=verdict.principal, rendered=verdict.rendered)
                 for verdict in approvals(state, environment, instance, tag.id)
             ),
+            rollout=rollout_stands(here),
             approves=approved(self._world, snapshot, request),
         )
         return self._about(
