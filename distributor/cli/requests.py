@@ -43,6 +43,8 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     for command in (promote, approve, rollback, remove, reject, unreject, hold, unhold, ack):
         app.command()(command)
+    for switch in (pause, resume, abort, retry):
+        app.command()(switch)
 
 
 def promote(
@@ -214,6 +216,50 @@ def unhold(
     _ask(
         Verb.UNHOLD, environment, instance, "", options={"reason": reason}, sign=sign, output=output
     )
+
+
+def pause(
+    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
+    output: Output = Form.TABLE,
+) -> None:  # fmt: skip
+    """Begin nothing more in a rollout until `resume`; targets that are at work go on."""
+    from distributor.model.tags import Verb
+
+    options: dict[str, str | bool] = {"reason": reason}
+    _ask(Verb.PAUSE, environment, instance, "", options=options, sign=sign, output=output)
+
+
+def resume(
+    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
+    output: Output = Form.TABLE,
+) -> None:  # fmt: skip
+    """Let a paused rollout go on."""
+    from distributor.model.tags import Verb
+
+    options: dict[str, str | bool] = {"reason": reason}
+    _ask(Verb.RESUME, environment, instance, "", options=options, sign=sign, output=output)
+
+
+def abort(
+    environment: Environment, instance: Instance, reason: Reason = "", sign: Sign = None,
+    output: Output = Form.TABLE,
+) -> None:  # fmt: skip
+    """End a rollout as failed: nothing more is begun, and what was reached stays."""
+    from distributor.model.tags import Verb
+
+    options: dict[str, str | bool] = {"reason": reason}
+    _ask(Verb.ABORT, environment, instance, "", options=options, sign=sign, output=output)
+
+
+def retry(
+    environment: Environment, instance: Instance, reason: Reason = "", sign: Sign = None,
+    output: Output = Form.TABLE,
+) -> None:  # fmt: skip
+    """Let a failed rollout go on: targets that failed are tried again, the others are left alone."""
+    from distributor.model.tags import Verb
+
+    options: dict[str, str | bool] = {"reason": reason}
+    _ask(Verb.RETRY, environment, instance, "", options=options, sign=sign, output=output)
 
 
 def ack(

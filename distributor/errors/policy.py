@@ -240,6 +240,13 @@ class ApprovalMisdirected(Terminal):
     remedy = "`distributor approve ENV INSTANCE VERSION` makes one for the request that is open."
 
 
+class NoRollout(Terminal):
+    """There is no rollout that this switch could be for."""
+
+    code = "DST242"
+    remedy = "`distributor status` shows what is rolled out; pause, resume and abort what runs, retry what failed."
+
+
 class NothingToApprove(Terminal):
     """No request for that version is open."""
 

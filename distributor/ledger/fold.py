@@ -31,6 +31,7 @@ from distributor.model.ledger import (
     Record,
     Step,
     Tampered,
+    Thrown,
     VetoSet,
 )
 from distributor.model.promotion import Verdict, VerdictOutcome
@@ -43,6 +44,8 @@ _ENDS = {
     Verb.REMOVE: Step.REMOVED,
 }
 """The verbs that change desired state, and how each ends the revision before it."""
+THROWN = frozenset({Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY})
+"""The switches of a rollout."""
 
 
 @dataclass(slots=True)
@@ -64,6 +67,7 @@ class _Builder:
     holds: list[HoldSet] = field(default_factory=list)
     vetoes: list[VetoSet] = field(default_factory=list)
     fleet: list[FleetChanged] = field(default_factory=list)
+    switches: list[Thrown] = field(default_factory=list)
     tampered: list[Tampered] = field(default_factory=list)
     archived: set[str] = field(default_factory=set)
     records: int = 0
@@ -139,6 +143,8 @@ class _Builder:
         self.sequence = verdict.sequence
         if verdict.verb in _ENDS:
             self._desired(verdict, at)
+        elif verdict.verb in THROWN:
+            self._thrown(verdict, at)
 
     def _desired(self, verdict: Verdict, at: datetime) -> None:
         if self.accepted:
@@ -151,6 +157,19 @@ class _Builder:
             # Gate 4 lets only a person's promotion past a rollback's hold, so being accepted ends it.
             left = verdict.revision.digest
             self.holds = [h for h in self.holds if not h.digest or h.digest == left]
+
+    def _thrown(self, verdict: Verdict, at: datetime) -> None:
+        self.switches.append(
+            Thrown(
+                at=at,
+                verb=verdict.verb,
+                by=verdict.principal,
+                ref=verdict.ref,
+                reason=verdict.reason,
+            )
+        )
+        if verdict.verb is Verb.RETRY and self.accepted:
+            self._draft(self.accepted[-1].sequence).retry()
 
     def _draft(self, sequence: int) -> Draft:
         """The draft of one verdict's progress; only those that records touch are made."""
@@ -212,6 +231,7 @@ class _Builder:
             holds=tuple(self.holds),
             vetoes=tuple(self.vetoes),
             fleet=tuple(self.fleet),
+            switches=tuple(self.switches),
             tampered=tuple(self.tampered),
             archived=frozenset(self.archived),
             records=self.records,
@@ -236,6 +256,7 @@ def _resume(base: InstanceState) -> _Builder:
         holds=list(base.holds),
         vetoes=list(base.vetoes),
         fleet=list(base.fleet),
+        switches=list(base.switches),
         tampered=list(base.tampered),
         archived=set(base.archived),
         records=base.records,

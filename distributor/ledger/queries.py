@@ -12,6 +12,8 @@ from distributor.model.ledger import (
     InstanceState,
     LedgerState,
     Progress,
+    Step,
+    Thrown,
     VetoSet,
 )
 from distributor.model.promotion import Revision, Verdict, VerdictOutcome
@@ -156,6 +158,31 @@ def _scopes(state: LedgerState, environment: str, instance: str) -> Iterable[Ins
 def standing_holds(state: LedgerState, environment: str, instance: str) -> tuple[HoldSet, ...]:
     """Every hold that stands on an instance, its own first."""
     return tuple(hold for scope in _scopes(state, environment, instance) for hold in scope.holds)
+
+
+def rollout_stands(state: InstanceState) -> str:
+    """Whether the last accepted revision is ``running``, ``failed`` or ``ended``; empty where there is none."""
+    desired = state.desired
+    if desired is None:
+        return ""
+    progress = state.progress.get(desired.sequence)
+    if progress is not None and progress.end is Step.FAILED:
+        return "failed"
+    over = progress is not None and (progress.end is not None or progress.verified_at is not None)
+    return "ended" if over else "running"
+
+
+def switches(state: LedgerState, environment: str, instance: str) -> tuple[Thrown, ...]:
+    """The switches thrown since the last accepted revision of an instance, oldest first.
+
+    Those of all instances, or of all environments, are among them.
+    """
+    here = state.instance(environment, instance)
+    since = here.accepted_at.get(here.desired.sequence) if here.desired else None
+    if since is None:
+        return ()
+    found = (t for scope in _scopes(state, environment, instance) for t in scope.switches)
+    return tuple(sorted((t for t in found if t.at >= since), key=lambda t: (t.at, t.ref)))
 
 
 def stopped(state: LedgerState, environment: str, instance: str) -> str:

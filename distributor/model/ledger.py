@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from distributor.model.promotion import Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId
+from distributor.model.tags import Verb
 
 LEDGER_FORMAT = 1
 """The ledger format that this program writes; a newer one is refused."""
@@ -185,6 +186,17 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Thrown:
+    """A switch of a rollout that was accepted: pause, resume, abort or retry."""
+
+    at: datetime
+    verb: Verb
+    by: str
+    ref: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceState:
     """The fold of one JSONL file."""
 
@@ -202,6 +214,7 @@ class InstanceState:
     holds: tuple[HoldSet, ...] = ()  # standing ones
     vetoes: tuple[VetoSet, ...] = ()  # standing ones
     fleet: tuple[FleetChanged, ...] = ()
+    switches: tuple[Thrown, ...] = ()  # of rollouts, oldest first
     tampered: tuple[Tampered, ...] = ()  # not acknowledged
     archived: frozenset[str] = frozenset()
     records: int = 0

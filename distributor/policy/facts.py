@@ -103,7 +103,9 @@ class GateFacts:
     - ``rendered``: the hash that approvals bind to. ``approvals``: those of this very tag object.
       ``authors``: the addresses, in lower case, of whoever wrote what the request brings.
     - ``approves``: the request that an approval points at, as the remote shows it under that name.
-    - ``schemas``: findings of all objects.
+    - ``rollout``: whether the instance's rollout is ``running``, ``failed`` or ``ended``; empty without one.
+    - ``rollout``: what the ledger says of the instance's rollout: ``running``, ``failed``, ``ended``; empty
+      where nothing was accepted. ``schemas``: findings of all objects.
     """
 
     ref: str
@@ -129,6 +131,7 @@ class GateFacts:
     approvals: tuple[Approval, ...] = ()
     authors: frozenset[str] = frozenset()
     approves: Request | Finding | None = None
+    rollout: str | None = None
     schemas: tuple[Finding, ...] | None = None
     reach: Reach | None = None
 

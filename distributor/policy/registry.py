@@ -28,7 +28,13 @@ Evaluate = Callable[[GateFacts, PolicyView, Params, datetime], GateAnswer]
 _DEPLOY = frozenset({Verb.PROMOTE, Verb.ROLLBACK})
 _CHANGE = _DEPLOY | {Verb.REMOVE}
 
-SUPPORTED = _CHANGE | {Verb.APPROVE, Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK}
+_ROLLOUT = frozenset({Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY})
+
+SUPPORTED = (
+    _CHANGE
+    | _ROLLOUT
+    | {Verb.APPROVE, Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK}
+)
 """The verbs that are decided; all others are refused once it is known who asks."""
 
 
@@ -60,7 +66,7 @@ GATES: tuple[Gate, ...] = (
         number=3,
         name="provenance",
         evaluate=provenance.evaluate,
-        verbs=_CHANGE | {Verb.APPROVE},
+        verbs=_CHANGE | _ROLLOUT | {Verb.APPROVE},
         early=True,
     ),
     Gate(

@@ -57,6 +57,7 @@ def _state(data: Mapping[str, Any]) -> RolloutState:
         open_wave=int(data["open_wave"]),
         started_at=_time(data["started_at"]),
         reason=str(data["reason"]),
+        switches=int(data.get("switches", 0)),
     )
     if not -1 <= state.open_wave <= len(waves):
         raise StateBroken(f"(wave {state.open_wave} of {len(waves)})")

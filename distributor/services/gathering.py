@@ -13,6 +13,7 @@ from distributor.ledger import (
     newest_verified,
     prev_of,
     released,
+    rollout_stands,
     standing_holds,
     standing_veto,
     stopped,
@@ -99,6 +100,7 @@ class Gatherer:
                 Approval(by=verdict.principal, rendered=verdict.rendered)
                 for verdict in approvals(state, environment, instance, tag.id)
             ),
+            rollout=rollout_stands(here),
             approves=approved(self._world, snapshot, request),
         )
         return self._about(

@@ -13,6 +13,7 @@ import orjson
 
 from distributor import log
 from distributor.errors import DistributorError
+from distributor.ledger import switches
 from distributor.model.changes import TargetReport
 from distributor.model.ledger import InstanceState, Key
 from distributor.model.rollout import (
@@ -22,6 +23,7 @@ from distributor.model.rollout import (
     RolloutPhase,
     RolloutState,
     Superseded,
+    Switched,
     TargetSeen,
     TargetStage,
     Tick,
@@ -148,13 +150,27 @@ class Runner:
 
         A look that finds a waiting rollout as it was needs no claim, and so no commit in the ledger.
         """
-        self._waiting.extend(events)
+        self._waiting.extend((*self._thrown(), *events))
         if not self.ended and not self._still_waits() and not await self._claimed():
             return
         waited, self._waiting = self._waiting, []
         commands = await self._advance(waited)
         await self._record()
         await self._perform(commands)
+
+    def _thrown(self) -> list[Event]:
+        """The switches that the ledger has and the state does not."""
+        found = switches(self._tools.claims.book.state, *self.key)
+        return [
+            Switched(verb=thrown.verb, reason=f"{thrown.reason} (by {thrown.by})", number=number)
+            for number, thrown in enumerate(found, 1)
+            if number > self.state.switches
+        ]
+
+    def heed(self) -> None:
+        """Look at the switches of the ledger, if there are any new ones."""
+        if self._thrown():
+            self.send(Tick())
 
     def _still_waits(self) -> bool:
         if not waits(self.state):

@@ -63,9 +63,10 @@ class Rollouts:
                 return  # in the middle of this look
             desired = instance.desired
             runner = self._runners.get(key)
-            if desired is None or (
-                runner is not None and runner.state.sequence == desired.sequence
-            ):
+            if desired is None:
+                continue
+            if runner is not None and runner.state.sequence == desired.sequence:
+                runner.heed()
                 continue
             if runner is not None:
                 await self._end(key, Superseded(sequence=desired.sequence))

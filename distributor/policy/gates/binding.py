@@ -18,7 +18,9 @@ _SAY = Speaker(1, "binding")
 _CHAINED = frozenset({Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE})
 _WITHOUT = frozenset({Verb.REMOVE, Verb.ACK})
 """What is still decided in an environment that is gone from main."""
-_WITH_ALL = frozenset({Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK})
+_WITH_ALL = frozenset(
+    {Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK, Verb.PAUSE, Verb.RESUME}
+)
 
 
 def evaluate(

@@ -11,12 +11,14 @@ from distributor.errors.policy import (
     ApprovalMisdirected,
     BadTrailers,
     DigestMismatch,
+    NoRollout,
     NoSuchInstance,
     NotOnMain,
     StaleRequest,
     VersionMissing,
 )
 from distributor.model.findings import Finding
+from distributor.model.fleet import ALL
 from distributor.model.promotion import GateAnswer, Revision
 from distributor.model.tags import Trailers, Verb
 from distributor.policy.facts import GateFacts, PolicyView
@@ -35,6 +37,8 @@ def evaluate(
     """
     if facts.verb is Verb.APPROVE:
         return _approval(facts)
+    if facts.verb in _NEEDS:
+        return _rollout(facts)
     if facts.reachable is False and facts.instance_exists is None:
         return _SAY.refuses(NotOnMain, f"({facts.asked.tag.target})")  # nothing more was looked at
     if facts.reachable is None or facts.instance_exists is None or not facts.prev:
@@ -52,6 +56,32 @@ def evaluate(
     if findings:
         return _SAY.fails(findings)
     return _SAY.passes("on main, digests agree", evidence=_evidence(facts))
+
+
+_NEEDS = {
+    Verb.PAUSE: "running",
+    Verb.RESUME: "running",
+    Verb.ABORT: "running",
+    Verb.RETRY: "failed",
+}
+"""What a rollout has to be for each switch."""
+_FOR_ALL = frozenset({Verb.PAUSE, Verb.RESUME})
+"""The switches that may reach all instances: they end nothing."""
+
+
+def _rollout(facts: GateFacts) -> GateAnswer:
+    verb, name = facts.verb, facts.name
+    if ALL in (name.environment, name.instance):
+        if verb in _FOR_ALL:
+            return _SAY.passes("it reaches whatever is rolled out there now")
+        return _SAY.refuses(NoRollout, f"({verb.value} is for one instance, not for all)")
+    if facts.rollout is None:
+        return _SAY.lacks("the state of the rollout")
+    if facts.rollout != _NEEDS[verb]:
+        stands = f"its last one is {facts.rollout}" if facts.rollout else "there was none"
+        text = f"({name.instance} in {name.environment} has none that is {_NEEDS[verb]}; {stands})"
+        return _SAY.refuses(NoRollout, text)
+    return _SAY.passes(f"its rollout is {facts.rollout}")
 
 
 def _approval(facts: GateFacts) -> GateAnswer:

@@ -31,6 +31,7 @@ from distributor.policy.decide import _worst
 from tests.unit.policy.facts import ACCEPTED, ADA, GOOD, MAIN, NOW, bound, request
 
 CHANGING = (Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE)
+ROLLOUT = (Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY)
 SWITCHING = (Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK)
 
 
@@ -62,7 +63,9 @@ def test_every_verb_is_accepted_by_its_own_gates(verb: Verb, asked: list[int]) -
     assert principal(answers) == ADA
 
 
-@pytest.mark.parametrize("verb", sorted(set(Verb) - {*CHANGING, *SWITCHING, Verb.APPROVE}))
+@pytest.mark.parametrize(
+    "verb", sorted(set(Verb) - {*CHANGING, *SWITCHING, *ROLLOUT, Verb.APPROVE})
+)
 def test_verbs_to_come_are_refused_once_it_is_known_who_asks(verb: Verb) -> None:
     result, answers = decided(replace(GOOD, request=request(verb)))
     assert result is VerdictOutcome.REFUSED

@@ -278,3 +278,31 @@ def test_veto(verb: Verb, who: str, change: dict[str, Any], expected: list[str])
 def test_nothing_stops_the_switches(verb: Verb) -> None:
     facts = facts_of(verb, veto=VETO, holds=(ASKED, LEFT))
     assert all(a.result is GateResult.PASS for a in authorise(facts, NOW))
+
+
+@pytest.mark.parametrize(
+    ("verb", "rollout", "expected"),
+    [
+        (Verb.PAUSE, "running", []),
+        (Verb.RESUME, "running", []),
+        (Verb.ABORT, "running", []),
+        (Verb.RETRY, "failed", []),
+        (Verb.PAUSE, "ended", ["DST242"]),
+        (Verb.ABORT, "failed", ["DST242"]),
+        (Verb.RETRY, "running", ["DST242"]),
+        (Verb.RETRY, "", ["DST242"]),
+        (Verb.RETRY, None, ["DST226"]),
+    ],
+)
+def test_a_switch_needs_a_rollout_that_it_is_for(
+    verb: Verb, rollout: str | None, expected: list[str]
+) -> None:
+    assert codes(3, facts_of(verb, rollout=rollout)) == expected
+
+
+@pytest.mark.parametrize(
+    ("verb", "expected"),
+    [(Verb.PAUSE, []), (Verb.RESUME, []), (Verb.ABORT, ["DST242"]), (Verb.RETRY, ["DST242"])],
+)
+def test_only_what_ends_nothing_reaches_all_instances(verb: Verb, expected: list[str]) -> None:
+    assert codes(3, facts_of(verb, instance="all", rollout="")) == expected

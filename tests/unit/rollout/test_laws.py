@@ -27,16 +27,17 @@ from distributor.model.health import HealthStatus
 from distributor.model.ledger import Step
 from distributor.model.rollout import (
     Event,
-    PauseAsked,
     Reconcile,
     RecordStep,
     RolloutPhase,
     RolloutState,
     Superseded,
+    Switched,
     TargetSeen,
     TargetStage,
     Tick,
 )
+from distributor.model.tags import Verb
 from distributor.rollout import advance, decode, encode, resume, start
 from distributor.rollout.budgets import max_unavailable
 
@@ -72,6 +73,7 @@ FLEETS = st.integers(0, 9).map(
         for i in range(n)
     ]
 )
+THROWN = (Verb.PAUSE, Verb.RESUME, Verb.RETRY, Verb.RESUME, Verb.RETRY, Verb.ABORT)
 SEEN = st.builds(
     TargetSeen,
     cluster=st.integers(0, 9).map("c{}".format),
@@ -83,7 +85,7 @@ SEEN = st.builds(
     message=st.sampled_from(("", "m")),
 )
 EVENTS: st.SearchStrategy[Event] = st.one_of(
-    SEEN, SEEN, SEEN, SEEN, st.just(Tick()), st.builds(PauseAsked, on=st.booleans()),
+    SEEN, SEEN, SEEN, SEEN, st.just(Tick()), st.builds(Switched, verb=st.sampled_from((*THROWN, *THROWN, Verb.HOLD)), number=st.integers(0, 4)),
     st.builds(Superseded, sequence=st.sampled_from((5, 7))),
 )  # fmt: skip
 STEPS = st.lists(st.tuples(EVENTS, st.sampled_from((0, 0, 1, 10, 60))), max_size=60)
@@ -255,7 +257,7 @@ def _event(chance: random.Random, state: RolloutState) -> Event:
     if dice < 0.1:
         return Tick()
     if dice < 0.15:
-        return PauseAsked(on=dice < 0.115)
+        return Switched(verb=chance.choice(THROWN))
     running = [n for n, t in state.targets.items() if t.stage is TargetStage.RUNNING]
     name = chance.choice(running if running and dice < 0.8 else list(state.targets))
     seen = TargetSeen(
