@@ -13,7 +13,7 @@ from distributor.adapters.engine import EnginePool, EngineSettings
 from distributor.adapters.workspace import PARTS, read_work_tree
 from distributor.catalog.loading import Loader
 from distributor.cli.context import OPTIONS
-from distributor.errors import Terminal, Where
+from distributor.errors import DistributorError, Terminal, Where
 from distributor.errors.catalog import NotACatalog, UnknownReference
 from distributor.model.catalog import Catalog, EnvironmentFiles
 from distributor.model.findings import Invalid, errors
@@ -31,6 +31,7 @@ from distributor.render import (
     Search,
     Variables,
     binder_of,
+    blamed,
     check_placeholders,
     explain,
     finish,
@@ -140,7 +141,11 @@ class LocalRenderer:
             environment=choice.files.environment,
             cluster=choice.cluster,
         )
-        return await self._found(explain(question, await self._engine.render(wanted), ref, path))
+        try:
+            objects = await self._engine.render(wanted)
+        except DistributorError as error:
+            raise blamed(error, cell, wanted) from error
+        return await self._found(explain(question, objects, ref, path))
 
     async def _found(self, search: Search) -> Origin:
         """Render what a search asks for, until it has its answer."""
@@ -163,8 +168,11 @@ class LocalRenderer:
 
     async def _binder(self, cell: RenderInput, choice: Choice) -> Binder:
         wanted = job(cell, choice.package, choice.installation, self._local.reader)
-        objects = await self._engine.render(wanted)
-        check_placeholders(finish(objects, cell, choice.package), wanted.placeholders)
+        try:
+            objects = await self._engine.render(wanted)
+            check_placeholders(finish(objects, cell, choice.package), wanted.placeholders)
+        except DistributorError as error:
+            raise blamed(error, cell, wanted) from error
         return binder_of(objects, cell, choice.package)
 
 
