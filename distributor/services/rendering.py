@@ -160,9 +160,8 @@ class Renderer:
     async def _asked(self, key: Digest, cell: RenderInput, subject: Subject) -> tuple[bytes, ...]:
         """The engine's answer; what it refused lately is refused again without it."""
         world = self._world
-        told = (
-            f"{key} {' '.join(layer.label for layer in cell.layers)}"  # files of its own to blame
-        )
+        labels = " ".join(layer.label for layer in cell.layers)
+        told = f"{key} {labels}"  # cells of one content may lie in files of several names
         known = self._failures.get(told, world.clock.now())
         if known is not None:
             metrics.RENDERS.labels("failed before").inc()
