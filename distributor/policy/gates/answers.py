@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from distributor.errors import DistributorError
 from distributor.errors.policy import GateCrashed
@@ -81,3 +81,8 @@ def said(findings: Iterable[Finding], limit: int = 3) -> str:
     text = "; ".join(finding.message for finding in found[:limit])
     more = len(found) - limit
     return f"{text} (and {more} more)" if more > 0 else text
+
+
+def placed(finding: Finding) -> Finding:
+    """The finding with its file in the message: where that is what has to be mended."""
+    return replace(finding, message=f"{finding.where}: {finding.message}".removeprefix(": "))
