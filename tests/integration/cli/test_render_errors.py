@@ -63,6 +63,43 @@ def test_templates_and_single_files_are_named(quick, program):
     assert quick("render", "one.txt", code=1).err.startswith("DST308 one.txt:1: ")
 
 
+CLUSTER = "environments/prd/clusters/prd-slim-hamburg.yaml"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        (CLUSTER, "spec:", "spec: [", "DST101"),
+        (CLUSTER, "spec:", "spec:\n  registry: reg:99999", "DST103"),
+        (CLUSTER, "spec:", "spec:\n  registry: reg:0", "DST103"),
+        ("environments/prd/environment.yaml", "spec:", "spec: [", "DST101"),
+        ("environments/prd/overlay/kustomization.yaml", "patches:", "patches: [", "DST101"),
+    ],
+)
+def test_a_broken_file_is_not_taken_for_a_cluster_that_is_not_there(
+    quick, repository, file, old, new, told
+):
+    path = repository / file
+    path.write_text(path.read_text().replace(old, new, 1))
+    for more in ((), ("--env", "prd")):
+        refused = quick("render", SHOP, "--cluster", "prd-slim-hamburg", *more, code=1).err
+        assert f"{told} {file}:" in refused
+        assert "DST707" not in refused
+    if "registry" in new:
+        assert "spec.registry" in refused
+        assert "1 to 65535" in refused
+    assert "DST707" in quick("render", SHOP, "--cluster", "nope", "--env", "uat", code=2).err
+
+
+def test_a_registry_may_have_any_port_there_is(quick, repository):
+    path = repository / CLUSTER
+    for port in ("1", "443", "5000", "65535"):
+        text = path.read_text().partition("spec:")
+        path.write_text(f"{text[0]}spec:\n  registry: reg.example:{port}/mirror{text[2]}")
+        quick("render", SHOP, "--cluster", "prd-slim-hamburg", code=0)
+        path.write_text("".join(text))
+
+
 def test_an_empty_folder_has_nothing_to_render(quick, program):
     (program.cwd / "empty").mkdir()
     refused = quick("render", "empty", code=1).err
