@@ -82,20 +82,6 @@ class UnknownCode(Setup):
     remedy = "`distributor explain` without a code lists them all."
 
 
-class WaitTimeout(Retryable):
-    """The wait ended before the promotion did."""
-
-    code = "DST712"
-    remedy = "Follow it with `distributor status`; the service goes on."
-
-
-class RequestEnded(Terminal):
-    """The request was refused, or its rollout failed."""
-
-    code = "DST713"
-    remedy = "See the reasons with `distributor why`."
-
-
 class NotReadable(Setup):
     """A file or folder cannot be read."""
 
