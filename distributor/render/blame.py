@@ -15,6 +15,8 @@ from distributor.render.cells import PACKAGE_FOLDER
 
 _NAMED = re.compile(r'(?:unknown field|names(?: the absolute path)?) "((?:[^"\\]|\\.)+)"')
 """How the engine quotes what stands in the file that it blames."""
+_OF_PATCHES = re.compile(r"(?i)\bpatch|operation does not apply|no matches for Id")
+"""What kustomize says of patches; it names no file where they are those of the job itself."""
 _END_OF_PATH = r"[^\s'\"`:,;()\[\]]*"
 
 
@@ -41,14 +43,13 @@ def renamed(
         return error
     names = _Names(job, folders)
     where, detail = names.place(error.where), error.detail
-    if isinstance(error, RenderFailed | DuplicateObject) and where.file == job.path:
-        deepest = names.deepest(detail)
-        if deepest or not patches:
-            where = replace(where, file=deepest or where.file)
-        else:
-            return _like(error, names.text(detail), Where(file=patches, field="spec.patches"))
     if where.file != error.where.file:
         detail = detail.replace(error.where.file, where.file)
+    if isinstance(error, RenderFailed | DuplicateObject) and where.file == job.path:
+        deepest = names.deepest(detail)
+        where = replace(where, file=deepest or where.file)
+        if patches and not deepest and _OF_PATCHES.search(detail):
+            return _like(error, names.text(detail), Where(file=patches, field="spec.patches"))
     where = replace(names.with_line(where, detail), file=names.shown(where.file))
     return _like(error, names.text(detail), where)
 

@@ -88,12 +88,20 @@ def test_the_innermost_file_that_kustomize_names_is_to_blame():
     text = "accumulating components: path 'overlay': no"
     assert told(text, "package/base").where.file == OVERLAY
     text = "accumulating 'package/base': at 'package/base/kustomization.yaml'"
-    assert told(text, "package/base", DuplicateObject).where.file.endswith("kustomization.yaml")
+    error = told(text, "package/base", DuplicateObject)
+    assert error.where.file == f"{SHOP}/base/kustomization.yaml"
+    assert error.detail == f"accumulating '{SHOP}/base': at '{SHOP}/base/kustomization.yaml'"
 
 
 def test_patches_of_the_installation_are_blamed_for_what_nothing_else_did():
     error = told("no matches for Id Deployment/x", "package/base")
     assert error.where == Where(file=INSTALLATION, field="spec.patches")
+    for text in (
+        "replace operation does not apply: doc is missing path: /x",
+        "unable to parse patch",
+    ):
+        assert told(text, "package/base").where.file == INSTALLATION
+    assert told("the renderer panicked", "package/base").where == Where(file=f"{SHOP}/base")
     without = told("no matches for Id Deployment/x", "package/base", layers=LAYERS[:-1])
     assert without.where == Where(file=f"{SHOP}/base")
 
