@@ -137,7 +137,7 @@ def notes(view: InstanceView) -> str:
     if view.left_behind:
         found.append(f"left behind on {', '.join(view.left_behind)}")
     found += view.waiting
-    troubled = [t for t in view.clusters if not t.in_step and t.message]
+    troubled = [t for t in view.clusters if not t.in_step and t.message and not t.to_come]
     if troubled:
         more = f" (and {len(troubled) - 1} more)" if len(troubled) > 1 else ""
         found.append(f"{troubled[0].cluster}: {troubled[0].message}{more}")

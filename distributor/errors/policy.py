@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distributor.errors.tree import Retryable, Terminal
+from distributor.errors.tree import Retryable, Setup, Terminal
 
 
 class BadTagName(Terminal):
@@ -247,12 +247,11 @@ class NoRollout(Terminal):
     remedy = "`distributor status` shows what is rolled out; pause, resume and abort what runs, retry what failed."
 
 
-class NothingToApprove(Terminal):
+class NothingToApprove(Setup):
     """No request for that version is open."""
 
     code = "DST241"
     remedy = "`distributor history ENV INSTANCE` shows the requests; promote first, then approve."
-    exit_code = 2
 
 
 class RenderedDiffers(Terminal):

@@ -16,6 +16,7 @@ class EntryKind(StrEnum):
     TREE = "tree"
     LINK = "link"  # a symbolic link
     SUBMODULE = "submodule"
+    UNREADABLE = "unreadable file"  # on a disk only: it may not be read, or is no plain file
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from distributor.model.policy import GateBinding, GateSeverity
 from distributor.model.promotion import GateAnswer, GateResult, VerdictOutcome
 from distributor.model.tags import Verb
 from distributor.policy.facts import GateFacts, PolicyView, Source
-from distributor.policy.gates.answers import Speaker, said
+from distributor.policy.gates.answers import Speaker, placed, said
 from distributor.policy.gates.signature import PRINCIPAL
 from distributor.policy.registry import NAMES, SUPPORTED, Gate, gates_for
 from distributor.policy.roles import ANONYMOUS
@@ -110,13 +110,8 @@ def _first(facts: GateFacts, now: datetime) -> Iterable[GateAnswer]:
     yield _ask(binding, facts, now)
     unusable = tuple(_unusable(facts))
     if unusable:
-        yield _POLICY.fails(unusable, said(map(_placed, dict.fromkeys(unusable))))
+        yield _POLICY.fails(unusable, said(map(placed, dict.fromkeys(unusable))))
     yield _ask(signature, facts, now)
-
-
-def _placed(finding: Finding) -> Finding:
-    """The finding with its file in the message: of a policy that is what has to be mended."""
-    return replace(finding, message=f"{finding.where}: {finding.message}".removeprefix(": "))
 
 
 def _rest(facts: GateFacts, now: datetime) -> Iterable[GateAnswer]:

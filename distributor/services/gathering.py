@@ -26,7 +26,7 @@ from distributor.model.fleet import Cluster, Installation
 from distributor.model.manifest import ManifestSet
 from distributor.model.package import Package
 from distributor.model.promotion import Revision, Verdict
-from distributor.model.refs import ObjectId
+from distributor.model.refs import Digest, ObjectId
 from distributor.model.tags import ObservedTag, Request, Verb
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
@@ -343,7 +343,10 @@ class Gatherer:
                 n: (result.failures[n],) if n in result.failures else shared.get(n, ())
                 for n in case.clusters
             },
-            rendered=rendered_digest({n: m.digest for n, m in result.manifests.items()}, vanished),
+            # a part of the clusters has no hash that an approval could bind to
+            rendered=Digest("")
+            if result.failures
+            else rendered_digest({n: m.digest for n, m in result.manifests.items()}, vanished),
             schemas=self._schemas(case, result.manifests),
             reach=reach,
         )

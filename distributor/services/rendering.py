@@ -24,6 +24,7 @@ from distributor.render import (
     Cells,
     Variables,
     binder_of,
+    blamed,
     check_placeholders,
     finish,
     job,
@@ -166,7 +167,9 @@ class Renderer:
     async def _asked(self, key: Digest, cell: RenderInput, subject: Subject) -> tuple[bytes, ...]:
         """The engine's answer; what it refused lately is refused again without it."""
         world = self._world
-        known = self._failures.get(key, world.clock.now())
+        labels = " ".join(layer.label for layer in cell.layers)
+        told = f"{key} {labels}"  # cells of one content may lie in files of several names
+        known = self._failures.get(told, world.clock.now())
         if known is not None:
             metrics.RENDERS.labels("failed before").inc()
             raise known
@@ -176,8 +179,9 @@ class Renderer:
             if render_job.placeholders:
                 check_placeholders(finish(objects, cell, subject.package), render_job.placeholders)
         except DistributorError as error:
-            self._failures.put(key, error, world.clock.now())
-            raise
+            found = blamed(error, cell, render_job)
+            self._failures.put(told, found, world.clock.now())
+            raise found from error
         return objects
 
 

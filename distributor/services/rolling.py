@@ -345,7 +345,13 @@ def target_row(report: TargetReport, desired: Desired) -> StoredTarget:
         "delivered": report.delivered,
         "objects": {str(h.ref): [h.status.value, h.message] for h in report.health if h.message},
         "findings": [
-            {"code": f.code, "message": f.message, "where": str(f.where), "remedy": f.remedy}
+            {
+                "code": f.code,
+                "message": f.message,
+                "where": str(f.where),
+                "remedy": f.remedy,
+                "severity": f.severity.value,
+            }
             for f in report.findings[:20]
         ],
         "changed": {str(o.ref): o.action.value for o in report.outcomes[:50]},

@@ -10,6 +10,8 @@ import orjson
 
 from distributor.errors import Where
 from distributor.ledger import decode, refused_ack
+from distributor.model.changes import Actuation
+from distributor.model.findings import Severity, errors
 from distributor.model.fleet import ALL
 from distributor.model.ledger import (
     Acknowledged,
@@ -18,18 +20,25 @@ from distributor.model.ledger import (
     Decided,
     FleetChanged,
     HoldSet,
+    InstanceState,
     Key,
     Observed,
     Progressed,
     Tampered,
     VetoSet,
 )
-from distributor.model.promotion import Verdict
+from distributor.model.promotion import KEEPS_OUT, Verdict
 from distributor.model.tags import Verb
 from distributor.placement.placing import place
 from distributor.services.desired import read_desired
 from distributor.services.service import Service
-from distributor.services.views import InstanceStage, InstanceView, TargetView, instance_views
+from distributor.services.views import (
+    InstanceStage,
+    InstanceView,
+    TargetView,
+    instance_views,
+    last_refused,
+)
 from distributor.services.waiting import waiting
 
 _Shown = (
@@ -77,7 +86,7 @@ async def why(
         return (Link(step="request", ok=False, text=f"{environment} has no instance {instance}"),)
     view = views[0]
     state = service.book.state.instance(environment, instance)
-    chain = [*_trouble(service), *_requests(view, state.desired)]
+    chain = [*_trouble(service), *_requests(view, state)]
     if state.desired is not None:
         chain += [_claim(service, (environment, instance))]
         for target in view.clusters:
@@ -149,8 +158,9 @@ def _trouble(service: Service) -> list[Link]:
     return found
 
 
-def _requests(view: InstanceView, desired: Verdict | None) -> list[Link]:
+def _requests(view: InstanceView, state: InstanceState) -> list[Link]:
     chain: list[Link] = []
+    desired, refused = state.desired, last_refused(state)
     if desired is None:
         text = "nothing was accepted yet; ask with `distributor promote`"
         chain.append(Link(step="request", ok=not view.last_refusal, text=text))
@@ -160,12 +170,20 @@ def _requests(view: InstanceView, desired: Verdict | None) -> list[Link]:
         for answer in desired.answers:
             text = f"{answer.number} {answer.gate}: {answer.result.value} {answer.message}".strip()
             chain.append(Link(step="gate", ok=True, text=text))
-    if view.last_refusal:
-        chain.append(Link(step="gate", ok=False, text=view.last_refusal))
+    if refused is not None:
+        said = f"{view.last_refusal}{_remedies(refused)}"
+        chain.append(Link(step="gate", ok=False, text=said))
     for label, text in (("hold", view.held), ("stopped", view.stopped), ("main", view.main_ahead)):
         if text:
             chain.append(Link(step="gate", ok=label == "main", text=f"{label}: {text}"))
     return chain
+
+
+def _remedies(verdict: Verdict) -> str:
+    """What to do about the gates that did not pass, each thing once."""
+    kept_out = (a for a in verdict.answers if a.result in KEEPS_OUT)
+    found = dict.fromkeys(f.remedy for a in kept_out for f in errors(a.findings) if f.remedy)
+    return f" Remedy: {' '.join(found)}" if found else ""
 
 
 def _claim(service: Service, key: Key) -> Link:
@@ -183,15 +201,18 @@ async def _target(service: Service, view: InstanceView, target: TargetView) -> l
     rows = await service.world.store.targets(view.environment, view.instance, target.cluster)
     detail = orjson.loads(rows[0].detail) if rows else {}
     where = target.cluster
-    applied = target.actuation == "applied"
+    applied = target.actuation == Actuation.APPLIED
     text = f"{where}: {target.actuation} at {target.observed_at or 'no time yet'}"
+    if target.actuation == Actuation.PENDING:
+        text = f"{where}: pending: {target.message}"
+        return [Link(step="apply", ok=False, text=text)]  # what is known is of an older revision
     chain = [Link(step="apply", ok=applied, text=text)]
     for finding in detail.get("findings", ()):
         step = "render" if finding["code"].startswith("DST3") else "apply"
         said = ": ".join(part for part in (finding["where"], finding["message"]) if part)
         text = f"{where}: {finding['code']} {said} Remedy: {finding['remedy']}"
-        chain.append(Link(step=step, ok=False, text=text))
-    if detail.get("delivered") and target.health == "Unknown":
+        chain.append(Link(step=step, ok=finding.get("severity") in _NO_ERROR, text=text))
+    if applied and detail.get("delivered") and target.health == "Unknown":
         text = f"{where}: delivered; a folder or branch cannot show health"
         chain.append(Link(step="health", ok=view.stage is InstanceStage.VERIFIED, text=text))
         return chain
@@ -202,6 +223,9 @@ async def _target(service: Service, view: InstanceView, target: TargetView) -> l
         if status != "Current":
             chain.append(Link(step="health", ok=False, text=f"{where}: {ref} {status} {message}"))
     return chain
+
+
+_NO_ERROR = (Severity.WARNING.value, Severity.INFO.value)
 
 
 def history(service: Service, environment: str = "", instance: str = "") -> tuple[Told, ...]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
+import orjson
+
 from distributor.catalog.digests import config_digest
 from distributor.errors import DistributorError
 from distributor.errors.service import NotFound
@@ -53,6 +55,11 @@ class TargetView:
     message: str
     observed_at: str
     sequence: int
+
+    @property
+    def to_come(self) -> bool:
+        """Whether it only waits for its turn, with an older revision on it."""
+        return self.actuation == Actuation.PENDING and self.sequence > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +160,7 @@ def _view(
         main_ahead=_main_ahead(service, snapshot, key, revision, desired),
         vanished=_vanished(snapshot, desired),
         left_behind=_left_behind(state),
-        last_refusal=_last_refusal(state, desired),
+        last_refusal=_refusal(last_refused(state)),
         clusters=clusters,
         counts=dict(Counter(t.health for t in clusters)),
     )
@@ -185,6 +192,16 @@ def _target(name: str, desired: Verdict, row: StoredTarget | None) -> TargetView
             observed_at="",
             sequence=0,
         )
+    if row.sequence < desired.sequence and row.actuation != Actuation.UNREACHABLE.value:
+        return TargetView(
+            cluster=name,
+            in_step=False,
+            actuation=Actuation.PENDING.value,
+            health=HealthStatus.UNKNOWN.value,
+            message=_to_come(row),
+            observed_at=row.observed_at,
+            sequence=row.sequence,
+        )
     current = row.sequence == desired.sequence
     return TargetView(
         cluster=name,
@@ -195,6 +212,16 @@ def _target(name: str, desired: Verdict, row: StoredTarget | None) -> TargetView
         observed_at=row.observed_at,
         sequence=row.sequence,
     )
+
+
+def _to_come(row: StoredTarget) -> str:
+    """What is there until the desired revision's turn comes, as it was last seen."""
+    detail = orjson.loads(row.detail)
+    version = detail.get("version") or f"sequence {row.sequence}"
+    if row.actuation == Actuation.APPLIED.value:
+        removed = detail.get("verb") == Verb.REMOVE.value
+        return "not there yet" if removed else f"still {version}; its turn is to come"
+    return f"its turn is to come; {version}: {row.actuation}"
 
 
 def _health(target: TargetView) -> HealthStatus:
@@ -304,17 +331,22 @@ def _left_behind(state: InstanceState) -> tuple[str, ...]:
     return tuple(sorted({t for v in rest for t in v.targets} - set(rest[-1].targets)))
 
 
-def _last_refusal(state: InstanceState, desired: Verdict | None) -> str:
-    """Why the newest request that is not the desired one was not let in, if it came after it."""
+def last_refused(state: InstanceState) -> Verdict | None:
+    """The newest request that was not let in, if it came after the desired one."""
+    desired = state.desired
     later = [v for v in state.last_verdicts.values() if not v.accepted]
     if not later:
-        return ""
+        return None
     last = max(later, key=lambda v: state.observed_at.get(v.ref, state.last_at) or _NEVER)
     accepted_at = state.accepted_at.get(desired.sequence) if desired else None
     seen_at = state.observed_at.get(last.ref)
     if accepted_at is not None and seen_at is not None and seen_at < accepted_at:
-        return ""
-    return f"{last.outcome.value} {last.ref}: {'; '.join(last.reasons())}"
+        return None
+    return last
+
+
+def _refusal(last: Verdict | None) -> str:
+    return f"{last.outcome.value} {last.ref}: {'; '.join(last.reasons())}" if last else ""
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from distributor.errors import DistributorError, registry
 from distributor.model.changes import Actuation, TargetReport
-from distributor.model.findings import Finding
+from distributor.model.findings import Finding, errors
 from distributor.model.fleet import Cluster
 from distributor.model.health import HealthStatus, worst
 from distributor.model.manifest import ManifestSet
@@ -128,10 +128,10 @@ def seen(report: TargetReport, verdict: Verdict) -> TargetSeen:
 
 
 def message_of(report: TargetReport) -> str:
-    """One line for people: the first finding, else the worst object, else nothing."""
+    """One line for people: the first error, the first warning, else the worst object, else nothing."""
     if report.findings:
         more = f" (and {len(report.findings) - 1} more)" if len(report.findings) > 1 else ""
-        return f"{report.findings[0]}{more}"
+        return f"{(errors(report.findings) or report.findings)[0]}{more}"
     bad = [h for h in report.health if h.status is not HealthStatus.CURRENT]
     if not bad:
         return ""

@@ -93,3 +93,8 @@ def said(findings: Iterable[Finding], limit: int = 3) -> str:
     text = "; ".join(finding.message for finding in found[:limit])
     more = len(found) - limit
     return f"{text} (and {more} more)" if more > 0 else text
+
+
+def placed(finding: Finding) -> Finding:
+    """The finding with its file in the message: where that is what has to be mended."""
+    return replace(finding, message=f"{finding.where}: {finding.message}".removeprefix(": "))

@@ -121,6 +121,24 @@ def test_a_plan(program, repository, git):
     assert git(repository, "for-each-ref", "refs/tags") == ""
 
 
+def test_what_does_not_render_everywhere_has_no_hash_to_approve(program, repository, git):
+    file = repository / "catalog/shop/1.4.2/base/kustomization.yaml"
+    file.write_text(file.read_text().replace("resources:", "resorces:"))
+    git(repository, "commit", "-qam", "Break it")
+    program("init", "--ledger")
+    made = program("plan", "sit", "shop", "1.4.2", "-o", "json", code=1).json()
+    assert made["rendered"] == ""
+    (gate,) = [g for g in made["gates"] if g["result"] == "fail"]
+    assert gate["gate"] == "renders"
+    assert gate["message"].startswith("catalog/shop/1.4.2/base/kustomization.yaml:")
+    assert gate["message"].count("does not render") == 1
+    assert "(on sit-central-1, sit-slim-1)" in gate["message"]
+    shown = program("plan", "sit", "shop", "1.4.2", code=1).out
+    assert "Rendered  -" in shown
+    away = program("plan", "sit", "shop", "1.4.2", "--cluster", "sit-edge-1", code=2)
+    assert away.err.startswith("DST707")
+
+
 @pytest.mark.usefixtures("repository")
 def test_a_plan_that_a_gate_would_deny(program):
     program("init", "--ledger")

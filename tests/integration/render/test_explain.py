@@ -292,6 +292,76 @@ async def test_an_object_that_an_upper_layer_renames(pool, path, layer, file, pl
     assert (found.layer, found.files, found.places) == (layer, (file,), (place,))
 
 
+def sets(path: str, value: object) -> dict[str, Any]:
+    """A patch that sets one field of the Deployment."""
+    patch = [{"op": "replace", "path": path, "value": value}]
+    return {"target": {"kind": "Deployment", "name": "web"}, "patch": yaml.safe_dump(patch)}
+
+
+@pytest.mark.parametrize(
+    ("layers", "layer", "file", "place"),
+    [
+        ([], f"{WEB}/base", "base/kustomization.yaml", "replicas[0]"),
+        (["base"], f"{WEB}/base", "base/kustomization.yaml", "patches[1]"),
+        (["base", "env"], f"{WEB}/env/sit", "env/sit/kustomization.yaml", "patches[1]"),
+        (["env", "overlay"], f"{ENV}/overlay", f"{ENV}/overlay/kustomization.yaml", "replicas[0]"),
+        (["env", "app"], f"{ENV}/apps/web.yaml", f"{ENV}/apps/web.yaml", "spec.patches[0]"),
+        (["app", "other"], f"{WEB}/base", "base/kustomization.yaml", "replicas[0]"),
+    ],
+)
+async def test_of_layers_that_say_the_same_the_last_is_in_force(pool, layers, layer, file, place):
+    two = sets("/spec/replicas", 2)
+    base = {"resources": ["web.yaml"], "patches": [note("x"), sets("/spec/replicas", 2)]}
+    if "base" not in layers:
+        base |= {"patches": [note("x")], "replicas": [{"name": "web", "count": 2}]}
+    app_patches = [two, note("x")] if "app" in layers and "other" not in layers else [note("x")]
+    files = {
+        **FILES,
+        f"{WEB}/base/kustomization.yaml": base,
+        f"{WEB}/base/web.yaml": {**deployment("web", annotations={}), "spec": {
+            **deployment("web")["spec"], "replicas": 2 if "base" in layers else 1}},
+        f"{WEB}/env/sit/kustomization.yaml": {
+            **COMPONENT, "patches": [note("x"), *([two] if "env" in layers else [])]},
+        f"{ENV}/overlay/kustomization.yaml": {
+            **COMPONENT, "patches": [note("x")],
+            **({"replicas": [{"name": "web", "count": 2}]} if "overlay" in layers else {})},
+        f"{ENV}/apps/web.yaml": doc("Installation", "web", {"app": "web", "patches": app_patches}),
+    }  # fmt: skip
+    found = await asked(read(files), pool, "web", DEPLOYMENT, "spec.replicas")
+    file = file if file.startswith("environments") else f"{WEB}/{file}"
+    assert (found.layer, found.files, found.places) == (layer, (file,), (place,))
+    assert found.value == 2
+
+
+async def test_text_of_a_secret_is_told_as_it_was_written(pool):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"own": "eA=="},
+              "stringData": {"fixed": "plain", "bound": "of ${cluster_name}"}}  # fmt: skip
+    files = {
+        **FILES,
+        f"{WEB}/base/kustomization.yaml": {"resources": ["web.yaml", "secret.yaml"]},
+        f"{WEB}/base/web.yaml": deployment("web", annotations={"gone": "x"}),
+        f"{WEB}/base/secret.yaml": secret,
+    }
+    local = read(files)
+
+    async def rows(path):
+        found, said = await asked(local, pool, "web", "Secret/web/s", path), []
+        while found is not None:
+            said.append((found.layer, found.value))
+            found = found.under
+        return said
+
+    base = f"{WEB}/base"
+    assert await rows("data.own") == [(base, "eA==")]
+    assert await rows("data.fixed") == [("the service", "cGxhaW4="), (base, "plain")]
+    assert await rows("stringData.fixed") == [("the service", None), (base, "plain")]
+    assert await rows("data.bound") == [
+        ("the service", "b2YgYzE="),
+        ("late binding", "of c1"),
+        (base, "of ${cluster_name}"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("key", "sources"),
     [
