@@ -128,6 +128,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         claim_seconds=settings.claim_seconds,
         target_concurrency=settings.target_concurrency,
         seal=seal,
+        adopt_managers=settings.adopted(),
     )
 
 

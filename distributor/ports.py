@@ -11,6 +11,7 @@ from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Out
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.package import GroupVersionKind
 from distributor.model.refs import ObjectId, ObjectRef
 from distributor.model.rendering import RenderJob
@@ -192,8 +193,13 @@ class TargetConnection(Protocol):
         """The objects of these that exist."""
         ...
 
-    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
-        """Apply the objects; one outcome each, in order. Errors of single objects are outcomes."""
+    async def apply(
+        self, inventory: Inventory, group: Sequence[Manifest], claims: Claims = NO_CLAIMS
+    ) -> tuple[Outcome, ...]:
+        """Apply the objects; one outcome each, in order. Errors of single objects are outcomes.
+
+        ``claims`` say whose fields become ours; a target that knows no owners of fields passes over them.
+        """
         ...
 
     async def delete(

@@ -51,7 +51,10 @@ class FieldConflict(Terminal):
     """Another manager owns a field that the package sets."""
 
     code = "DST407"
-    remedy = "Remove the field from the package, or have its manager release it."
+    remedy = (
+        "Remove the field from the package, have its manager release it, or take it over: name the manager in "
+        "the object's annotation distributor.dev/take-over."
+    )
 
 
 class Fenced(Terminal):

@@ -7,6 +7,7 @@ a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan)
 
 from distributor.plan.applying import GROUND, apply_plan, dependents
 from distributor.plan.changing import NEVER_OURS, changes
+from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
 from distributor.plan.drift import Drifted, FieldDrift, diff
 from distributor.plan.guards import guard
 from distributor.plan.hooks import (
@@ -23,14 +24,18 @@ from distributor.plan.hooks import (
     schedule,
 )
 from distributor.plan.inventories import confirmed, narrowed, seen_uids, widened
+from distributor.plan.managed import handed_over, rewritten
 from distributor.plan.order import ordered
 from distributor.plan.printing import text
 from distributor.plan.sets import Comparison, compare
 
 __all__ = [
     "GROUND",
+    "HANDED_OVER",
+    "HAND_OVER_MANAGER",
     "NEVER_OURS",
     "REMOVED",
+    "TAKE_OVER",
     "Comparison",
     "Drifted",
     "FieldDrift",
@@ -38,12 +43,14 @@ __all__ = [
     "Move",
     "apply_plan",
     "changes",
+    "claim",
     "compare",
     "confirmed",
     "dependents",
     "diff",
     "ended",
     "guard",
+    "handed_over",
     "judge",
     "marked",
     "narrowed",
@@ -52,6 +59,7 @@ __all__ = [
     "ordered",
     "remaining",
     "removable",
+    "rewritten",
     "schedule",
     "seen_uids",
     "text",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from distributor.errors import DistributorError, Where
 from distributor.errors.cluster import (
@@ -27,9 +27,11 @@ from distributor.model.findings import Finding, Severity
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
+from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented
 from distributor.plan.definitions import dropped_versions
 from distributor.plan.dependencies import annotations_of
 from distributor.plan.drift import FieldDrift, diff
+from distributor.plan.unchangeable import unchangeable
 from distributor.render.placeholders import in_data
 
 ALREADY_GONE = "already gone"
@@ -52,6 +54,7 @@ class _Scene:
     prune: Mapping[GroupKind, PrunePolicy]
     consents: frozenset[ObjectRef]
     wanted_uids: frozenset[str]
+    adopt: frozenset[str]
 
 
 _Judged = tuple[Change, Finding | None]
@@ -65,12 +68,14 @@ def changes(
     owner: str,
     prune: Mapping[GroupKind, PrunePolicy],
     consents: frozenset[ObjectRef] = frozenset(),
+    adopt: frozenset[str] = frozenset(),
 ) -> ChangeSet:
     """What it takes to bring a target to ``desired``; ``owner`` is our ApplySet id.
 
     ``live`` must have been read for every desired object and every inventory entry: what is not in it is
     not there. Live data counts as whole unless it is empty or metadata only; fields are compared then.
-    Nothing outside the inventory is ever pruned. ``consents`` are objects whose deletion was agreed to.
+    Nothing outside the inventory is ever pruned. ``consents`` are objects whose deletion was agreed to,
+    ``adopt`` are the field managers whose fields may become ours.
     """
     scene = _Scene(
         entries=inventory.entries if inventory is not None else {},
@@ -79,10 +84,11 @@ def changes(
         prune=prune,
         consents=consents,
         wanted_uids=frozenset(live[m.ref].uid for m in desired if m.ref in live) - {""},
+        adopt=adopt,
     )
     refs = desired.refs()
     vanished = [entry for ref, entry in sorted(scene.entries.items()) if ref not in refs]
-    judged: list[_Judged] = [_wanted(scene, manifest) for manifest in desired]
+    judged: list[_Judged] = [_prepared(scene, *_wanted(scene, manifest)) for manifest in desired]
     judged.extend(_unwanted(scene, entry) for entry in vanished)
     return _collected(judged)
 
@@ -133,7 +139,21 @@ def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
         return change(Action.CONFIGURED, "adopted: nobody's"), adopted
     if there.applied != manifest.digest:
         return change(Action.CONFIGURED, _encrypted_again(manifest, there)), None
-    return _against_drift(manifest, there), None
+    return _against_drift(scene, manifest, there), None
+
+
+def _prepared(scene: _Scene, change: Change, finding: Finding | None) -> _Judged:
+    """With what becomes of the fields' owners, and whether it can only be made anew."""
+    there = scene.live.get(change.ref)
+    if change.action is not Action.CONFIGURED or change.manifest is None or there is None:
+        return change, finding
+    found = claim(change.manifest, there, scene.adopt)
+    told = [change.reason, str(found)]
+    fixed = unchangeable(change.manifest, there) if there.uid else ""
+    if fixed:
+        told.append(f"made anew, as {fixed} cannot change")
+    reason = "; ".join(part for part in told if part)
+    return replace(change, claim=found, reason=reason, recreates=bool(fixed)), finding
 
 
 def _encrypted_again(manifest: Manifest, there: LiveObject) -> str:
@@ -155,9 +175,10 @@ def _missing(manifest: Manifest, entry: InventoryEntry | None) -> Change:
     return Change(ref=manifest.ref, action=Action.CREATED, manifest=manifest)
 
 
-def _against_drift(manifest: Manifest, there: LiveObject) -> Change:
+def _against_drift(scene: _Scene, manifest: Manifest, there: LiveObject) -> Change:
     drifted = diff(manifest, there.data) if _whole(there) else ()
-    ours = tuple(f for f in drifted if f.ours)
+    allowed = scene.adopt | consented(manifest) | {HAND_OVER_MANAGER}
+    ours = tuple(f for f in drifted if f.ours or set(f.manager.split(", ")) <= allowed)
     if ours:
         return Change(
             ref=manifest.ref,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from distributor.errors.cluster import ImmutableField
 from distributor.errors.rollout import DependencySkipped
 from distributor.model.changes import Action, ApplyPlan, Outcome, Phase
 from distributor.model.findings import Finding
 from distributor.model.health import HealthStatus, ObjectHealth, worst
-from distributor.model.manifest import ManifestSet
+from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import ObjectRef
 from distributor.plan import dependents
 from distributor.services.observing import observed
@@ -40,10 +41,33 @@ async def apply_phases(run: Run, plan: ApplyPlan, phases: Sequence[Phase]) -> Ob
                 continue
             if run.outcomes:
                 await run.check_fence()
-            run.outcomes.extend(await run.connection.apply(run.inventory, ready))
+            run.outcomes.extend(await _applied(run, plan, ready))
         if run.failed:
             break
     return None
+
+
+async def _applied(run: Run, plan: ApplyPlan, ready: Sequence[Manifest]) -> Sequence[Outcome]:
+    """Apply; what the server says cannot change is made anew, where the plan said that it may be."""
+    outcomes = await run.connection.apply(run.inventory, ready, plan.claims)
+    stuck = {o.ref for o in outcomes if _cannot_change(o)} & plan.recreates
+    anew = {m.ref: await _made_anew(run, m) for m in ready if m.ref in stuck}
+    return [anew.get(outcome.ref, outcome) for outcome in outcomes]
+
+
+async def _made_anew(run: Run, manifest: Manifest) -> Outcome:
+    """Delete and apply again; a crash in between leaves an object that is missing, and so is made."""
+    await run.check_fence()
+    entry = run.inventory.entries[manifest.ref]
+    (gone,) = await run.connection.delete(run.inventory, [entry])
+    if gone.error is not None:
+        return gone
+    (made,) = await run.connection.apply(run.inventory, [manifest])
+    return made
+
+
+def _cannot_change(outcome: Outcome) -> bool:
+    return outcome.error is not None and outcome.error.code == ImmutableField.code
 
 
 async def _awaited(run: Run, phase: Phase) -> ObjectHealth | None:

@@ -44,7 +44,13 @@ async def changes_of(
     live = await connection.read_live(tuple(entries.values()))
     consents = frozenset(known.entries if known and work.removing else ())
     found = changes(
-        scope.members, known, live, owner=work.owner, prune=work.prune, consents=consents
+        scope.members,
+        known,
+        live,
+        owner=work.owner,
+        prune=work.prune,
+        consents=consents,
+        adopt=work.adopt,
     )
     found = guard(found, desired=scope.members, inventory=known, consents=consents)
     return replace(found, findings=(*found.findings, *scope.findings)), live

@@ -26,6 +26,7 @@ class Work:
     run once a change. ``started_only`` leaves alone a target that this verdict has not reached.
     ``removing`` is true for a removal: then everything in the inventory goes, by the person's request;
     ``former`` is then what the removed revision names, to tell a lost inventory from one never made.
+    ``adopt`` are the field managers whose fields become the instance's own.
     """
 
     environment: str
@@ -44,6 +45,7 @@ class Work:
     removing: bool = False
     former: ManifestSet = field(default_factory=lambda: ManifestSet.of(()))
     started_only: bool = False
+    adopt: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

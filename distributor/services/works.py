@@ -89,6 +89,7 @@ def work_of(
         depends_on=subject.package.delivery.depends_on,
         hooks=subject.package.delivery.hooks,
         removing=verdict is not None and verdict.verb is Verb.REMOVE,
+        adopt=world.adopt_managers,
     )
 
 

@@ -24,6 +24,7 @@ class World:
     """Composed by ``app``; ``signer`` is ``None`` for a process that only looks.
 
     ``holder`` names this process' place in claims; ``claim_seconds`` is how long one lasts.
+    ``adopt_managers`` are the field managers whose fields instances take over on clusters.
     """
 
     objects: GitObjects
@@ -42,6 +43,7 @@ class World:
     claim_seconds: float = 60.0
     target_concurrency: int = 16
     seal: Seal = field(default_factory=Seal)
+    adopt_managers: frozenset[str] = frozenset()
 
     @property
     def main_ref(self) -> str:
