@@ -15,6 +15,7 @@ from distributor.model.package import (
     Delivery,
     Fits,
     GroupVersionKind,
+    IgnoreRule,
     Image,
     NamespaceSpec,
     Package,
@@ -160,6 +161,21 @@ def _delivery(spec: Mapping[str, Any]) -> Delivery:
         depends_on=depends,
         offline=spec.get("offline", "keep"),
         hooks=tuple(_hook(entry) for entry in spec.get("hooks", ())),
+        ignore=ignore_rules(spec.get("ignore", ())),
+    )
+
+
+def ignore_rules(entries: Sequence[Mapping[str, Any]]) -> tuple[IgnoreRule, ...]:
+    """Ignore rules as ``delivery.ignore`` lists them."""
+    return tuple(
+        IgnoreRule(
+            kind=GroupKind(entry.get("group", ""), entry["kind"]),
+            name=entry.get("name", ""),
+            fields=tuple(entry.get("fields", ())),
+            managers=tuple(entry.get("managers", ())),
+            reason=entry.get("reason", ""),
+        )
+        for entry in entries
     )
 
 

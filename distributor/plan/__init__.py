@@ -23,9 +23,11 @@ from distributor.plan.hooks import (
     removable,
     schedule,
 )
+from distributor.plan.ignoring import rules_for, spec_of, suggested, yielding
 from distributor.plan.inventories import confirmed, narrowed, seen_uids, widened
 from distributor.plan.managed import handed_over, rewritten
 from distributor.plan.order import ordered
+from distributor.plan.ownership import OUR_MANAGER
 from distributor.plan.printing import text
 from distributor.plan.sets import Comparison, compare
 
@@ -34,6 +36,7 @@ __all__ = [
     "HANDED_OVER",
     "HAND_OVER_MANAGER",
     "NEVER_OURS",
+    "OUR_MANAGER",
     "REMOVED",
     "TAKE_OVER",
     "Comparison",
@@ -60,8 +63,12 @@ __all__ = [
     "remaining",
     "removable",
     "rewritten",
+    "rules_for",
     "schedule",
     "seen_uids",
+    "spec_of",
+    "suggested",
     "text",
     "widened",
+    "yielding",
 ]

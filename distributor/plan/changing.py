@@ -25,12 +25,14 @@ from distributor.model.changes import (
 )
 from distributor.model.findings import Finding, Severity
 from distributor.model.manifest import Manifest, ManifestSet
-from distributor.model.package import PrunePolicy
+from distributor.model.package import IgnoreRule, PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented
 from distributor.plan.definitions import dropped_versions
 from distributor.plan.dependencies import annotations_of
 from distributor.plan.drift import FieldDrift, diff
+from distributor.plan.ignoring import yielding
+from distributor.plan.ownership import OUR_MANAGER
 from distributor.plan.unchangeable import unchangeable
 from distributor.render.placeholders import in_data
 
@@ -55,6 +57,7 @@ class _Scene:
     consents: frozenset[ObjectRef]
     wanted_uids: frozenset[str]
     adopt: frozenset[str]
+    ignore: tuple[IgnoreRule, ...] = ()
 
 
 _Judged = tuple[Change, Finding | None]
@@ -69,13 +72,14 @@ def changes(
     prune: Mapping[GroupKind, PrunePolicy],
     consents: frozenset[ObjectRef] = frozenset(),
     adopt: frozenset[str] = frozenset(),
+    ignore: tuple[IgnoreRule, ...] = (),
 ) -> ChangeSet:
     """What it takes to bring a target to ``desired``; ``owner`` is our ApplySet id.
 
     ``live`` must have been read for every desired object and every inventory entry: what is not in it is
     not there. Live data counts as whole unless it is empty or metadata only; fields are compared then.
     Nothing outside the inventory is ever pruned. ``consents`` are objects whose deletion was agreed to,
-    ``adopt`` are the field managers whose fields may become ours.
+    ``adopt`` are the field managers whose fields may become ours, ``ignore`` rules for what is no drift.
     """
     scene = _Scene(
         entries=inventory.entries if inventory is not None else {},
@@ -85,6 +89,7 @@ def changes(
         consents=consents,
         wanted_uids=frozenset(live[m.ref].uid for m in desired if m.ref in live) - {""},
         adopt=adopt,
+        ignore=ignore,
     )
     refs = desired.refs()
     vanished = [entry for ref, entry in sorted(scene.entries.items()) if ref not in refs]
@@ -147,13 +152,15 @@ def _prepared(scene: _Scene, change: Change, finding: Finding | None) -> _Judged
     there = scene.live.get(change.ref)
     if change.action is not Action.CONFIGURED or change.manifest is None or there is None:
         return change, finding
-    found = claim(change.manifest, there, scene.adopt)
+    manifest = yielding(change.manifest, there.data, scene.ignore, manager=OUR_MANAGER)
+    found = claim(manifest, there, scene.adopt)
     told = [change.reason, str(found)]
-    fixed = unchangeable(change.manifest, there) if there.uid else ""
+    fixed = unchangeable(manifest, there) if there.uid else ""
     if fixed:
         told.append(f"made anew, as {fixed} cannot change")
     reason = "; ".join(part for part in told if part)
-    return replace(change, claim=found, reason=reason, recreates=bool(fixed)), finding
+    made = replace(change, manifest=manifest, claim=found)
+    return replace(made, reason=reason, recreates=bool(fixed)), finding
 
 
 def _encrypted_again(manifest: Manifest, there: LiveObject) -> str:
@@ -176,7 +183,7 @@ def _missing(manifest: Manifest, entry: InventoryEntry | None) -> Change:
 
 
 def _against_drift(scene: _Scene, manifest: Manifest, there: LiveObject) -> Change:
-    drifted = diff(manifest, there.data) if _whole(there) else ()
+    drifted = diff(manifest, there.data, ignore=scene.ignore) if _whole(there) else ()
     allowed = scene.adopt | consented(manifest) | {HAND_OVER_MANAGER}
     ours = tuple(f for f in drifted if f.ours or set(f.manager.split(", ")) <= allowed)
     if ours:

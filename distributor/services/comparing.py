@@ -6,11 +6,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from distributor.errors.cluster import HooksNotRun
-from distributor.model.changes import ChangeSet, Inventory, InventoryEntry, LiveObject
+from distributor.model.changes import (
+    ChangeSet,
+    Inventory,
+    InventoryEntry,
+    LiveObject,
+)
 from distributor.model.findings import Finding, Severity
 from distributor.model.hooks import HookLog, HookStep, Occasion
 from distributor.model.refs import Digest, ObjectRef
-from distributor.plan import REMOVED, changes, guard, occasion_of, opened, widened
+from distributor.plan import (
+    REMOVED,
+    changes,
+    guard,
+    occasion_of,
+    opened,
+    widened,
+)
 from distributor.ports import TargetConnection
 from distributor.render import ordinary, split
 from distributor.services.hooking import hook_entries
@@ -51,6 +63,9 @@ async def changes_of(
         prune=work.prune,
         consents=consents,
         adopt=work.adopt,
+        ignore=()
+        if connection.delivered_only
+        else work.ignore,  # a file of ours has no other hands
     )
     found = guard(found, desired=scope.members, inventory=known, consents=consents)
     return replace(found, findings=(*found.findings, *scope.findings)), live

@@ -12,7 +12,7 @@ from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.hooks import DeclaredHook, Hook, HookStep
 from distributor.model.manifest import ManifestSet
-from distributor.model.package import PrunePolicy
+from distributor.model.package import IgnoreRule, PrunePolicy
 from distributor.model.refs import GroupKind, ObjectId, ObjectRef
 from distributor.ports import TargetConnection
 from distributor.services.world import World
@@ -46,6 +46,7 @@ class Work:
     former: ManifestSet = field(default_factory=lambda: ManifestSet.of(()))
     started_only: bool = False
     adopt: frozenset[str] = frozenset()
+    ignore: tuple[IgnoreRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,7 @@ def work_of(
         hooks=subject.package.delivery.hooks,
         removing=verdict is not None and verdict.verb is Verb.REMOVE,
         adopt=world.adopt_managers,
+        ignore=subject.package.delivery.ignore,
     )
 
 

@@ -132,6 +132,39 @@ def test_diff(program):
     assert program(*ask, "-o", "json", code=1).json()[0]["drift"] == "missing"
 
 
+PACKAGE = """apiVersion: distributor.dev/v1alpha1
+kind: Package
+metadata: {name: shop}
+spec:
+  version: 1.0.0
+  renderer: raw
+  path: manifests
+  namespace: {name: shop}
+"""
+
+
+def test_the_rule_that_is_suggested_makes_the_drift_none(program):
+    (program.cwd / "wanted.yaml").write_text(DEPLOYMENT)
+    (program.cwd / "live.yaml").write_text(DEPLOYMENT.replace("replicas: 2", "replicas: 3"))
+    (program.cwd / "package.yaml").write_text(PACKAGE)
+    ask = ["diff", "--desired", "wanted.yaml", "--live", "live.yaml", "--ignore", "."]
+    found = program(*ask, "-o", "json", code=1)
+    assert [row["pointer"] for row in found.json()] == ["/spec/replicas"]
+    said = yaml.safe_load(found.err.partition("package:")[2])
+    rules = said["delivery"]["ignore"]
+    assert rules == [
+        {"group": "apps", "kind": "Deployment", "name": "web", "fields": ["/spec/replicas"]}
+    ]
+    whole = yaml.safe_load(PACKAGE)
+    whole["spec"]["delivery"] = said["delivery"]
+    (program.cwd / "package.yaml").write_text(yaml.safe_dump(whole))
+    assert program(*ask).out == ""
+    whole["spec"]["delivery"]["ignore"][0]["fields"] = ["/metadata/name"]
+    (program.cwd / "package.yaml").write_text(yaml.safe_dump(whole))
+    assert "DST103" in program(*ask, code=1).err
+    assert "DST707" in program(*ask[:-1], "nowhere", code=2).err
+
+
 def test_diff_of_a_kustomization(program):
     (program.cwd / "k").mkdir()
     (program.cwd / "k/kustomization.yaml").write_text("resources: [d.yaml]\nnamePrefix: p-\n")

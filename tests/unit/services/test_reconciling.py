@@ -13,6 +13,7 @@ from distributor.model.changes import Actuation
 from distributor.model.fleet import Cluster, Mode
 from distributor.model.health import HealthStatus
 from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.package import IgnoreRule
 from distributor.model.refs import ObjectId
 from distributor.render.applyset import PART_OF, applyset_id
 from distributor.services.reconciling import reconcile_target
@@ -245,3 +246,37 @@ async def test_what_was_whole_once_is_healed_without_waiting(world, memory):
     del memory.objects[web]
     await reconcile_target(world, work(desired=PHASES))
     assert web in memory.objects
+
+
+WEB = Manifest.of(
+    {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "shop", "labels": {PART_OF: OWNER}},
+        "spec": {"replicas": 2, "paused": True},
+    }
+)
+LEFT_TO_OTHERS = IgnoreRule(kind=WEB.ref.group_kind, fields=("/spec/replicas",))
+
+
+def edited(memory: MemoryCluster, manifest: Manifest, **spec: object) -> None:
+    """Change fields of an object's spec behind our back."""
+    found = memory.objects[manifest.ref]
+    memory.objects[manifest.ref] = replace(
+        found, data={**found.data, "spec": {**found.data["spec"], **spec}}
+    )
+
+
+async def test_an_ignored_field_is_no_drift_and_survives_the_healing_of_others(world, memory):
+    asked = work(desired=ManifestSet.of((WEB,)), ignore=(LEFT_TO_OTHERS,))
+    await reconcile_target(world, asked)
+    edited(memory, WEB, replicas=7)
+    memory.calls.clear()
+    await reconcile_target(world, asked)
+    assert not [c for c in memory.calls if c.startswith(("apply", "write"))]
+    edited(memory, WEB, paused=False)
+    await reconcile_target(world, asked)
+    assert memory.objects[WEB.ref].data["spec"] == {"replicas": 7, "paused": True}
+    memory.calls.clear()
+    await reconcile_target(world, asked)
+    assert not [c for c in memory.calls if c.startswith(("apply", "write"))], "it settled"
