@@ -1,19 +1,77 @@
-"""What the commands about drift share: rows, the rules that would silence them, and rules from files."""
+"""The command ``drift``, and what it shares with ``diff``: rows, rules that silence them, rules from files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from distributor.cli.output import Form, emit, say, table
+import typer
+
+from distributor.cli.context import run, settings
+from distributor.cli.output import DONE, FINDINGS, REACH, Form, Output, emit, say, table
 
 if TYPE_CHECKING:
+    from distributor.model.fleet import Cluster
     from distributor.model.package import IgnoreRule
+    from distributor.model.promotion import Verdict
     from distributor.model.refs import ObjectRef
     from distributor.plan import Comparison, FieldDrift
+    from distributor.services.drifting import DriftedTarget
 
 _WHOLE: Mapping[str, Any] = {"field": "", "desired": None, "live": None, "owner": "", "pointer": ""}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command()(drift)
+
+
+def drift(
+    environment: Annotated[str, typer.Argument(help="Environment; all if empty.")] = "",
+    instance: Annotated[str, typer.Argument(help="Instance; all if empty.")] = "",
+    cluster: Annotated[str, typer.Argument(help="Cluster; all if empty.")] = "",
+    output: Output = Form.TABLE,
+) -> None:
+    """Where clusters are not what was accepted, field by field, read now; nothing is changed."""
+    from distributor.app import open_service
+    from distributor.services.drifting import drifts
+    from distributor.services.views import check_names
+
+    found = settings()
+
+    def only(verdict: Verdict, target: Cluster) -> bool:
+        names = (verdict.environment, verdict.instance, target.name)
+        wanted = (environment, instance, cluster)
+        return all(want in ("", name) for want, name in zip(wanted, names, strict=True))
+
+    async def work() -> int:
+        async with open_service(found, writing=False) as service:
+            check_names(await service.look(), environment, instance, cluster)
+            targets = await drifts(service, only)
+        rows = [row for target in targets for row in _target_rows(target)]
+        show(rows, output)
+        for target in targets:
+            if target.error:
+                place = f"{target.environment}/{target.instance}/{target.cluster}"
+                say(f"{place}: {target.error}")
+        show_rules({ref: d for target in targets for ref, d in target.found.changed.items()})
+        if any(target.error for target in targets):
+            return REACH
+        return FINDINGS if rows else DONE
+
+    raise typer.Exit(run(work))
+
+
+def _target_rows(target: DriftedTarget) -> list[dict[str, Any]]:
+    place = {
+        "environment": target.environment,
+        "instance": target.instance,
+        "cluster": target.cluster,
+        "mode": target.mode.value,
+    }
+    extra = [{"object": str(ref), "drift": "extra", **_WHOLE} for ref in target.found.extra]
+    return [place | row for row in [*rows_of(target.found), *extra]]
 
 
 def rows_of(found: Comparison) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from distributor.cli import (
     audit,
     clusters,
     demo,
+    drifting,
     offline,
     planning,
     requests,
@@ -50,6 +51,7 @@ for module in (
     serving,
     demo,
     vendor,
+    drifting,
 ):
     module.register(app)
 

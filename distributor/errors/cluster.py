@@ -195,3 +195,20 @@ class Adopted(Terminal):
 
     code = "DST429"
     remedy = "Take it out of the package if it is somebody's; label it helm.sh/resource-policy: keep to keep it at a removal."
+
+
+class Drift(Terminal):
+    """A live object is not what was applied, and drift is only reported here."""
+
+    code = "DST440"
+    remedy = (
+        "Look at it with `distributor drift`; then take the change into the package, name it in its "
+        "delivery.ignore, or set drift: heal on the Installation."
+    )
+
+
+class DriftPaused(Terminal):
+    """Drift is not looked at here: what runs may differ from what was applied."""
+
+    code = "DST441"
+    remedy = "Set drift: heal or report on the Installation when the pause is over."

@@ -174,3 +174,4 @@ class TargetReport:
     findings: tuple[Finding, ...] = ()
     observed_at: datetime
     ledger_commit: ObjectId = ObjectId("")
+    drift: tuple[str, ...] = ()  # what was not as applied: an object and why, one line each

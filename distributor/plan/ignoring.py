@@ -91,8 +91,16 @@ def yielding(
             if there is not None and (whole_list or not holders):
                 put_in(data, path, there)
             elif not whole_list:
-                taken_out(data, path)
+                _left_to_others(data, path)
     return manifest if data == before else replace(manifest, body=canonical(data))
+
+
+def _left_to_others(data: dict[str, Any], path: Path) -> None:
+    """Take a field out, and the maps that hold nothing without it: an empty map would be ours again."""
+    taken_out(data, path)
+    while len(path) > 1 and isinstance(path[-1], str) and value_at(data, path[:-1]) == {}:
+        path = path[:-1]
+        taken_out(data, path)
 
 
 def _named(

@@ -14,6 +14,7 @@ from distributor.model.changes import (
 )
 from distributor.model.findings import Finding, Severity
 from distributor.model.hooks import HookLog, HookStep, Occasion
+from distributor.model.manifest import ManifestSet
 from distributor.model.refs import Digest, ObjectRef
 from distributor.plan import (
     REMOVED,
@@ -48,11 +49,8 @@ async def changes_of(
     """What changes among the instance's own objects; hooks are no members, whatever they once were."""
     known = _without_hooks(inventory, scope, removing=work.removing) if inventory else None
     entries = dict(known.entries) if known else {}
-    for manifest in scope.members:
-        entries.setdefault(
-            manifest.ref,
-            InventoryEntry(ref=manifest.ref, api_version=manifest.api_version, digest=Digest("")),
-        )
+    for entry in entries_of(scope.members):
+        entries.setdefault(entry.ref, entry)
     live = await connection.read_live(tuple(entries.values()))
     consents = frozenset(known.entries if known and work.removing else ())
     found = changes(
@@ -69,6 +67,13 @@ async def changes_of(
     )
     found = guard(found, desired=scope.members, inventory=known, consents=consents)
     return replace(found, findings=(*found.findings, *scope.findings)), live
+
+
+def entries_of(members: ManifestSet) -> tuple[InventoryEntry, ...]:
+    """What to ask a target for, to see these objects."""
+    return tuple(
+        InventoryEntry(ref=m.ref, api_version=m.api_version, digest=Digest("")) for m in members
+    )
 
 
 def _without_hooks(inventory: Inventory, scope: Scope, *, removing: bool) -> Inventory:
@@ -88,11 +93,7 @@ async def occasion_at(
         return None
     found = False
     if inventory is None and scope.hooks:
-        asked = [
-            InventoryEntry(ref=m.ref, api_version=m.api_version, digest=Digest(""))
-            for m in scope.members
-        ]
-        live = await connection.read_live(asked)
+        live = await connection.read_live(entries_of(scope.members))
         found = any(there.owner == work.owner for there in live.values())
     return occasion_of(
         inventory,

@@ -45,6 +45,7 @@ from distributor.services.comparing import (
     scope_of,
     wide,
 )
+from distributor.services.drift_modes import look_for_drift
 from distributor.services.hooking import finished, run_hooks
 from distributor.services.observing import observed
 from distributor.services.work import Run, Work
@@ -107,13 +108,15 @@ async def _reconcile(
     if work.started_only and (inventory is None or inventory.sequence < work.sequence):
         return _report(world, work, Actuation.PENDING)
     scope = scope_of(connection, work)
+    drift: tuple[str, ...] = ()
     if inventory is not None and _is_settled(inventory, work):
-        planned, live = await changes_of(connection, work, scope, inventory)
-        if planned.empty:
-            health = (
-                () if connection.delivered_only else observed(world, inventory, scope.members, live)
-            )
-            return _settled(world, work, connection, planned=planned, health=health)
+        looked = await look_for_drift(connection, work, scope, inventory)
+        drift = looked.drift
+        if looked.planned.empty:
+            seen = observed(world, inventory, scope.members, looked.live)
+            health = () if connection.delivered_only else seen
+            report = _settled(world, work, connection, planned=looked.planned, health=health)
+            return replace(report, drift=drift)
     await _allowed(before_write)
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
@@ -131,7 +134,7 @@ async def _reconcile(
     report = await _carried_out(run, planned)
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
-    return report
+    return replace(report, drift=drift)
 
 
 async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:

@@ -9,7 +9,7 @@ from distributor.errors import DistributorError, Where
 from distributor.errors.cluster import Fenced
 from distributor.model.changes import Action, Inventory, Outcome
 from distributor.model.findings import Finding
-from distributor.model.fleet import Cluster
+from distributor.model.fleet import Cluster, DriftMode
 from distributor.model.hooks import DeclaredHook, Hook, HookStep
 from distributor.model.manifest import ManifestSet
 from distributor.model.package import IgnoreRule, PrunePolicy
@@ -47,6 +47,7 @@ class Work:
     started_only: bool = False
     adopt: frozenset[str] = frozenset()
     ignore: tuple[IgnoreRule, ...] = ()
+    drift: DriftMode = DriftMode.HEAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,7 @@ def work_of(
         removing=verdict is not None and verdict.verb is Verb.REMOVE,
         adopt=world.adopt_managers,
         ignore=subject.package.delivery.ignore,
+        drift=subject.installation.drift or subject.files.environment.drift,
     )
 
 
