@@ -41,7 +41,18 @@ class _Wanted:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (promote, rollback, remove, reject, unreject, hold, unhold, ack):
+    for command in (
+        promote,
+        rollback,
+        remove,
+        reject,
+        unreject,
+        hold,
+        unhold,
+        ack,
+        consent,
+        detach,
+    ):
         app.command()(command)
 
 
@@ -178,6 +189,32 @@ def ack(
     from distributor.model.tags import Verb
 
     _ask(Verb.ACK, environment, instance, "", options={"reason": reason}, sign=sign, output=output)
+
+
+def consent(
+    environment: Environment, instance: Instance, reason: Reason = "", sign: Sign = None,
+    output: Output = Form.TABLE,
+) -> None:  # fmt: skip
+    """Agree to what a guard stopped (DST409, DST429) for the accepted revision, and for no other."""
+    from distributor.model.tags import Verb
+
+    _ask(
+        Verb.CONSENT, environment, instance, "",
+        options={"reason": reason}, sign=sign, output=output,
+    )  # fmt: skip
+
+
+def detach(
+    environment: Environment, instance: Instance, reason: Reason = "", sign: Sign = None,
+    output: Output = Form.TABLE,
+) -> None:  # fmt: skip
+    """Let go of hooks that do not end and deletions that a finalizer holds, in the accepted revision."""
+    from distributor.model.tags import Verb
+
+    _ask(
+        Verb.DETACH, environment, instance, "",
+        options={"reason": reason}, sign=sign, output=output,
+    )  # fmt: skip
 
 
 def _ask(

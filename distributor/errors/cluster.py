@@ -68,7 +68,10 @@ class PruneGuard(Terminal):
     """A guard stopped a deletion that needs consent."""
 
     code = "DST409"
-    remedy = "Check the prune list with `distributor plan`; consent or put the objects back."
+    remedy = (
+        "Check the prune list with `distributor plan`; put the objects back, or agree for this revision with "
+        "`distributor consent ENV INSTANCE`. See docs/howto/agree-to-a-deletion.md."
+    )
 
 
 class ForeignObject(Terminal):
@@ -212,3 +215,27 @@ class DriftPaused(Terminal):
 
     code = "DST441"
     remedy = "Set drift: heal or report on the Installation when the pause is over."
+
+
+class NotAdopted(Terminal):
+    """An object of that name is there already and is not this instance's; it was left as it is."""
+
+    code = "DST430"
+    remedy = (
+        "Rename one of the two, or say that it may become this instance's: annotate it distributor.dev/adopt: "
+        "existing in the package, or agree for this revision with `distributor consent ENV INSTANCE`."
+    )
+
+
+class LetGo(Terminal):
+    """Something that was stuck was let go of, because a person asked for that."""
+
+    code = "DST432"
+    remedy = "Look after the object by hand: nobody waits for it any more."
+
+
+class UsedAsItIs(Terminal):
+    """A Namespace was there before and is nobody's: it is used as it is, and stays when the instance goes."""
+
+    code = "DST431"
+    remedy = "Nothing to do if that is wanted; annotate it distributor.dev/adopt: existing to make it this instance's."

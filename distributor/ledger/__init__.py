@@ -7,6 +7,7 @@ of a state. What never does: reading or writing Git, decisions, clocks, I/O. Cal
 from distributor.ledger.fold import fold, fold_stream
 from distributor.ledger.queries import (
     BRANCH,
+    agreed,
     newest_verified,
     policy_commit,
     policy_commits,
@@ -25,6 +26,7 @@ from distributor.ledger.records import decode, decode_genesis, encode, encode_ge
 
 __all__ = [
     "BRANCH",
+    "agreed",
     "decode",
     "decode_genesis",
     "encode",

@@ -6,7 +6,7 @@ a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan)
 """
 
 from distributor.plan.applying import GROUND, apply_plan, dependents
-from distributor.plan.changing import NEVER_OURS, changes
+from distributor.plan.changing import FORGOTTEN, changes
 from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
 from distributor.plan.drift import Drifted, FieldDrift, diff
 from distributor.plan.guards import guard
@@ -26,16 +26,17 @@ from distributor.plan.hooks import (
 from distributor.plan.ignoring import rules_for, spec_of, suggested, yielding
 from distributor.plan.inventories import confirmed, narrowed, seen_uids, widened
 from distributor.plan.managed import handed_over, rewritten
-from distributor.plan.order import ordered
+from distributor.plan.order import NAMESPACE, ordered
 from distributor.plan.ownership import OUR_MANAGER
 from distributor.plan.printing import text
 from distributor.plan.sets import Comparison, compare
 
 __all__ = [
+    "FORGOTTEN",
     "GROUND",
     "HANDED_OVER",
     "HAND_OVER_MANAGER",
-    "NEVER_OURS",
+    "NAMESPACE",
     "OUR_MANAGER",
     "REMOVED",
     "TAKE_OVER",

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from distributor.model.promotion import GateAnswer
-from distributor.model.tags import Verb
+from distributor.model.tags import CONSENTS, Verb
 from distributor.policy.facts import GateFacts, PolicyView
 from distributor.policy.gates import (
     binding,
@@ -27,7 +27,8 @@ Evaluate = Callable[[GateFacts, PolicyView, Params, datetime], GateAnswer]
 _DEPLOY = frozenset({Verb.PROMOTE, Verb.ROLLBACK})
 _CHANGE = _DEPLOY | {Verb.REMOVE}
 
-SUPPORTED = _CHANGE | {Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK}
+_SWITCH = {Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK}
+SUPPORTED = _CHANGE | _SWITCH | CONSENTS
 """The verbs that are decided; all others are refused once it is known who asks."""
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from distributor.errors.cluster import ImmutableField
+from distributor.errors.cluster import DeletePending, ImmutableField, LetGo
 from distributor.errors.rollout import DependencySkipped
 from distributor.model.changes import Action, ApplyPlan, Outcome, Phase
-from distributor.model.findings import Finding
+from distributor.model.findings import Finding, Severity
 from distributor.model.health import HealthStatus, ObjectHealth, worst
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import ObjectRef
-from distributor.plan import dependents
+from distributor.model.tags import Verb
+from distributor.plan import NAMESPACE, dependents
 from distributor.services.observing import observed
 from distributor.services.work import Run
 
@@ -83,10 +84,26 @@ async def _awaited(run: Run, phase: Phase) -> ObjectHealth | None:
 
 
 async def prune(run: Run, plan: ApplyPlan) -> None:
-    """Delete group by group."""
+    """Delete group by group; a Namespace only when everything in it went."""
     for group in plan.prune:
+        left = {ref.namespace: ref for ref in run.failed if ref.namespace}
+        empty = [e for e in group if e.ref.group_kind != NAMESPACE or e.ref.name not in left]
+        run.outcomes.extend(_skipped(e.ref) for e in group if e not in empty)
+        if not empty:
+            continue
         await run.check_fence()
-        run.outcomes.extend(await run.connection.delete(run.inventory, group))
+        deleted = await run.connection.delete(run.inventory, empty)
+        run.outcomes.extend(_let_go(run, outcome) for outcome in deleted)
+
+
+def _let_go(run: Run, outcome: Outcome) -> Outcome:
+    """What a finalizer holds is forgotten where a person said so; everything else is as it is."""
+    held = outcome.error is not None and outcome.error.code == DeletePending.code
+    if not held or Verb.DETACH not in run.work.agreed or outcome.error is None:
+        return outcome
+    message = f"({outcome.error.message})"
+    run.warnings.append(Finding.of(LetGo, message, severity=Severity.WARNING))
+    return Outcome(ref=outcome.ref, action=Action.PRUNED)
 
 
 def _skipped(ref: ObjectRef) -> Outcome:

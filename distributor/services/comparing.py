@@ -16,14 +16,8 @@ from distributor.model.findings import Finding, Severity
 from distributor.model.hooks import HookLog, HookStep, Occasion
 from distributor.model.manifest import ManifestSet
 from distributor.model.refs import Digest, ObjectRef
-from distributor.plan import (
-    REMOVED,
-    changes,
-    guard,
-    occasion_of,
-    opened,
-    widened,
-)
+from distributor.model.tags import Verb
+from distributor.plan import REMOVED, changes, guard, occasion_of, opened, widened
 from distributor.ports import TargetConnection
 from distributor.render import ordinary, split
 from distributor.services.hooking import hook_entries
@@ -52,7 +46,8 @@ async def changes_of(
     for entry in entries_of(scope.members):
         entries.setdefault(entry.ref, entry)
     live = await connection.read_live(tuple(entries.values()))
-    consents = frozenset(known.entries if known and work.removing else ())
+    agreed = Verb.CONSENT in work.agreed
+    consents = frozenset(known.entries if known and (work.removing or agreed) else ())
     found = changes(
         scope.members,
         known,
@@ -64,6 +59,8 @@ async def changes_of(
         ignore=()
         if connection.delivered_only
         else work.ignore,  # a file of ours has no other hands
+        adopting=agreed,
+        names=work.names,
     )
     found = guard(found, desired=scope.members, inventory=known, consents=consents)
     return replace(found, findings=(*found.findings, *scope.findings)), live

@@ -15,6 +15,7 @@ from distributor.errors.cluster import (
     HookFailed,
     HookInTheWay,
     HookLeft,
+    LetGo,
 )
 from distributor.health import runs_to_an_end
 from distributor.model.changes import InventoryEntry, LiveObject
@@ -29,6 +30,7 @@ from distributor.model.hooks import (
     Moment,
 )
 from distributor.model.refs import Digest, ObjectRef
+from distributor.model.tags import Verb
 from distributor.plan import Judged, Move, ended, judge, marked, removable
 from distributor.services.work import Run
 
@@ -62,6 +64,10 @@ async def _advance(run: Run, step: HookStep) -> ObjectHealth | None:
     now = run.world.clock.now()
     found = judge(step, known, live, owner=run.work.owner, now=now)
     match found.move:
+        case Move.WAIT if Verb.DETACH in run.work.agreed:
+            told = Finding.of(LetGo, f"({step}: {found.message})", severity=Severity.WARNING)
+            run.warnings.append(told)
+            await _note(run, step, HookResult.SUCCEEDED, uid=live.uid if live else "")
         case Move.WAIT:
             return _at_work(step, found.message)
         case Move.APPLY | Move.REPLACE:

@@ -27,7 +27,7 @@ from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import Moment
 from distributor.model.refs import Digest, ObjectId
 from distributor.plan import (
-    NEVER_OURS,
+    FORGOTTEN,
     apply_plan,
     confirmed,
     narrowed,
@@ -232,7 +232,7 @@ def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> N
 async def _narrow(run: Run, planned: ChangeSet, *, whole: bool) -> None:
     """Take confirmed deletions out of the inventory, and say what is now carried out in full."""
     applied = run.work.desired.digest if whole else Digest("")
-    gone = confirmed(run.outcomes) | {c.ref for c in planned.changes if c.reason == NEVER_OURS}
+    gone = confirmed(run.outcomes) | {c.ref for c in planned.changes if c.reason in FORGOTTEN}
     narrow = narrowed(run.inventory, gone, applied, seen_uids(run.outcomes))
     if whole:
         narrow = replace(narrow, hooks=await finished(run, narrow.hooks))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from weakref import WeakValueDictionary
 
@@ -13,6 +13,7 @@ import orjson
 
 from distributor import log
 from distributor.errors import DistributorError
+from distributor.ledger import agreed
 from distributor.model.changes import TargetReport
 from distributor.model.ledger import InstanceState, Key
 from distributor.model.rollout import (
@@ -27,6 +28,7 @@ from distributor.model.rollout import (
     Tick,
     WakeAt,
 )
+from distributor.model.tags import Verb
 from distributor.ports import StoredRollout, StoredTarget
 from distributor.rollout import (
     advance_all,
@@ -112,6 +114,10 @@ class Runner:
     def busy(self) -> bool:
         """Whether anything is under way that does not wait for a time."""
         return bool(self._active) or not self._events.empty()
+
+    def agreed(self) -> frozenset[Verb]:
+        """What people agreed to for this verdict by now."""
+        return agreed(self._tools.claims.book.state, self.desired.verdict)
 
     def nudge(self) -> None:
         """Ask every target that owes the revision or failed now, however long it was to wait."""
@@ -284,7 +290,7 @@ class Runner:
                 await reconcile_desired(  # out of reach until now: claimed if it is there again
                     world,
                     self._tools.renderer,
-                    self.desired,
+                    replace(self.desired, agreed=self.agreed()),
                     self.desired.clusters[cluster],
                     before_write=lambda: self._tools.claims.ensure(self.key),
                 )

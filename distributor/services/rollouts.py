@@ -14,6 +14,7 @@ from distributor.model.fleet import Cluster
 from distributor.model.ledger import Key, LedgerState, Step
 from distributor.model.promotion import Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState, Superseded, TargetStage
+from distributor.model.tags import Verb
 from distributor.rollout import decode, start, thawed
 from distributor.services.claiming import Claims
 from distributor.services.desired import Desired, read_desired
@@ -52,6 +53,7 @@ class Rollouts:
         self._runners: dict[Key, Runner] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._reported: dict[tuple[str, str, str], str] = {}  # drift that was told and is there yet
+        self._agreed: dict[Key, frozenset[Verb]] = {}
         self._changed = asyncio.Event()
         self._stopped = False
         self._log = log.get("rollouts")
@@ -70,6 +72,7 @@ class Rollouts:
             if desired is None or (
                 runner is not None and runner.state.sequence == desired.sequence
             ):
+                self._listen(key, runner)
                 continue
             if runner is not None:
                 await self._end(key, Superseded(sequence=desired.sequence))
@@ -80,6 +83,13 @@ class Rollouts:
                 self._known(saved.state) if saved and saved.sequence == desired.sequence else None
             )
             await self._begin(key, desired, known)
+
+    def _listen(self, key: Key, runner: Runner | None) -> None:
+        """What a person agreed to in between may be what a target failed for: ask again at once."""
+        now = runner.agreed() if runner is not None else frozenset()
+        if runner is not None and now != self._agreed.get(key, frozenset()):
+            runner.nudge()
+        self._agreed[key] = now
 
     def _known(self, saved: bytes) -> RolloutState | None:
         """A saved state; its clocks start anew, because nobody worked in between. A broken one is none."""

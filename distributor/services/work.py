@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from distributor.errors import DistributorError, Where
@@ -14,6 +14,7 @@ from distributor.model.hooks import DeclaredHook, Hook, HookStep
 from distributor.model.manifest import ManifestSet
 from distributor.model.package import IgnoreRule, PrunePolicy
 from distributor.model.refs import GroupKind, ObjectId, ObjectRef
+from distributor.model.tags import Verb
 from distributor.ports import TargetConnection
 from distributor.services.world import World
 
@@ -27,6 +28,7 @@ class Work:
     ``removing`` is true for a removal: then everything in the inventory goes, by the person's request;
     ``former`` is then what the removed revision names, to tell a lost inventory from one never made.
     ``adopt`` are the field managers whose fields become the instance's own.
+    ``names`` are the instances that there are. ``agreed`` is what people agreed to for this verdict: ``consent``, ``detach``.
     """
 
     environment: str
@@ -48,6 +50,8 @@ class Work:
     adopt: frozenset[str] = frozenset()
     ignore: tuple[IgnoreRule, ...] = ()
     drift: DriftMode = DriftMode.HEAL
+    agreed: frozenset[Verb] = frozenset()
+    names: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,11 +43,13 @@ async def reconcile_desired(
         removing
     ):  # what cannot be rendered any more can still be removed: the inventory says what it is
         work = work_of(world, desired.subject, cluster, ManifestSet.of(()), verdict)
-        return await reconcile_target(world, replace(work, former=manifests), before_write)
+        work = replace(work, former=manifests, agreed=desired.agreed, names=desired.names)
+        return await reconcile_target(world, work, before_write)
     if finding is not None:
         return _unrendered(world, desired, cluster, finding)
     work = work_of(world, desired.subject, cluster, manifests, verdict)
-    return await reconcile_target(world, replace(work, started_only=started_only), before_write)
+    work = replace(work, started_only=started_only, agreed=desired.agreed, names=desired.names)
+    return await reconcile_target(world, work, before_write)
 
 
 async def _rendered(

@@ -31,7 +31,9 @@ from distributor.policy.decide import _worst
 from tests.unit.policy.facts import ACCEPTED, ADA, GOOD, MAIN, NOW, bound, request
 
 CHANGING = (Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE)
-SWITCHING = (Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK)
+SWITCHING = (
+    Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK, Verb.CONSENT, Verb.DETACH
+)  # fmt: skip
 
 
 def decided(facts: GateFacts) -> tuple[VerdictOutcome, tuple[GateAnswer, ...]]:
