@@ -27,7 +27,11 @@ from distributor.model.package import (
 from distributor.model.refs import Digest, GroupKind, ObjectId, ObjectRef
 from distributor.model.versions import Version, VersionRange
 
-_MOMENTS = {"before-apply": Moment.PRE, "after-apply": Moment.POST}
+_MOMENTS = {
+    "before-apply": Moment.PRE,
+    "after-apply": Moment.POST,
+    "on-failure": Moment.FAILURE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

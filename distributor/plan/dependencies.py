@@ -12,10 +12,10 @@ from distributor.model.findings import Finding, Invalid
 from distributor.model.manifest import Manifest
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan.order import DEFINITION, NAMESPACE
+from distributor.render.hooks import SYNC_WAVE
 
 DEPENDS_ON = "config.kubernetes.io/depends-on"
 PHASE = "distributor.dev/phase"
-SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 _CLUSTER_WIDE, _NAMESPACED = 3, 5  # parts of a depends-on reference
 
 Edges = Mapping[ObjectRef, frozenset[ObjectRef]]

@@ -52,6 +52,21 @@ async def run_hooks(run: Run, moment: Moment) -> ObjectHealth | None:
     return None
 
 
+async def run_failure_hooks(run: Run) -> ObjectHealth | None:
+    """Run the hooks for a failure, once a verdict; the one that is at work, or ``None``.
+
+    What failed stays the answer: these only look after it, and nothing waits for their end.
+    """
+    for step in run.steps:
+        if step.moment is not Moment.FAILURE:
+            continue
+        known = len(run.outcomes)
+        at_work = await _advance(run, step)
+        if at_work is not None or any(o.error for o in run.outcomes[known:]):
+            return at_work
+    return None
+
+
 async def _advance(run: Run, step: HookStep) -> ObjectHealth | None:
     known = run.inventory.hooks.runs[step.name]
     if known.result is HookResult.SUCCEEDED:

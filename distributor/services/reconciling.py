@@ -46,7 +46,7 @@ from distributor.services.comparing import (
     wide,
 )
 from distributor.services.drift_modes import look_for_drift
-from distributor.services.hooking import finished, run_hooks
+from distributor.services.hooking import finished, run_failure_hooks, run_hooks
 from distributor.services.observing import observed
 from distributor.services.work import Run, Work
 from distributor.services.world import World
@@ -147,6 +147,8 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
     if later and not (run.failed or at_work) and _current(seen):
         at_work = await run_hooks(run, Moment.POST)
         await _narrow(run, planned, whole=whole and not (at_work or run.failed))
+    if any(o.error is not None and not o.retryable for o in run.outcomes):
+        at_work = await run_failure_hooks(run) or at_work
     bad = bool(run.failed or errors(planned.findings))
     waits = at_work is not None and at_work.status is not HealthStatus.FAILED
     actuation = Actuation.APPLYING if waits else Actuation.APPLIED

@@ -20,6 +20,7 @@ from distributor.model.changes import ChangeSet, TargetReport
 from distributor.model.fleet import Cluster, Mode
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import ObjectId
+from distributor.model.tags import Verb
 from distributor.render.applyset import PART_OF, applyset_id
 from distributor.services.reconciling import plan_target, reconcile_target
 from distributor.services.work import Work
@@ -65,6 +66,7 @@ class Site:
             desired=ManifestSet.of(manifests),
             owner=owner,
             adopt=adopt,
+            agreed=frozenset({Verb.CONSENT}),  # to what is there already
         )
 
     async def sync(self, *objects: Mapping[str, Any], **how: Any) -> TargetReport:
