@@ -42,7 +42,7 @@ class Inventory:
     revision: str = ""
     applied: Digest = Digest(
         ""
-    )  # digest of the ManifestSet last applied in full; "" while under way
+    )  # digest of the ManifestSet last applied in full, as far as a write at its end said so
     entries: Mapping[ObjectRef, InventoryEntry] = field(default_factory=dict)
     hooks: HookLog = field(default_factory=HookLog)
     token: str = ""

@@ -8,6 +8,7 @@ a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan)
 from distributor.plan.applying import GROUND, apply_plan, dependents
 from distributor.plan.changing import FORGOTTEN, changes
 from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
+from distributor.plan.dependencies import asks_for_order
 from distributor.plan.drift import Drifted, FieldDrift, diff
 from distributor.plan.guards import guard
 from distributor.plan.hooks import (
@@ -24,7 +25,7 @@ from distributor.plan.hooks import (
     schedule,
 )
 from distributor.plan.ignoring import rules_for, spec_of, suggested, yielding
-from distributor.plan.inventories import confirmed, narrowed, seen_uids, widened
+from distributor.plan.inventories import confirmed, narrowed, says_the_same, seen_uids, widened
 from distributor.plan.managed import handed_over, rewritten
 from distributor.plan.order import NAMESPACE, ordered
 from distributor.plan.ownership import OUR_MANAGER
@@ -46,6 +47,7 @@ __all__ = [
     "Judged",
     "Move",
     "apply_plan",
+    "asks_for_order",
     "changes",
     "claim",
     "compare",
@@ -65,6 +67,7 @@ __all__ = [
     "removable",
     "rewritten",
     "rules_for",
+    "says_the_same",
     "schedule",
     "seen_uids",
     "spec_of",

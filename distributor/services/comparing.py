@@ -13,11 +13,12 @@ from distributor.model.changes import (
     LiveObject,
 )
 from distributor.model.findings import Finding, Severity
+from distributor.model.fleet import DriftMode
 from distributor.model.hooks import HookLog, HookStep, Occasion
 from distributor.model.manifest import ManifestSet
 from distributor.model.refs import Digest, ObjectRef
 from distributor.model.tags import Verb
-from distributor.plan import REMOVED, changes, guard, occasion_of, opened, widened
+from distributor.plan import REMOVED, asks_for_order, changes, guard, occasion_of, opened, widened
 from distributor.ports import TargetConnection
 from distributor.render import ordinary, split
 from distributor.services.hooking import hook_entries
@@ -137,11 +138,24 @@ def wide(
 ) -> Inventory:
     """The inventory to write before anything else is."""
     base = inventory or no_inventory(work)
+    log = log_of(work, scope, base, occasion, steps)
+    if base.hooks.occasion is None and not _waits(work, steps):
+        log = replace(log, occasion=None)
     return widened(
         base,
         scope.members,
         sequence=work.sequence,
         ledger_commit=work.ledger_commit,
         revision=work.revision,
-        hooks=log_of(work, scope, base, occasion, steps),
+        hooks=log,
     )
+
+
+def _waits(work: Work, steps: tuple[HookStep, ...]) -> bool:
+    """Whether an inventory must say that a change is under way, and so be written at its end once more.
+
+    Else the objects tell how far it came. Where drift is not healed, what is missing must be told apart
+    from what was not made yet.
+    """
+    ordered = bool(work.depends_on) or asks_for_order(work.desired)
+    return bool(steps) or ordered or work.drift is not DriftMode.HEAL

@@ -10,7 +10,7 @@ from distributor.errors.cluster import Fenced
 from distributor.model.changes import Action, Inventory, Outcome
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, DriftMode
-from distributor.model.hooks import DeclaredHook, Hook, HookStep
+from distributor.model.hooks import DeclaredHook, Hook, HookStep, Occasion
 from distributor.model.manifest import ManifestSet
 from distributor.model.package import IgnoreRule, PrunePolicy
 from distributor.model.refs import GroupKind, ObjectId, ObjectRef
@@ -65,7 +65,10 @@ class Scope:
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """One reconcile of one target, and what it has done so far."""
+    """One reconcile of one target, and what it has done so far.
+
+    ``occasion`` is what it is to the target, ``uids`` are those of our objects that were there before.
+    """
 
     world: World
     connection: TargetConnection
@@ -73,6 +76,8 @@ class Run:
     scope: Scope
     steps: tuple[HookStep, ...]
     inventory: Inventory
+    occasion: Occasion | None = None
+    uids: Mapping[ObjectRef, str] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
 
