@@ -12,7 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from distributor.health import services, workloads
+from distributor.health import others, services, workloads
 from distributor.health.fields import (
     Condition,
     Told,
@@ -33,7 +33,8 @@ from distributor.model.refs import GroupKind, ObjectRef
 
 Rule = Callable[[Mapping[str, Any]], Told]
 
-_RULES: Mapping[GroupKind, Rule] = MappingProxyType(
+_GATEWAY = "gateway.networking.k8s.io"
+RULES: Mapping[GroupKind, Rule] = MappingProxyType(
     {
         GroupKind("", "Service"): services.service,
         GroupKind("", "Secret"): services.always_ready,
@@ -54,8 +55,32 @@ _RULES: Mapping[GroupKind, Rule] = MappingProxyType(
         GroupKind("networking.k8s.io", "Ingress"): services.ingress,
         GroupKind("apiextensions.k8s.io", "CustomResourceDefinition"): services.resource_definition,
         GroupKind("apiregistration.k8s.io", "APIService"): services.api_service,
+        GroupKind("", "PersistentVolume"): others.volume,
+        GroupKind("", "ReplicationController"): workloads.replica_set,
+        GroupKind("certificates.k8s.io", "CertificateSigningRequest"): others.certificate_request,
+        GroupKind("certificates.k8s.io", "PodCertificateRequest"): others.certificate_request,
+        GroupKind("flowcontrol.apiserver.k8s.io", "FlowSchema"): others.flow,
+        GroupKind("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): others.flow,
+        GroupKind("storage.k8s.io", "VolumeAttachment"): others.attachment,
+        GroupKind("storagemigration.k8s.io", "StorageVersionMigration"): others.migration,
+        GroupKind(_GATEWAY, "Gateway"): others.gateway,
+        GroupKind(_GATEWAY, "GatewayClass"): others.gateway_class,
+        **{
+            GroupKind(_GATEWAY, f"{kind}Route"): others.route
+            for kind in ("HTTP", "GRPC", "TLS", "TCP", "UDP")
+        },
     }
 )
+_OBSERVED = frozenset(
+    GroupKind(group, kind)
+    for group, kinds in {
+        "": ("ReplicationController",),
+        "apps": ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"),
+        "extensions": ("DaemonSet", "Deployment", "ReplicaSet"),
+    }.items()
+    for kind in kinds
+)
+"""Kinds whose controllers always say which generation they have looked at."""
 _POD = GroupKind("", "Pod")
 
 
@@ -97,7 +122,7 @@ def _told(
         return generic
     if kind == _POD:
         return pod(obj, now)
-    rule = _RULES.get(kind)
+    rule = RULES.get(kind)
     if rule is not None:
         return rule(obj)
     return _by_ready(obj) or _by_status(obj, kind, plain)
@@ -113,6 +138,10 @@ def _generic(obj: Mapping[str, Any], kind: GroupKind) -> Told | None:
         return in_progress(
             f"{kind.kind} generation is {generation}, but latest observed generation is {observed}"
         )
+    if generation is not None and observed is None and kind in _OBSERVED:
+        return in_progress(
+            f"status.observedGeneration not found: nobody has looked at this {kind.kind} yet"
+        )
     for c in conditions(obj):
         if c.type == "Reconciling" and c.status == "True":
             return in_progress(c.words)
@@ -122,15 +151,19 @@ def _generic(obj: Mapping[str, Any], kind: GroupKind) -> Told | None:
 
 
 def _by_ready(obj: Mapping[str, Any]) -> Told | None:
-    """The Ready condition. False cannot tell doomed from progressing: the caller's deadline does."""
-    ready = condition(obj, "Ready")
+    """The Ready condition, or where there is none, Available.
+
+    False cannot tell doomed from progressing: the caller's deadline or a rule of the package does.
+    """
+    ready = condition(obj, "Ready") or condition(obj, "Available")
     if ready is None:
         return None
     if _stale(obj, ready):
-        return in_progress("The Ready condition speaks of an earlier generation")
+        return in_progress(f"The {ready.type} condition speaks of an earlier generation")
     if ready.status == "True":
-        return current("Resource is Ready")
-    return in_progress(f"Not ready. {ready.words}".strip())
+        return current(f"Resource is {ready.type}")
+    since = f" since {ready.since}" if ready.since else ""
+    return in_progress(f"Not {ready.type.lower()}{since}. {ready.words}".strip())
 
 
 def _stale(obj: Mapping[str, Any], c: Condition) -> bool:
