@@ -106,7 +106,13 @@ def health(
             "This is not a Kubernetes object: apiVersion, kind or metadata.name is missing"
         )
     )
-    return ObjectHealth(ref=ref, api_version=api_version, status=told.status, message=told.message)
+    return ObjectHealth(
+        ref=ref,
+        api_version=api_version,
+        status=told.status,
+        message=told.message,
+        observed_at=now,
+    )
 
 
 def aggregate(healths: Iterable[ObjectHealth]) -> HealthStatus:

@@ -75,7 +75,8 @@ async def _awaited(run: Run, phase: Phase) -> ObjectHealth | None:
     """The worst of the objects that a phase waits for, unless all of them are current."""
     members = ManifestSet.of(m for m in run.scope.members if m.ref in phase.after)
     entries = [e for ref, e in run.inventory.entries.items() if ref in phase.after]
-    seen = observed(run.world, run.inventory, members, await run.connection.read_live(entries))
+    live = await run.connection.read_live(entries)
+    seen = await observed(run.world, run.work, run.inventory, members, live)
     status = worst(h.status for h in seen)
     first = next((h for h in seen if h.status is status), None)
     if first is None or status is HealthStatus.CURRENT:

@@ -115,8 +115,9 @@ async def _reconcile(
         looked = await look_for_drift(connection, work, scope, inventory)
         drift = looked.drift
         if looked.planned.empty:
-            seen = observed(world, inventory, scope.members, looked.live)
-            health = () if connection.delivered_only else seen
+            live = looked.live
+            told = not connection.delivered_only
+            health = await observed(world, work, inventory, scope.members, live) if told else ()
             report = _settled(world, work, connection, planned=looked.planned, health=health)
             return replace(report, drift=drift)
     await _allowed(before_write)
@@ -195,7 +196,8 @@ async def _seen(run: Run, at_work: ObjectHealth | None) -> tuple[ObjectHealth, .
         return ()
     members = run.scope.members
     entries = [e for e in run.inventory.entries.values() if e.ref in members.refs()]
-    return observed(run.world, run.inventory, members, await run.connection.read_live(entries))
+    live = await run.connection.read_live(entries)
+    return await observed(run.world, run.work, run.inventory, members, live)
 
 
 def _current(seen: tuple[ObjectHealth, ...]) -> bool:
