@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome
 from distributor.model.findings import Finding
@@ -355,6 +355,18 @@ class SecretOpener(Protocol):
 
         ``environment`` is where the values go: its key must open the file. All of them or none: raises the errors of ``errors.secrets``, which name ``path`` and never a value.
         """
+        ...
+
+
+class Expressions(Protocol):
+    """Evaluates CEL over one variable, ``object``; cheap enough to be asked of every object."""
+
+    def problem(self, expression: str) -> str:
+        """What is wrong with an expression; empty where nothing is."""
+        ...
+
+    def holds(self, expression: str, obj: Mapping[str, Any]) -> bool:
+        """Whether it is true of an object; raises ``ExpressionFailed`` where it is neither true nor false."""
         ...
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from distributor.catalog.documents import Document
 from distributor.catalog.durations import seconds
+from distributor.model.health import HealthRule, HealthStatus
 from distributor.model.hooks import DeclaredHook, Moment
 from distributor.model.package import (
     App,
@@ -165,6 +166,7 @@ def _delivery(spec: Mapping[str, Any]) -> Delivery:
         depends_on=depends,
         offline=spec.get("offline", "keep"),
         hooks=tuple(_hook(entry) for entry in spec.get("hooks", ())),
+        health=health_rules(spec.get("health", ())),
         ignore=ignore_rules(spec.get("ignore", ())),
     )
 
@@ -181,6 +183,23 @@ def ignore_rules(entries: Sequence[Mapping[str, Any]]) -> tuple[IgnoreRule, ...]
         )
         for entry in entries
     )
+
+
+def health_rules(entries: Sequence[Mapping[str, Any]]) -> dict[GroupKind, tuple[HealthRule, ...]]:
+    """Rules by kind; those of a kind that is named twice follow each other."""
+    found: dict[GroupKind, tuple[HealthRule, ...]] = {}
+    for entry in entries:
+        kind = GroupKind(entry.get("group", ""), entry["kind"])
+        rules = tuple(
+            HealthRule(
+                status=HealthStatus(rule["status"]),
+                when=rule["when"],
+                message=rule.get("message", ""),
+            )
+            for rule in entry["rules"]
+        )
+        found[kind] = found.get(kind, ()) + rules
+    return found
 
 
 def _hook(spec: Mapping[str, Any]) -> DeclaredHook:

@@ -108,24 +108,34 @@ def health(
     paths: Annotated[
         list[Path], typer.Argument(help="Files or folders of live objects, as YAML or JSON.")
     ],
+    package: Annotated[
+        Path | None, typer.Option(help="Package (its folder) whose health rules count.")
+    ] = None,
+    at: Annotated[
+        str, typer.Option(help="When the objects were read (ISO 8601); now if empty.")
+    ] = "",
     output: Output = Form.TABLE,
 ) -> None:
     """Whether live objects have converged, one by one, in the words of kstatus."""
-    from distributor.adapters.clock import SystemClock
     from distributor.adapters.workspace import read_objects
+    from distributor.cli.healthy import moment_of, rulebook_at
     from distributor.health import health as health_of
     from distributor.health import plain_kinds
 
+    now, rulebook = moment_of(at), rulebook_at(package)
     objects = [obj for path in paths for obj in read_objects(path)]
     plain = plain_kinds(o for o in objects if o.get("kind") == "CustomResourceDefinition")
-    now = SystemClock().now()
-    found = [health_of(obj, now, plain=plain) for obj in objects]
+    found = [health_of(obj, now, plain=plain, rulebook=rulebook) for obj in objects]
     rows = [
-        _identity(h.ref, h.api_version) | {"status": h.status.value, "message": h.message}
+        _identity(h.ref, h.api_version)
+        | {"status": h.status.value, "message": h.message, "observedAt": now.isoformat()}
         for h in found
     ]
     names = ("apiVersion", "kind", "namespace", "name", "status", "message")
-    _rows(names, [tuple(row[n] for n in names) for row in rows], output)
+    if output is Form.TABLE:
+        table(names, [tuple(row[n] for n in names) for row in rows])
+    else:
+        emit(rows, output)
 
 
 def _identity(ref: ObjectRef, api_version: str) -> dict[str, str]:

@@ -239,3 +239,10 @@ class UsedAsItIs(Terminal):
 
     code = "DST431"
     remedy = "Nothing to do if that is wanted; annotate it distributor.dev/adopt: existing to make it this instance's."
+
+
+class ExpressionFailed(Terminal):
+    """An expression cannot be read, or not be evaluated for this object."""
+
+    code = "DST450"
+    remedy = "Mend the expression; has(object.status.x) says whether a field is there."

@@ -28,6 +28,7 @@ from distributor.health.fields import (
 )
 from distributor.health.plain import is_custom, is_plain
 from distributor.health.pods import pod
+from distributor.health.ruled import NO_RULES, Rulebook
 from distributor.model.health import HealthStatus, ObjectHealth, worst
 from distributor.model.refs import GroupKind, ObjectRef
 
@@ -89,18 +90,22 @@ def health(
     now: datetime | None = None,
     *,
     plain: frozenset[GroupKind] = frozenset(),
+    rulebook: Rulebook = NO_RULES,
 ) -> ObjectHealth:
     """The health of one live object, whatever its shape.
 
     ``now`` is needed for the 15 s that a pod has to be scheduled: without it they count as over.
-    ``plain`` are kinds that never get a status (``plain_kinds``).
+    ``plain`` are kinds that never get a status (``plain_kinds``). The rules of a package come before
+    those of the kind, and after deletion and the observed generation.
     """
     api_version = text(obj, "apiVersion")
     group = api_version.rpartition("/")[0]
     kind = text(obj, "kind")
     ref = ObjectRef(group, kind, text(obj, "metadata", "namespace"), text(obj, "metadata", "name"))
     told = (
-        _told(obj, ref.group_kind, now, plain)
+        _unready(obj, ref.group_kind)
+        or rulebook.told(obj, ref.group_kind)
+        or _told(obj, ref.group_kind, now, plain)
         if api_version and kind and ref.name
         else unknown(
             "This is not a Kubernetes object: apiVersion, kind or metadata.name is missing"
@@ -123,9 +128,9 @@ def aggregate(healths: Iterable[ObjectHealth]) -> HealthStatus:
 def _told(
     obj: Mapping[str, Any], kind: GroupKind, now: datetime | None, plain: frozenset[GroupKind]
 ) -> Told:
-    generic = _generic(obj, kind)
-    if generic is not None:
-        return generic
+    stuck = _stuck(obj)
+    if stuck is not None:
+        return stuck
     if kind == _POD:
         return pod(obj, now)
     rule = RULES.get(kind)
@@ -134,8 +139,8 @@ def _told(
     return _by_ready(obj) or _by_status(obj, kind, plain)
 
 
-def _generic(obj: Mapping[str, Any], kind: GroupKind) -> Told | None:
-    """What holds for every kind: deletion, the observed generation, Reconciling and Stalled."""
+def _unready(obj: Mapping[str, Any], kind: GroupKind) -> Told | None:
+    """What holds for every kind, whatever its rules: deletion, and the observed generation."""
     if text(obj, "metadata", "deletionTimestamp"):
         return Told(HealthStatus.TERMINATING, "Resource scheduled for deletion")
     generation = maybe_number(obj, "metadata", "generation")
@@ -148,6 +153,11 @@ def _generic(obj: Mapping[str, Any], kind: GroupKind) -> Told | None:
         return in_progress(
             f"status.observedGeneration not found: nobody has looked at this {kind.kind} yet"
         )
+    return None
+
+
+def _stuck(obj: Mapping[str, Any]) -> Told | None:
+    """The conditions by which any kind may say that it works on something, or cannot."""
     for c in conditions(obj):
         if c.type == "Reconciling" and c.status == "True":
             return in_progress(c.words)

@@ -38,6 +38,15 @@ def worst(statuses: Iterable[HealthStatus]) -> HealthStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HealthRule:
+    """One rule of a package for a kind: the status that it gives ``when`` a CEL expression over ``object`` holds."""
+
+    status: HealthStatus
+    when: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectHealth:
     """The health of one object, with what to tell a person.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from distributor.model.health import HealthRule
 from distributor.model.hooks import DeclaredHook
 from distributor.model.refs import Digest, GroupKind, ObjectId
 from distributor.model.versions import Version, VersionRange
@@ -159,6 +160,7 @@ class Delivery:
     offline: str = "keep"
     hooks: tuple[DeclaredHook, ...] = ()
     ignore: tuple[IgnoreRule, ...] = ()
+    health: Mapping[GroupKind, tuple[HealthRule, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,15 @@ from datetime import datetime
 
 import orjson
 
-from distributor.health import absent, completion, goes_by_itself, health, plain_kinds
+from distributor.health import (
+    NO_RULES,
+    Rulebook,
+    absent,
+    completion,
+    goes_by_itself,
+    health,
+    plain_kinds,
+)
 from distributor.model.changes import Inventory, LiveObject
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.manifest import Manifest, ManifestSet
@@ -36,13 +44,14 @@ async def observed(
     now = world.clock.now()
     plain = plain_kinds(m.data() for m in desired if m.ref.group_kind == _CRD)
     known = inventory.entries if inventory else {}
+    rulebook = _rulebook(world, work)
     fleeting = frozenset(m.ref for m in desired if goes_by_itself(m))
     before = await _ended_before(world, work) if fleeting else {}
     seen: dict[ObjectRef, ObjectHealth] = {}
     for manifest in desired:
         found = live.get(manifest.ref)
         if found is not None:
-            seen[manifest.ref] = _judged(manifest, found, now, plain)
+            seen[manifest.ref] = _judged(manifest, found, now, plain, rulebook)
             continue
         entry = known.get(manifest.ref)
         applied = entry is not None and entry.uid != "" and entry.digest == manifest.digest
@@ -56,16 +65,27 @@ async def observed(
 
 
 def _judged(
-    manifest: Manifest, found: LiveObject, now: datetime, plain: frozenset[GroupKind]
+    manifest: Manifest,
+    found: LiveObject,
+    now: datetime,
+    plain: frozenset[GroupKind],
+    rulebook: Rulebook,
 ) -> ObjectHealth:
-    told = replace(health(found.data, now, plain=plain), ref=manifest.ref)
+    told = replace(health(found.data, now, plain=plain, rulebook=rulebook), ref=manifest.ref)
     if found.applied != manifest.digest:
         if told.status is HealthStatus.TERMINATING:
             return told
         return replace(told, status=HealthStatus.IN_PROGRESS, message=_EARLIER)
-    if goes_by_itself(manifest) and not _is_suspended(found):
+    ruled = manifest.ref.group_kind in rulebook.rules
+    if goes_by_itself(manifest) and not _is_suspended(found) and not ruled:
         told = replace(completion(found.data, now), ref=manifest.ref)
     return replace(told, revision=manifest.digest)
+
+
+def _rulebook(world: World, work: Work) -> Rulebook:
+    if not work.health or world.expressions is None:
+        return replace(NO_RULES, rules=work.health)
+    return Rulebook(rules=work.health, holds=world.expressions.holds)
 
 
 def _is_suspended(found: LiveObject) -> bool:

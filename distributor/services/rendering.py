@@ -30,6 +30,7 @@ from distributor.render import (
 )
 from distributor.services.failures import Failures, costly
 from distributor.services.gradual import gradually
+from distributor.services.ruling import require_rules
 from distributor.services.world import World
 
 _KEPT_CELLS = 64
@@ -112,6 +113,7 @@ class Renderer:
         """The cell of each cluster that has one; what is wrong with one cluster fails only that."""
         inputs: dict[str, RenderInput] = {}
         try:
+            require_rules(subject.package, self._world.expressions)
             made = Cells(subject.catalog, subject.package, subject.installation, subject.files)
         except DistributorError as error:
             failures.update(dict.fromkeys(clusters, Finding.from_error(error)))

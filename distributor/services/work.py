@@ -10,6 +10,7 @@ from distributor.errors.cluster import Fenced
 from distributor.model.changes import Action, Inventory, Outcome
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, DriftMode
+from distributor.model.health import HealthRule
 from distributor.model.hooks import DeclaredHook, Hook, HookStep, Occasion
 from distributor.model.manifest import ManifestSet
 from distributor.model.package import IgnoreRule, PrunePolicy
@@ -27,7 +28,7 @@ class Work:
     run once a change. ``started_only`` leaves alone a target that this verdict has not reached.
     ``removing`` is true for a removal: then everything in the inventory goes, by the person's request;
     ``former`` is then what the removed revision names, to tell a lost inventory from one never made.
-    ``adopt`` are the field managers whose fields become the instance's own.
+    ``adopt`` are the field managers whose fields become the instance's own, ``health`` the package's rules.
     ``names`` are the instances that there are. ``agreed`` is what people agreed to for this verdict: ``consent``, ``detach``.
     """
 
@@ -52,6 +53,7 @@ class Work:
     drift: DriftMode = DriftMode.HEAL
     agreed: frozenset[Verb] = frozenset()
     names: Collection[str] = ()
+    health: Mapping[GroupKind, tuple[HealthRule, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,7 @@ def work_of(
         adopt=world.adopt_managers,
         ignore=subject.package.delivery.ignore,
         drift=subject.installation.drift or subject.files.environment.drift,
+        health=subject.package.delivery.health,
     )
 
 

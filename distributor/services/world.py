@@ -8,6 +8,7 @@ from distributor.catalog.loading import Loader
 from distributor.ports import (
     Clock,
     Connections,
+    Expressions,
     GitObjects,
     Remote,
     RenderCache,
@@ -24,7 +25,8 @@ class World:
     """Composed by ``app``; ``signer`` is ``None`` for a process that only looks.
 
     ``holder`` names this process' place in claims; ``claim_seconds`` is how long one lasts.
-    ``adopt_managers`` are the field managers whose fields instances take over on clusters.
+    ``adopt_managers`` are the field managers whose fields instances take over on clusters. Without
+    ``expressions``, rules that packages write as such cannot be told.
     """
 
     objects: GitObjects
@@ -44,6 +46,7 @@ class World:
     target_concurrency: int = 16
     seal: Seal = field(default_factory=Seal)
     adopt_managers: frozenset[str] = frozenset()
+    expressions: Expressions | None = None
 
     @property
     def main_ref(self) -> str:
