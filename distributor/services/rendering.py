@@ -113,7 +113,8 @@ class Renderer:
         """The cell of each cluster that has one; what is wrong with one cluster fails only that."""
         inputs: dict[str, RenderInput] = {}
         try:
-            require_rules(subject.package, self._world.expressions)
+            if subject.package.delivery.health:
+                require_rules(subject.package, self._world.expressions)
             made = Cells(subject.catalog, subject.package, subject.installation, subject.files)
         except DistributorError as error:
             failures.update(dict.fromkeys(clusters, Finding.from_error(error)))
