@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-import orjson
-
 from distributor.health import (
     NO_RULES,
     Rulebook,
@@ -17,10 +15,11 @@ from distributor.health import (
     health,
     plain_kinds,
 )
-from distributor.model.changes import Inventory, LiveObject
+from distributor.model.changes import Inventory, InventoryEntry, LiveObject
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.manifest import Manifest, ManifestSet
-from distributor.model.refs import Digest, GroupKind, ObjectRef
+from distributor.model.refs import GroupKind, ObjectRef
+from distributor.services.endings import Endings, endings, remember
 from distributor.services.work import Work
 from distributor.services.world import World
 
@@ -45,23 +44,29 @@ async def observed(
     plain = plain_kinds(m.data() for m in desired if m.ref.group_kind == _CRD)
     known = inventory.entries if inventory else {}
     rulebook = _rulebook(world, work)
-    fleeting = frozenset(m.ref for m in desired if goes_by_itself(m))
-    before = await _ended_before(world, work) if fleeting else {}
-    seen: dict[ObjectRef, ObjectHealth] = {}
+    seen = {m.ref: _judged(m, live[m.ref], now, plain, rulebook) for m in desired if m.ref in live}
+    fleeting = [m for m in desired if goes_by_itself(m)]
+    ended = {
+        live[m.ref].uid: seen[m.ref]
+        for m in fleeting
+        if m.ref in seen and seen[m.ref].revision and seen[m.ref].status in _ENDED
+    }
+    missed = any(m.ref not in live for m in fleeting)
+    before = await endings(world, work) if ended or missed else {}
+    await remember(world, work, before, ended, {entry.uid for entry in known.values()})
     for manifest in desired:
-        found = live.get(manifest.ref)
-        if found is not None:
-            seen[manifest.ref] = _judged(manifest, found, now, plain, rulebook)
-            continue
-        entry = known.get(manifest.ref)
-        applied = entry is not None and entry.uid != "" and entry.digest == manifest.digest
-        last = before.get(manifest.ref)
-        last = last if last is not None and last.revision == manifest.digest else None
-        told = absent(manifest, applied=applied, last=last)
-        seen[manifest.ref] = told if told.observed_at else replace(told, observed_at=now)
-    if fleeting:
-        await _remember(world, work, before, {r: h for r, h in seen.items() if r in fleeting})
-    return tuple(seen.values())
+        if manifest.ref not in live:
+            told = _missing(manifest, known.get(manifest.ref), before)
+            seen[manifest.ref] = told if told.observed_at else replace(told, observed_at=now)
+    return tuple(seen[manifest.ref] for manifest in desired)
+
+
+def _missing(manifest: Manifest, entry: InventoryEntry | None, before: Endings) -> ObjectHealth:
+    if entry is None or entry.uid == "" or entry.digest != manifest.digest:
+        return absent(manifest, applied=False)
+    last = before.get(entry.uid)
+    bound = last is not None and last.revision == manifest.digest
+    return absent(manifest, applied=True, last=last if bound else None)
 
 
 def _judged(
@@ -91,42 +96,3 @@ def _rulebook(world: World, work: Work) -> Rulebook:
 def _is_suspended(found: LiveObject) -> bool:
     spec = found.data.get("spec")
     return isinstance(spec, Mapping) and spec.get("suspend") is True
-
-
-def _key(work: Work) -> str:
-    return f"jobs.ended {work.environment}/{work.instance}/{work.cluster.name}"
-
-
-async def _ended_before(world: World, work: Work) -> dict[ObjectRef, ObjectHealth]:
-    """The ends of Jobs as they were seen; the read model that holds them may have been deleted."""
-    kept: Mapping[str, list[str]] = orjson.loads(await world.store.get(_key(work)) or "{}")
-    return {
-        ObjectRef.parse(text): ObjectHealth(
-            ref=ObjectRef.parse(text),
-            api_version="batch/v1",
-            status=HealthStatus(status),
-            message=message,
-            observed_at=datetime.fromisoformat(at),
-            revision=Digest(revision),
-        )
-        for text, (status, message, revision, at) in kept.items()
-    }
-
-
-async def _remember(
-    world: World,
-    work: Work,
-    before: Mapping[ObjectRef, ObjectHealth],
-    seen: Mapping[ObjectRef, ObjectHealth],
-) -> None:
-    """Keep the ends that were seen now, and those of Jobs that have gone since."""
-    ended = {r: h for r, h in seen.items() if h.status in _ENDED and h.revision and h.observed_at}
-    again = {r for r, h in seen.items() if h.status is HealthStatus.IN_PROGRESS}
-    kept = {**{r: h for r, h in before.items() if r not in again}, **ended}
-    if {r: h.revision for r, h in kept.items()} != {r: h.revision for r, h in before.items()}:
-        rows = {
-            str(r): [h.status.value, h.message, h.revision, h.observed_at.isoformat()]
-            for r, h in kept.items()
-            if h.observed_at is not None
-        }
-        await world.store.set(_key(work), orjson.dumps(rows).decode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -32,10 +33,12 @@ SETTINGS = manifest("ConfigMap")
 JOB = manifest("Job", "batch/v1", spec={"ttlSecondsAfterFinished": 60})
 
 
-def live(of: Manifest, *, applied: str | None = None, **more: Any) -> dict[Any, LiveObject]:
+def live(
+    of: Manifest, *, applied: str | None = None, uid: str = "u", **more: Any
+) -> dict[Any, LiveObject]:
     digest = of.digest if applied is None else Digest(applied)
     found = LiveObject(
-        ref=of.ref, api_version=of.api_version, uid="u", applied=digest, data={**of.data(), **more}
+        ref=of.ref, api_version=of.api_version, uid=uid, applied=digest, data={**of.data(), **more}
     )
     return {of.ref: found}
 
@@ -50,10 +53,10 @@ async def world(tmp_path):
     await store.aclose()
 
 
-async def look(world: World, desired: Manifest, there: dict[Any, LiveObject]):
+async def look(world: World, desired: Manifest, there: dict[Any, LiveObject], uid: str = "u"):
     target = Cluster(name="c1", environment="sit", tier="edge", mode=Mode.PUSH, connection="c1")
     entry = InventoryEntry(
-        ref=desired.ref, api_version=desired.api_version, digest=desired.digest, uid="u"
+        ref=desired.ref, api_version=desired.api_version, digest=desired.digest, uid=uid
     )
     inventory = Inventory(
         environment="sit", instance="shop", cluster="c1", entries={desired.ref: entry}
@@ -132,6 +135,13 @@ async def test_an_end_that_nobody_saw_is_unknown(world):
 
 async def test_a_job_made_anew_is_not_taken_for_the_one_that_ended(world):
     await look(world, JOB, live(JOB, status=COMPLETE))
-    found = await look(world, JOB, live(JOB, status={"startTime": "y", "active": 1}))
-    assert found.status is HealthStatus.IN_PROGRESS
-    assert (await look(world, JOB, {})).status is HealthStatus.UNKNOWN
+    at_work = live(JOB, uid="second", status={"startTime": "y", "active": 1})
+    assert (await look(world, JOB, at_work, "second")).status is HealthStatus.IN_PROGRESS
+    assert (await look(world, JOB, {}, "second")).status is HealthStatus.UNKNOWN
+
+
+async def test_only_ends_that_the_inventory_knows_are_kept(world):
+    for uid in ("first", "second", "third"):
+        await look(world, JOB, live(JOB, uid=uid, status=COMPLETE), uid)
+    kept = await world.store.get("jobs.ended sit/shop/c1")
+    assert set(json.loads(kept)) == {"third"}
