@@ -12,6 +12,7 @@ from pathlib import Path
 from distributor.adapters.branch import BranchConnections, Head
 from distributor.adapters.branch.connections import is_branch
 from distributor.adapters.cache import CacheSettings, DiskRenderCache
+from distributor.adapters.cel import CelExpressions
 from distributor.adapters.clock import SystemClock
 from distributor.adapters.directory import DirectoryConnections
 from distributor.adapters.engine import EnginePool, EngineSettings
@@ -128,6 +129,8 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         claim_seconds=settings.claim_seconds,
         target_concurrency=settings.target_concurrency,
         seal=seal,
+        adopt_managers=settings.adopted(),
+        expressions=CelExpressions(),
     )
 
 

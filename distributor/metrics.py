@@ -21,6 +21,12 @@ RECONCILES = Counter(
 OBJECTS = Counter(
     "distributor_objects", "Objects, by what was done", ("action",), registry=REGISTRY
 )
+DRIFT = Counter(
+    "distributor_drift",
+    "Objects that were not as applied, by what becomes of drift there",
+    ("environment", "mode"),
+    registry=REGISTRY,
+)
 LEDGER_PUSHES = Counter(
     "distributor_ledger_pushes", "Pushes of the ledger, by result", ("result",), registry=REGISTRY
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.package import GroupVersionKind
 from distributor.model.refs import ObjectId, ObjectRef
 from distributor.model.rendering import RenderJob
@@ -192,8 +193,13 @@ class TargetConnection(Protocol):
         """The objects of these that exist."""
         ...
 
-    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
-        """Apply the objects; one outcome each, in order. Errors of single objects are outcomes."""
+    async def apply(
+        self, inventory: Inventory, group: Sequence[Manifest], claims: Claims = NO_CLAIMS
+    ) -> tuple[Outcome, ...]:
+        """Apply the objects; one outcome each, in order. Errors of single objects are outcomes.
+
+        ``claims`` say whose fields become ours; a target that knows no owners of fields passes over them.
+        """
         ...
 
     async def delete(
@@ -349,6 +355,18 @@ class SecretOpener(Protocol):
 
         ``environment`` is where the values go: its key must open the file. All of them or none: raises the errors of ``errors.secrets``, which name ``path`` and never a value.
         """
+        ...
+
+
+class Expressions(Protocol):
+    """Evaluates CEL over one variable, ``object``; cheap enough to be asked of every object."""
+
+    def problem(self, expression: str) -> str:
+        """What is wrong with an expression; empty where nothing is."""
+        ...
+
+    def holds(self, expression: str, obj: Mapping[str, Any]) -> bool:
+        """Whether it is true of an object; raises ``ExpressionFailed`` where it is neither true nor false."""
         ...
 
 

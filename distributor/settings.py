@@ -90,6 +90,15 @@ class Settings:
         512 << 20, "Bytes of memory that one render may take", least=64 << 20
     )
 
+    adopt_managers: str = _setting(
+        "kubectl-client-side-apply,before-first-apply",
+        "Field managers, separated by commas, whose fields packages take over on clusters",
+    )
+
+    def adopted(self) -> frozenset[str]:
+        """The names in ``adopt_managers``."""
+        return frozenset(filter(None, (name.strip() for name in self.adopt_managers.split(","))))
+
     def state_path(self) -> Path:
         """The state folder; its default depends on the repository, so that two never share one."""
         if self.state_dir:

@@ -32,8 +32,6 @@ FIELDS: Mapping[str, tuple[_Field, ...]] = {
         _Field("fits.windowsBuild"),
         _Field("fits.requires"),
         _Field("fits.conflicts"),
-        _Field("delivery.health"),
-        _Field("delivery.ignore"),
         _Field("delivery.offline", ("keep",)),
         _Field("delivery.timeout", ("5m",)),
     ),

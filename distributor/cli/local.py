@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from distributor.adapters.cel import CelExpressions
 from distributor.adapters.engine import EnginePool, EngineSettings
 from distributor.adapters.workspace import PARTS, read_work_tree
 from distributor.catalog.loading import Loader
@@ -37,6 +38,7 @@ from distributor.render import (
     job,
     render_input,
 )
+from distributor.services.ruling import require_rules
 from distributor.settings import Settings
 
 
@@ -118,10 +120,12 @@ class LocalRenderer:
     def __init__(self, local: Local, engine: RenderEngine) -> None:
         self._local = local
         self._engine = engine
+        self._expressions = CelExpressions()
         self._cells: dict[Digest, asyncio.Task[Binder]] = {}
 
     async def bound(self, choice: Choice) -> ManifestSet:
         """The objects of an instance on a cluster; raises what the render rooms and the engine raise."""
+        require_rules(choice.package, self._expressions)
         cell = self._cell(choice)
         task = self._cells.get(cell.digest)
         if task is None:

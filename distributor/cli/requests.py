@@ -41,10 +41,8 @@ class _Wanted:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (promote, approve, rollback, remove, reject, unreject, hold, unhold, ack):
+    for command in (promote, approve, rollback, remove, reject, unreject):
         app.command()(command)
-    for switch in (pause, resume, abort, retry):
-        app.command()(switch)
 
 
 def promote(
@@ -74,7 +72,7 @@ def promote(
     """Ask for a version in an environment: creates and pushes the tag, and may follow it."""
     from distributor.model.tags import Verb
 
-    _ask(
+    ask_for(
         Verb.PROMOTE, environment, instance, version,
         options={"reason": reason, "ticket": ticket, "hotfix": hotfix, "commit": commit},
         sign=sign, wait=timeout if wait else 0, output=output, again=again,
@@ -142,7 +140,7 @@ def rollback(
     """Go back to a revision that was verified in the environment; sets a hold."""
     from distributor.model.tags import Verb
 
-    _ask(
+    ask_for(
         Verb.ROLLBACK, environment, instance, version,
         options={"reason": reason}, sign=sign, wait=timeout if wait else 0, output=output,
     )  # fmt: skip
@@ -160,7 +158,7 @@ def remove(
     """Remove an instance and everything it owns from all its clusters."""
     from distributor.model.tags import Verb
 
-    _ask(
+    ask_for(
         Verb.REMOVE, environment, instance, "",
         options={"reason": reason}, sign=sign, wait=timeout if wait else 0, output=output,
     )  # fmt: skip
@@ -173,7 +171,7 @@ def reject(
     """Veto a version of an app; only `unreject` lifts it."""
     from distributor.model.tags import Verb
 
-    _ask(
+    ask_for(
         Verb.REJECT, environment, app, version, options={"reason": reason}, sign=sign, output=output
     )
 
@@ -185,7 +183,7 @@ def unreject(
     """Lift a veto."""
     from distributor.model.tags import Verb
 
-    _ask(
+    ask_for(
         Verb.UNREJECT,
         environment,
         app,
@@ -196,83 +194,7 @@ def unreject(
     )
 
 
-def hold(
-    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
-    output: Output = Form.TABLE,
-) -> None:  # fmt: skip
-    """Let nothing new in for an instance until `unhold`; rollback and remove still work."""
-    from distributor.model.tags import Verb
-
-    _ask(Verb.HOLD, environment, instance, "", options={"reason": reason}, sign=sign, output=output)
-
-
-def unhold(
-    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
-    output: Output = Form.TABLE,
-) -> None:  # fmt: skip
-    """Lift every hold of an instance."""
-    from distributor.model.tags import Verb
-
-    _ask(
-        Verb.UNHOLD, environment, instance, "", options={"reason": reason}, sign=sign, output=output
-    )
-
-
-def pause(
-    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
-    output: Output = Form.TABLE,
-) -> None:  # fmt: skip
-    """Begin nothing more in a rollout until `resume`; targets that are at work go on."""
-    from distributor.model.tags import Verb
-
-    options: dict[str, str | bool] = {"reason": reason}
-    _ask(Verb.PAUSE, environment, instance, "", options=options, sign=sign, output=output)
-
-
-def resume(
-    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
-    output: Output = Form.TABLE,
-) -> None:  # fmt: skip
-    """Let a paused rollout go on."""
-    from distributor.model.tags import Verb
-
-    options: dict[str, str | bool] = {"reason": reason}
-    _ask(Verb.RESUME, environment, instance, "", options=options, sign=sign, output=output)
-
-
-def abort(
-    environment: Environment, instance: Instance, reason: Reason = "", sign: Sign = None,
-    output: Output = Form.TABLE,
-) -> None:  # fmt: skip
-    """End a rollout as failed: nothing more is begun, and what was reached stays."""
-    from distributor.model.tags import Verb
-
-    options: dict[str, str | bool] = {"reason": reason}
-    _ask(Verb.ABORT, environment, instance, "", options=options, sign=sign, output=output)
-
-
-def retry(
-    environment: Environment, instance: Instance, reason: Reason = "", sign: Sign = None,
-    output: Output = Form.TABLE,
-) -> None:  # fmt: skip
-    """Let a failed rollout go on: targets that failed are tried again, the others are left alone."""
-    from distributor.model.tags import Verb
-
-    options: dict[str, str | bool] = {"reason": reason}
-    _ask(Verb.RETRY, environment, instance, "", options=options, sign=sign, output=output)
-
-
-def ack(
-    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
-    output: Output = Form.TABLE,
-) -> None:  # fmt: skip
-    """Acknowledge moved or deleted tags (or, with `all all`, a rewritten main): decisions go on."""
-    from distributor.model.tags import Verb
-
-    _ask(Verb.ACK, environment, instance, "", options={"reason": reason}, sign=sign, output=output)
-
-
-def _ask(
+def ask_for(
     verb: Verb,
     environment: str,
     instance: str,
@@ -284,6 +206,7 @@ def _ask(
     wait: float = 0,
     again: bool = True,
 ) -> None:
+    """Make one request; with ``wait`` seconds, follow it until it ends. Exits the program with its outcome."""
     from distributor.services.requesting import Ask
 
     _check(str(options.get("reason", "")), str(options.get("ticket", "")))

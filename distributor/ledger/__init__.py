@@ -7,6 +7,7 @@ of a state. What never does: reading or writing Git, decisions, clocks, I/O. Cal
 from distributor.ledger.fold import fold, fold_stream
 from distributor.ledger.queries import (
     BRANCH,
+    agreed,
     approvals,
     newest_verified,
     policy_commit,
@@ -29,6 +30,7 @@ from distributor.ledger.records import decode, decode_genesis, encode, encode_ge
 
 __all__ = [
     "BRANCH",
+    "agreed",
     "approvals",
     "decode",
     "decode_genesis",

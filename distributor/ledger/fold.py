@@ -18,6 +18,7 @@ from distributor.model.ledger import (
     Acknowledged,
     Archived,
     Claimed,
+    Consented,
     Decided,
     FleetChanged,
     Genesis,
@@ -70,6 +71,7 @@ class _Builder:
     switches: list[Thrown] = field(default_factory=list)
     tampered: list[Tampered] = field(default_factory=list)
     archived: set[str] = field(default_factory=set)
+    consents: list[Consented] = field(default_factory=list)
     records: int = 0
     sequence: int = 0
     last_at: datetime | None = None
@@ -99,7 +101,8 @@ class _Builder:
                 assert_never(record)
 
     def _switch(
-        self, record: HoldSet | VetoSet | FleetChanged | Tampered | Acknowledged | Archived
+        self,
+        record: HoldSet | VetoSet | FleetChanged | Tampered | Acknowledged | Archived | Consented,
     ) -> None:
         match record:
             case HoldSet():
@@ -115,8 +118,16 @@ class _Builder:
                 self._acknowledged(record)
             case Archived():
                 self.archived.add(record.ref)
+            case Consented():
+                self._consented(record)
             case _:
                 assert_never(record)
+
+    def _consented(self, record: Consented) -> None:
+        """One that is about another verdict than the last accepted says nothing."""
+        last = self.accepted[-1].sequence if self.accepted else 0
+        if record.sequence == last and record not in self.consents:
+            self.consents.append(record)
 
     def _fleet_changed(self, record: FleetChanged) -> None:
         """A cluster that joined is a target of the accepted revision from then on."""
@@ -149,6 +160,8 @@ class _Builder:
     def _desired(self, verdict: Verdict, at: datetime) -> None:
         if self.accepted:
             self._draft(self.accepted[-1].sequence).end(_ENDS[verdict.verb], at)
+            if not _same(self.accepted[-1], verdict):
+                self.consents.clear()
         self.accepted.append(verdict)
         self.accepted_at[verdict.sequence] = at
         self._draft(verdict.sequence)
@@ -237,7 +250,14 @@ class _Builder:
             records=self.records,
             sequence=self.sequence,
             last_at=self.last_at,
+            consents=tuple(self.consents),
         )
+
+
+def _same(before: Verdict, after: Verdict) -> bool:
+    """Whether the same revision was asked for once more: then what was agreed to still is."""
+    removing = (before.verb is Verb.REMOVE, after.verb is Verb.REMOVE)
+    return before.revision == after.revision and removing in {(True, True), (False, False)}
 
 
 def _resume(base: InstanceState) -> _Builder:
@@ -262,6 +282,7 @@ def _resume(base: InstanceState) -> _Builder:
         records=base.records,
         sequence=base.sequence,
         last_at=base.last_at,
+        consents=list(base.consents),
     )
 
 

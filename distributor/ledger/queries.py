@@ -215,6 +215,14 @@ def refused_ack(state: LedgerState, environment: str, instance: str) -> str:
     return f"{last.outcome.value} {last.ref}: {'; '.join(last.reasons())}"
 
 
+def agreed(state: LedgerState, verdict: Verdict) -> frozenset[Verb]:
+    """What people agreed to for an accepted verdict: ``consent``, ``detach``, both or nothing."""
+    here = state.instance(verdict.environment, verdict.instance)
+    if here.desired is None or here.desired.sequence != verdict.sequence:
+        return frozenset()
+    return frozenset(consented.verb for consented in here.consents)
+
+
 def prev_of(state: LedgerState, environment: str, instance: str) -> str:
     """What the next request's Prev must be: the tag of the last accepted one, or ``none``."""
     desired = state.instance(environment, instance).desired

@@ -156,6 +156,22 @@ class Archived:
     tag: ObjectId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consented:
+    """A person let happen what is not done on the word of a plan alone, for one accepted revision.
+
+    ``verb`` is ``consent`` (guarded deletions, objects taken over) or ``detach`` (what is stuck is let go
+    of). ``sequence`` is the verdict that the person saw.
+    """
+
+    at: datetime
+    verb: Verb
+    by: str
+    sequence: int
+    ref: str = ""
+    reason: str = ""
+
+
 Record = (
     Observed
     | Decided
@@ -167,6 +183,7 @@ Record = (
     | Tampered
     | Acknowledged
     | Archived
+    | Consented
 )
 
 
@@ -220,6 +237,7 @@ class InstanceState:
     records: int = 0
     sequence: int = 0  # the highest one in this file
     last_at: datetime | None = None
+    consents: tuple[Consented, ...] = ()  # those that stand for what is desired now
 
     @property
     def desired(self) -> Verdict | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from distributor.model.health import HealthRule
 from distributor.model.hooks import DeclaredHook
 from distributor.model.refs import Digest, GroupKind, ObjectId
 from distributor.model.versions import Version, VersionRange
@@ -133,6 +134,21 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IgnoreRule:
+    """Fields of objects that others may change: it is no drift, and is left as it is.
+
+    ``fields`` are JSON pointers, where a step into a list may name the entry by its keys; none means every
+    field of ``managers``. With ``managers`` only what these own is ignored. An empty name means any.
+    """
+
+    kind: GroupKind
+    name: str = ""
+    fields: tuple[str, ...] = ()
+    managers: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """How objects are delivered: prune policy by kind, and how long a target may take (seconds)."""
 
@@ -143,6 +159,8 @@ class Delivery:
     )  # ObjectRef text -> texts
     offline: str = "keep"
     hooks: tuple[DeclaredHook, ...] = ()
+    ignore: tuple[IgnoreRule, ...] = ()
+    health: Mapping[GroupKind, tuple[HealthRule, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

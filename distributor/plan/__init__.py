@@ -6,7 +6,9 @@ a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan)
 """
 
 from distributor.plan.applying import GROUND, apply_plan, dependents
-from distributor.plan.changing import NEVER_OURS, changes
+from distributor.plan.changing import FORGOTTEN, changes
+from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
+from distributor.plan.dependencies import asks_for_order
 from distributor.plan.drift import Drifted, FieldDrift, diff
 from distributor.plan.guards import guard
 from distributor.plan.hooks import (
@@ -22,28 +24,39 @@ from distributor.plan.hooks import (
     removable,
     schedule,
 )
-from distributor.plan.inventories import confirmed, narrowed, seen_uids, widened
-from distributor.plan.order import ordered
+from distributor.plan.ignoring import rules_for, spec_of, suggested, yielding
+from distributor.plan.inventories import confirmed, narrowed, says_the_same, seen_uids, widened
+from distributor.plan.managed import handed_over, rewritten
+from distributor.plan.order import NAMESPACE, ordered
+from distributor.plan.ownership import OUR_MANAGER
 from distributor.plan.printing import text
 from distributor.plan.sets import Comparison, compare
 
 __all__ = [
+    "FORGOTTEN",
     "GROUND",
-    "NEVER_OURS",
+    "HANDED_OVER",
+    "HAND_OVER_MANAGER",
+    "NAMESPACE",
+    "OUR_MANAGER",
     "REMOVED",
+    "TAKE_OVER",
     "Comparison",
     "Drifted",
     "FieldDrift",
     "Judged",
     "Move",
     "apply_plan",
+    "asks_for_order",
     "changes",
+    "claim",
     "compare",
     "confirmed",
     "dependents",
     "diff",
     "ended",
     "guard",
+    "handed_over",
     "judge",
     "marked",
     "narrowed",
@@ -52,8 +65,14 @@ __all__ = [
     "ordered",
     "remaining",
     "removable",
+    "rewritten",
+    "rules_for",
+    "says_the_same",
     "schedule",
     "seen_uids",
+    "spec_of",
+    "suggested",
     "text",
     "widened",
+    "yielding",
 ]

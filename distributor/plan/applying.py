@@ -60,6 +60,8 @@ def apply_plan(
         prune=_prune_groups(changes),
         unchanged=ordered(_manifests(changes, Action.UNCHANGED)),
         dependencies={ref: found for ref, found in edges.items() if found},
+        claims={c.ref: c.claim for c in changes.changes if c.claim is not None},
+        recreates=frozenset(c.ref for c in changes.changes if c.recreates),
     )
 
 

@@ -29,13 +29,15 @@ class Ownership:
     known: bool
     owners: Mapping[Path, frozenset[str]]
 
+    def holders(self, path: Path) -> frozenset[str]:
+        """All managers of the field, or of the nearest thing above it that any owns."""
+        ends = range(len(path), 0, -1)
+        return next((self.owners[path[:n]] for n in ends if self.owners.get(path[:n])), frozenset())
+
     def others(self, path: Path, us: str) -> tuple[str, ...]:
         """Managers but ``us`` of the field or of the nearest thing above it, where ``us`` is none."""
-        for end in range(len(path), 0, -1):
-            found = self.owners.get(path[:end])
-            if found:
-                return () if us in found else tuple(sorted(found))
-        return ()
+        found = self.holders(path)
+        return () if us in found else tuple(sorted(found))
 
     def leaves(self, manager: str) -> tuple[Path, ...]:
         """The fields of one manager that hold no other field of it, in order."""

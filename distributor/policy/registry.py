@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from distributor.model.promotion import GateAnswer
-from distributor.model.tags import Verb
+from distributor.model.tags import CONSENTS, Verb
 from distributor.policy.facts import GateFacts, PolicyView
 from distributor.policy.gates import (
     approvals,
@@ -29,12 +29,8 @@ _DEPLOY = frozenset({Verb.PROMOTE, Verb.ROLLBACK})
 _CHANGE = _DEPLOY | {Verb.REMOVE}
 
 _ROLLOUT = frozenset({Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY})
-
-SUPPORTED = (
-    _CHANGE
-    | _ROLLOUT
-    | {Verb.APPROVE, Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK}
-)
+_SWITCH = {Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK}
+SUPPORTED = _CHANGE | _ROLLOUT | _SWITCH | CONSENTS | {Verb.APPROVE}
 """The verbs that are decided; all others are refused once it is known who asks."""
 
 

@@ -14,6 +14,7 @@ from distributor.errors.policy import GateCrashed
 from distributor.model.fleet import ALL
 from distributor.model.ledger import (
     Acknowledged,
+    Consented,
     Decided,
     HoldSet,
     Key,
@@ -300,6 +301,13 @@ class Decider:
             case Verb.ACK:
                 alarms = snapshot.ledger.instance(verdict.environment, verdict.instance).tampered
                 return [Acknowledged(at=now, ref=a.ref, by=by, tag_ref=ref) for a in alarms]
+            case Verb.CONSENT | Verb.DETACH if case.verdict_before is not None:
+                about = case.verdict_before.sequence
+                return [
+                    Consented(
+                        at=now, verb=verdict.verb, by=by, sequence=about, ref=ref, reason=reason
+                    )
+                ]
             case _:
                 return []
 

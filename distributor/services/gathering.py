@@ -27,7 +27,7 @@ from distributor.model.manifest import ManifestSet
 from distributor.model.package import Package
 from distributor.model.promotion import Revision, Verdict
 from distributor.model.refs import Digest, ObjectId
-from distributor.model.tags import ObservedTag, Request, Verb
+from distributor.model.tags import CONSENTS, ObservedTag, Request, Verb
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
 from distributor.policy import Approval, EnvironmentFact, GateFacts
@@ -134,6 +134,9 @@ class Gatherer:
                     revision=running,
                 )
                 return replace(case, facts=facts, **self._pinned_again(desired))
+            case verb if verb in CONSENTS and desired and (accepted := desired.revision):
+                facts = replace(case.facts, app=accepted.app, revision=accepted)
+                return replace(case, facts=replace(facts, instance_exists=True))
             case _:
                 found = installations(snapshot.catalog, name.environment).get(name.instance)
                 app = found.app if found else running.app if running else ""

@@ -14,6 +14,7 @@ from distributor.errors.cluster import (
     InventoryBroken,
     TargetNotWritable,
 )
+from distributor.health import goes_by_itself
 from distributor.model.changes import (
     Actuation,
     ChangeSet,
@@ -25,13 +26,14 @@ from distributor.model.changes import (
 from distributor.model.findings import Finding, errors
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import Moment
-from distributor.model.refs import Digest, ObjectId
+from distributor.model.refs import Digest, ObjectId, ObjectRef
 from distributor.plan import (
-    NEVER_OURS,
+    FORGOTTEN,
     apply_plan,
     confirmed,
     narrowed,
     remaining,
+    says_the_same,
     schedule,
     seen_uids,
 )
@@ -45,9 +47,10 @@ from distributor.services.comparing import (
     scope_of,
     wide,
 )
-from distributor.services.hooking import finished, run_hooks
+from distributor.services.drift_modes import look_for_drift
+from distributor.services.hooking import finished, run_failure_hooks, run_hooks
 from distributor.services.observing import observed
-from distributor.services.work import Run, Work
+from distributor.services.work import Run, Scope, Work
 from distributor.services.world import World
 
 
@@ -107,31 +110,38 @@ async def _reconcile(
     if work.started_only and (inventory is None or inventory.sequence < work.sequence):
         return _report(world, work, Actuation.PENDING)
     scope = scope_of(connection, work)
-    if inventory is not None and _is_settled(inventory, work):
-        planned, live = await changes_of(connection, work, scope, inventory)
-        if planned.empty:
-            health = (
-                () if connection.delivered_only else observed(world, inventory, scope.members, live)
-            )
-            return _settled(world, work, connection, planned=planned, health=health)
+    drift: tuple[str, ...] = ()
+    if inventory is not None and _is_settled(inventory, work, scope):
+        looked = await look_for_drift(connection, work, scope, inventory)
+        drift = looked.drift
+        if looked.planned.empty:
+            live = looked.live
+            told = not connection.delivered_only
+            health = await observed(world, work, inventory, scope.members, live) if told else ()
+            report = _settled(world, work, connection, planned=looked.planned, health=health)
+            return replace(report, drift=drift)
     await _allowed(before_write)
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
     begin = wide(work, scope, inventory, occasion, steps)
+    if begin != inventory:
+        begin = await connection.write_inventory(begin)
     run = Run(
         world=world,
         connection=connection,
         work=work,
         scope=scope,
         steps=steps,
-        inventory=await connection.write_inventory(begin),
+        inventory=begin,
+        occasion=occasion,
     )
     # Looked at only now: since that write, whoever came before begins nothing more here.
-    planned, _ = await changes_of(connection, work, scope, inventory)
+    planned, live = await changes_of(connection, work, scope, inventory)
+    run.uids = {ref: there.uid for ref, there in live.items() if there.owner == work.owner}
     report = await _carried_out(run, planned)
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
-    return report
+    return replace(report, drift=drift)
 
 
 async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
@@ -144,6 +154,8 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
     if later and not (run.failed or at_work) and _current(seen):
         at_work = await run_hooks(run, Moment.POST)
         await _narrow(run, planned, whole=whole and not (at_work or run.failed))
+    if any(o.error is not None and not o.retryable for o in run.outcomes):
+        at_work = await run_failure_hooks(run) or at_work
     bad = bool(run.failed or errors(planned.findings))
     waits = at_work is not None and at_work.status is not HealthStatus.FAILED
     actuation = Actuation.APPLYING if waits else Actuation.APPLIED
@@ -184,16 +196,18 @@ async def _seen(run: Run, at_work: ObjectHealth | None) -> tuple[ObjectHealth, .
         return ()
     members = run.scope.members
     entries = [e for e in run.inventory.entries.values() if e.ref in members.refs()]
-    return observed(run.world, run.inventory, members, await run.connection.read_live(entries))
+    live = await run.connection.read_live(entries)
+    return await observed(run.world, run.work, run.inventory, members, live)
 
 
 def _current(seen: tuple[ObjectHealth, ...]) -> bool:
     return all(h.status is HealthStatus.CURRENT for h in seen)
 
 
-def _is_settled(inventory: Inventory, work: Work) -> bool:
-    """Whether the inventory says that all of this was applied before."""
-    return (inventory.sequence, inventory.applied) == (work.sequence, work.desired.digest)
+def _is_settled(inventory: Inventory, work: Work, scope: Scope) -> bool:
+    """Whether the inventory says that this was begun, and nothing of it is under way."""
+    same = says_the_same(inventory, scope.members)
+    return inventory.sequence == work.sequence and same
 
 
 async def _allowed(before_write: BeforeWrite | None) -> None:
@@ -227,14 +241,28 @@ def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> N
 
 
 async def _narrow(run: Run, planned: ChangeSet, *, whole: bool) -> None:
-    """Take confirmed deletions out of the inventory, and say what is now carried out in full."""
+    """Take confirmed deletions out of the inventory, and say whether the change is carried out in full.
+
+    It is written only for that: uids that the target gave come along with the next write, but for those
+    of objects that go by themselves, of which nothing else would tell that they were there.
+    """
     applied = run.work.desired.digest if whole else Digest("")
-    gone = confirmed(run.outcomes) | {c.ref for c in planned.changes if c.reason == NEVER_OURS}
-    narrow = narrowed(run.inventory, gone, applied, seen_uids(run.outcomes))
+    gone = confirmed(run.outcomes) | {c.ref for c in planned.changes if c.reason in FORGOTTEN}
+    uids = {**run.uids, **seen_uids(run.outcomes)}
+    narrow = narrowed(run.inventory, gone, applied, uids)
     if whole:
         narrow = replace(narrow, hooks=await finished(run, narrow.hooks))
-    if narrow != run.inventory:
+    elif narrow.hooks.occasion is None:
+        narrow = replace(narrow, hooks=replace(narrow.hooks, occasion=run.occasion))
+    fleeting = frozenset(m.ref for m in run.scope.members if goes_by_itself(m))
+    if _told(narrow, fleeting) != _told(run.inventory, fleeting):
         run.inventory = await run.connection.write_inventory(narrow)
+
+
+def _told(inventory: Inventory, fleeting: frozenset[ObjectRef]) -> object:
+    """What of an inventory is worth a write."""
+    uids = {ref: inventory.entries[ref].uid for ref in fleeting if ref in inventory.entries}
+    return (inventory.entries.keys(), inventory.hooks, uids)
 
 
 def _settled(

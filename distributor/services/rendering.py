@@ -32,6 +32,7 @@ from distributor.render import (
 )
 from distributor.services.failures import Failures, costly
 from distributor.services.gradual import gradually
+from distributor.services.ruling import require_rules
 from distributor.services.world import World
 
 _KEPT_CELLS = 64
@@ -120,6 +121,8 @@ class Renderer:
         """The cell of each cluster that has one; what is wrong with one cluster fails only that."""
         inputs: dict[str, RenderInput] = {}
         try:
+            if subject.package.delivery.health:
+                require_rules(subject.package, self._world.expressions)
             made = Cells(subject.catalog, subject.package, subject.installation, subject.files)
         except DistributorError as error:
             failures.update(dict.fromkeys(clusters, Finding.from_error(error)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from weakref import WeakValueDictionary
 
@@ -13,7 +13,7 @@ import orjson
 
 from distributor import log
 from distributor.errors import DistributorError
-from distributor.ledger import switches
+from distributor.ledger import agreed, switches
 from distributor.model.changes import TargetReport
 from distributor.model.ledger import InstanceState, Key
 from distributor.model.rollout import (
@@ -29,6 +29,7 @@ from distributor.model.rollout import (
     Tick,
     WakeAt,
 )
+from distributor.model.tags import Verb
 from distributor.ports import StoredRollout, StoredTarget
 from distributor.rollout import (
     advance_all,
@@ -114,6 +115,10 @@ class Runner:
     def busy(self) -> bool:
         """Whether anything is under way that does not wait for a time."""
         return bool(self._active) or not self._events.empty()
+
+    def agreed(self) -> frozenset[Verb]:
+        """What people agreed to for this verdict by now."""
+        return agreed(self._tools.claims.book.state, self.desired.verdict)
 
     def nudge(self) -> None:
         """Ask every target that owes the revision or failed now, however long it was to wait."""
@@ -303,7 +308,7 @@ class Runner:
             report = await reconcile_desired(
                 world,
                 self._tools.renderer,
-                self.desired,
+                replace(self.desired, agreed=self.agreed()),
                 target,
                 before_write=lambda: self._tools.claims.ensure(self.key),  # back in reach only now
             )

@@ -9,10 +9,12 @@ from datetime import datetime
 from distributor import log
 from distributor.errors import DistributorError
 from distributor.errors.rollout import StateBroken
+from distributor.model.changes import TargetReport
 from distributor.model.fleet import Cluster
 from distributor.model.ledger import Key, LedgerState, Step
 from distributor.model.promotion import Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState, Superseded, TargetStage
+from distributor.model.tags import Verb
 from distributor.rollout import decode, start, thawed
 from distributor.services.claiming import Claims
 from distributor.services.desired import Desired, read_desired
@@ -26,6 +28,8 @@ from distributor.services.world import World
 _WAITING = frozenset({RolloutPhase.UNVERIFIED, RolloutPhase.PAUSED})
 _BATCH = 256
 """Targets of one instance that a resync has under way at most, so that memory stays bounded."""
+_LINES = 5
+"""Objects that one event about drift names at most."""
 WakeAt = Callable[[str, datetime, Callable[[], None]], None]
 
 
@@ -48,6 +52,8 @@ class Rollouts:
         )
         self._runners: dict[Key, Runner] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._reported: dict[tuple[str, str, str], str] = {}  # drift that was told and is there yet
+        self._agreed: dict[Key, frozenset[Verb]] = {}
         self._changed = asyncio.Event()
         self._stopped = False
         self._log = log.get("rollouts")
@@ -67,6 +73,7 @@ class Rollouts:
                 continue
             if runner is not None and runner.state.sequence == desired.sequence:
                 runner.heed()
+                self._listen(key, runner)
                 continue
             if runner is not None:
                 await self._end(key, Superseded(sequence=desired.sequence))
@@ -77,6 +84,13 @@ class Rollouts:
                 self._known(saved.state) if saved and saved.sequence == desired.sequence else None
             )
             await self._begin(key, desired, known)
+
+    def _listen(self, key: Key, runner: Runner | None) -> None:
+        """What a person agreed to in between may be what a target failed for: ask again at once."""
+        now = runner.agreed() if runner is not None else frozenset()
+        if runner is not None and now != self._agreed.get(key, frozenset()):
+            runner.nudge()
+        self._agreed[key] = now
 
     def _known(self, saved: bytes) -> RolloutState | None:
         """A saved state; its clocks start anew, because nobody worked in between. A broken one is none."""
@@ -206,15 +220,31 @@ class Rollouts:
             await self._world.store.save_targets([target_row(report, desired)])
         except DistributorError as error:
             self._log.warning("what was seen could not be kept", error=str(error))
+        await self._tell_drift(verdict, cluster.name, report)
+
+    async def _tell_drift(self, verdict: Verdict, cluster: str, report: TargetReport) -> None:
+        """Drift that was healed, each time; drift that is only reported, once as long as it is the same."""
+        place = (verdict.environment, verdict.instance, cluster)
         changed = sum(o.error is None for o in report.outcomes)
-        if changed:
+        shown = _shown(report.drift)
+        before, now = self._reported.pop(place, ""), "" if report.outcomes else shown
+        if now:
+            self._reported[place] = now
+        kind = "healed" if changed else "drift"
+        text = f"{changed} objects brought back: {shown}".removesuffix(": ") if changed else now
+        if text and text != before:
             await self._tools.journal.tell(
-                "healed",
-                f"{changed} objects brought back",
+                kind,
+                text,
                 environment=verdict.environment,
                 instance=verdict.instance,
-                cluster=cluster.name,
+                cluster=cluster,
             )
+
+
+def _shown(lines: tuple[str, ...]) -> str:
+    more = len(lines) - _LINES
+    return "; ".join(lines[:_LINES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _stuck(state: RolloutState) -> bool:

@@ -17,6 +17,7 @@ from distributor.model.ledger import (
     Acknowledged,
     Archived,
     Claimed,
+    Consented,
     Decided,
     FleetChanged,
     HoldSet,
@@ -51,6 +52,7 @@ _Shown = (
     | Tampered
     | Acknowledged
     | Archived
+    | Consented
 )
 """The records that are told."""
 
@@ -277,11 +279,8 @@ def _told(key: Key, record: _Shown) -> Told:  # noqa: PLR0911 - one answer a kin
                 text=" ".join(text.split()),
                 sequence=record.sequence,
             )
-        case HoldSet():
-            kind = "hold" if record.on else "unhold"
-            return Told(
-                at=record.at, kind=kind, text=f"{place} {record.reason}".strip(), by=record.by
-            )
+        case HoldSet() | Consented():
+            return _switched(place, record)
         case VetoSet():
             kind = "veto" if record.on else "unveto"
             text = f"{record.app} {record.version} in {key[0]} {record.reason}".strip()
@@ -300,6 +299,15 @@ def _told(key: Key, record: _Shown) -> Told:  # noqa: PLR0911 - one answer a kin
             return Told(at=record.at, kind="archived", text=record.ref)
         case _:
             assert_never(record)
+
+
+def _switched(place: str, record: HoldSet | Consented) -> Told:
+    text = f"{place} {record.reason}".strip()
+    if isinstance(record, Consented):
+        kind, about = record.verb.value, record.sequence
+        return Told(at=record.at, kind=kind, text=text, by=record.by, sequence=about)
+    kind = "hold" if record.on else "unhold"
+    return Told(at=record.at, kind=kind, text=text, by=record.by)
 
 
 def _verdict(at: datetime, verdict: Verdict) -> Told:

@@ -43,11 +43,13 @@ async def reconcile_desired(
         removing
     ):  # what cannot be rendered any more can still be removed: the inventory says what it is
         work = work_of(world, desired.subject, cluster, ManifestSet.of(()), verdict)
-        return await reconcile_target(world, replace(work, former=manifests), before_write)
+        work = replace(work, former=manifests, agreed=desired.agreed, names=desired.names)
+        return await reconcile_target(world, work, before_write)
     if finding is not None:
         return _unrendered(world, desired, cluster, finding)
     work = work_of(world, desired.subject, cluster, manifests, verdict)
-    return await reconcile_target(world, replace(work, started_only=started_only), before_write)
+    work = replace(work, started_only=started_only, agreed=desired.agreed, names=desired.names)
+    return await reconcile_target(world, work, before_write)
 
 
 async def _rendered(
@@ -89,6 +91,10 @@ def work_of(
         depends_on=subject.package.delivery.depends_on,
         hooks=subject.package.delivery.hooks,
         removing=verdict is not None and verdict.verb is Verb.REMOVE,
+        adopt=world.adopt_managers,
+        ignore=subject.package.delivery.ignore,
+        drift=subject.installation.drift or subject.files.environment.drift,
+        health=subject.package.delivery.health,
     )
 
 

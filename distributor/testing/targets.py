@@ -17,6 +17,7 @@ from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObj
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest
+from distributor.model.ownership import NO_CLAIMS, Claim, Claims
 from distributor.model.refs import ObjectRef
 from distributor.render.applyset import PART_OF, applyset_id
 
@@ -27,7 +28,7 @@ class MemoryCluster:
 
     ``fail`` is called with the name of each step before it is done, and may raise. ``refuse`` maps
     objects to the error that applying or deleting them gives. ``statuses`` are what controllers would
-    write, by object. ``calls`` lists the steps in order.
+    write, by object. ``calls`` lists the steps in order, ``claims`` what was to become of fields' owners.
     """
 
     name: str
@@ -37,6 +38,7 @@ class MemoryCluster:
     statuses: dict[ObjectRef, Mapping[str, Any]] = field(default_factory=dict)
     fail: Callable[[str], None] = lambda _step: None
     calls: list[str] = field(default_factory=list)
+    claims: dict[ObjectRef, Claim] = field(default_factory=dict)
     writes: int = 0
 
     def step(self, name: str) -> None:
@@ -96,9 +98,12 @@ class MemoryTarget:
         status = self.cluster.statuses.get(found.ref)
         return found if status is None else replace(found, data={**found.data, "status": status})
 
-    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
+    async def apply(
+        self, inventory: Inventory, group: Sequence[Manifest], claims: Claims = NO_CLAIMS
+    ) -> tuple[Outcome, ...]:
         """Keep the objects, each with an outcome; as lax as an API server: the caller fences."""
         self.cluster.step(f"apply {inventory.instance}")
+        self.cluster.claims.update(claims)
         return tuple(self._apply(manifest) for manifest in group)
 
     async def delete(

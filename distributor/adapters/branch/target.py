@@ -16,6 +16,7 @@ from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.inventories import from_json, to_json
 from distributor.model.manifest import Manifest, body_digest
+from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import GroupKind, ObjectId, ObjectRef, is_label
 from distributor.ports import TreeChange
 from distributor.render.documents import delivered, dump
@@ -75,8 +76,11 @@ class BranchTarget:
         found = self._tree(await self._head.tree()).live(entry.ref for entry in entries)
         return {ref: delivered(manifest) for ref, manifest in found.items()}
 
-    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
+    async def apply(
+        self, inventory: Inventory, group: Sequence[Manifest], claims: Claims = NO_CLAIMS
+    ) -> tuple[Outcome, ...]:
         """Write all objects in one commit; a Secret with values is never written."""
+        del claims  # a file has no owners of fields
         instance = inventory.instance
         writable = [m for m in group if not _has_values(m)]
         done: dict[ObjectRef, Action] = {}

@@ -15,6 +15,7 @@ from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObj
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, Flavour
 from distributor.model.manifest import Manifest
+from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import ObjectRef, is_label
 from distributor.render.documents import delivered
 
@@ -49,8 +50,11 @@ class DirectoryTarget:
         """
         return await asyncio.to_thread(self._read_live, entries)
 
-    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
+    async def apply(
+        self, inventory: Inventory, group: Sequence[Manifest], claims: Claims = NO_CLAIMS
+    ) -> tuple[Outcome, ...]:
         """Write the objects beside those that are there already."""
+        del claims  # a file has no owners of fields
         return await asyncio.to_thread(self._apply, inventory, group)
 
     async def delete(

@@ -15,6 +15,7 @@ from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.adapters.kube.transport import Transport
 from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome
 from distributor.model.manifest import Manifest
+from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import ObjectRef
 
 
@@ -62,12 +63,14 @@ class KubeTarget:
         """The objects of these that exist, whole."""
         return await self._reader.read(entries)
 
-    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
-        """Server-side apply, never by force."""
+    async def apply(
+        self, inventory: Inventory, group: Sequence[Manifest], claims: Claims = NO_CLAIMS
+    ) -> tuple[Outcome, ...]:
+        """Server-side apply; by force only where an object's claim allows it."""
         del (
             inventory
         )  # its guard is the write before this; the caller reads it again before each phase
-        return await self._applier.apply(group)
+        return await self._applier.apply(group, claims)
 
     async def delete(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]

@@ -13,7 +13,7 @@ from distributor.model.fleet import Environment, Pipeline, PipelineStep, VerifyR
 from distributor.model.policy import GateBinding, PolicySet, Role, SignerEntry
 from distributor.model.promotion import GateAnswer, Revision
 from distributor.model.refs import Digest, ObjectId
-from distributor.model.tags import Request, TagName, TagObject, Trailers, Verb
+from distributor.model.tags import CONSENTS, Request, TagName, TagObject, Trailers, Verb
 from distributor.policy import (
     EnvironmentFact,
     GateFacts,
@@ -114,6 +114,8 @@ def request(
 ) -> Request:
     chained = verb in (Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE)
     own = Trailers(app="shop", digest=REVISION.digest, prev=PREV) if chained else Trailers()
+    if verb in CONSENTS:
+        own = Trailers(app="shop", digest=REVISION.digest, config=REVISION.config)
     versioned = verb in (Verb.PROMOTE, Verb.ROLLBACK, Verb.REJECT, Verb.UNREJECT, Verb.APPROVE)
     name = TagName(
         verb=verb,

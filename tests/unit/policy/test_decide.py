@@ -32,7 +32,9 @@ from tests.unit.policy.facts import ACCEPTED, ADA, GOOD, MAIN, NOW, bound, reque
 
 CHANGING = (Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE)
 ROLLOUT = (Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY)
-SWITCHING = (Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK)
+SWITCHING = (
+    Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK, Verb.CONSENT, Verb.DETACH
+)  # fmt: skip
 
 
 def decided(facts: GateFacts) -> tuple[VerdictOutcome, tuple[GateAnswer, ...]]:

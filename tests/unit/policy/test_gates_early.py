@@ -61,6 +61,25 @@ def test_binding(facts: GateFacts, expected: list[str]) -> None:
     assert codes(1, facts) == expected
 
 
+AGREED = Trailers(app="shop", digest=REVISION.digest, config=REVISION.config)
+
+
+@pytest.mark.parametrize("verb", [Verb.CONSENT, Verb.DETACH])
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"trailers": AGREED}, []),
+        ({"trailers": Trailers()}, ["DST205"]),
+        ({"trailers": replace(AGREED, config=digest("9"))}, ["DST205"]),
+        ({"trailers": AGREED, "revision": None}, ["DST201"]),
+    ],
+)
+def test_a_consent_names_the_revision_that_was_accepted(
+    verb: Verb, more: dict[str, Any], expected: list[str]
+) -> None:
+    assert codes(1, facts_of(verb, **more)) == expected
+
+
 def test_an_environment_younger_than_the_accepted_policy_is_known_by_main() -> None:
     older = replace(ACCEPTED, environments={"sit": MAIN.environments["sit"]}, pipeline=None)
     assert codes(1, replace(GOOD, policies=(MAIN, older))) == []

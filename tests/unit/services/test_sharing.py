@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from distributor.errors.render import BadManifest
 from distributor.model.catalog import Catalog, EnvironmentFiles
 from distributor.model.findings import Finding, Severity
 from distributor.model.fleet import Cluster, Environment, Installation, Mode
+from distributor.model.ledger import Genesis, InstanceState, LedgerState
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.promotion import Revision, Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId
@@ -19,6 +21,7 @@ from distributor.services.rendering import Rendered, Subject
 from distributor.services.sharing import Sharing
 from distributor.testing.trees import MemoryTrees
 
+GENESIS = Genesis(at=datetime(2026, 1, 1, tzinfo=UTC), main=ObjectId(""), key="")
 HEAD = "apiVersion: distributor.dev/v1alpha1\n"
 CLUSTERS = {"a1": "edge", "a2": "edge", "b1": "slim"}
 PACKAGE = """kind: Package
@@ -91,8 +94,9 @@ def sharing(renderer: Fixed, *, verb: Verb = Verb.PROMOTE, pin: bool = True, **k
         revision=Revision(app="other", version="1.0.0", digest=Digest("d"), config=Digest("c")),
     )  # fmt: skip
     where = (key.get("environment", "sit"), key.get("instance", "other"))
+    state = InstanceState(environment=where[0], instance=where[1], accepted=(verdict,))
     book = SimpleNamespace(
-        state=SimpleNamespace(instances={where: SimpleNamespace(desired=verdict)}),
+        state=LedgerState(head=ObjectId(""), genesis=GENESIS, instances={where: state}),
         pinned=lambda *_: tree if pin else None,
     )
     return Sharing(SimpleNamespace(loader=Loader(trees)), book, renderer)

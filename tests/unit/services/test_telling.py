@@ -139,7 +139,7 @@ async def test_a_failed_folder_was_not_delivered():
     assert not any(link.ok for link in await failed.links("apply", "health"))
     done = Told(ACCEPTED, seen=report(7, delivered=True))
     (health,) = await done.links("health")
-    assert health.text == "c1: delivered; a directory cannot show health"
+    assert health.text == "c1: delivered; a folder or branch cannot show health"
 
 
 async def test_a_warning_is_told_and_holds_nothing_up():
