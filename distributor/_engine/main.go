@@ -2,8 +2,9 @@
 //
 // It reads framed requests on standard input and writes framed answers on standard output, one
 // after the other (frame.go describes the frames). It never reads a disk, never opens a socket and
-// never starts a program: every input arrives in the request, and confine holds it to that. One process serves one request at a
-// time; the caller runs several processes and kills one that takes too long.
+// never starts a program: every input arrives in the request, and confine holds it to that. One
+// process serves one request at a time; the caller runs several processes and kills one that takes
+// too long.
 package main
 
 import (
@@ -44,7 +45,7 @@ func parseFlags() Limits {
 	flag.IntVar(&limits.MaxInput, "max-input", limits.MaxInput, "bytes of one request's files")
 	flag.IntVar(&limits.MaxOutput, "max-output", limits.MaxOutput, "bytes of one answer's objects")
 	flag.IntVar(&limits.MaxDepth, "max-depth", limits.MaxDepth, "nesting of one document")
-	flag.Int64Var(&limits.SoftMemory, "soft-memory", limits.SoftMemory, "bytes at which the collector works harder")
+	flag.Int64Var(&limits.SoftMemory, "soft-memory", limits.SoftMemory, "bytes at which the collector works")
 	flag.Int64Var(&limits.HardMemory, "hard-memory", limits.HardMemory, "bytes of heap at which the process exits")
 	flag.DurationVar(&limits.MaxCPU, "max-cpu", limits.MaxCPU, "processor time of one request; 0 bounds nothing")
 	flag.Parse()
