@@ -5,6 +5,19 @@
 // never starts a program: every input arrives in the request, and confine holds it to that. One
 // process serves one request at a time; the caller runs several processes and kills one that takes
 // too long.
+//
+// Where to look, in the order in which a request passes:
+//
+//	main, frame, request      the process, its frames, the fields of a request
+//	render                    one job: a base by its renderer, layers and patches over it
+//	scan, cost, archives      what is refused before a library reads it, and why it would cost too much
+//	kustomize, treefs         a kustomization, and the files it sees
+//	helm, helmcharts          a chart, alone or as an entry of a kustomization
+//	impure, steady, scope, chartfiles, nofiles   what makes a chart a pure function of its input
+//	schema, schemacost        values.schema.json
+//	yaml, json, scalar        text to nodes, nodes to the JSON of the answer
+//	limits, usage, sandbox    what a render may take, and what the system holds it to
+//	errors, identity          codes of refusals; the version that caches are keyed by
 package main
 
 import (
