@@ -11,7 +11,7 @@
 //	main, frame, request      the process, its frames, the fields of a request
 //	render                    one job: a base by its renderer, layers and patches over it
 //	scan, cost, archives      what is refused before a library reads it, and why it would cost too much
-//	kustomize, treefs         a kustomization, and the files it sees
+//	kustomize, treefs, labels a kustomization, the files it sees, and a step that it need not take
 //	helm, helmcharts          a chart, alone or as an entry of a kustomization
 //	impure, steady, scope, chartfiles, nofiles   what makes a chart a pure function of its input
 //	schema, schemacost        values.schema.json
