@@ -58,7 +58,7 @@ func (j *job) build(dir string, top map[string][]byte) ([][]byte, error) {
 	}
 	objects := make([][]byte, 0, result.Size())
 	for _, resource := range result.Resources() {
-		object, err := toJSON(resource.CurId().String(), resource.YNode(), j.limits.MaxDepth, kustomization)
+		object, err := toJSON(resource.CurId().String(), resource.YNode(), j.limits.MaxDepth, kustomized)
 		if err != nil {
 			return nil, err
 		}
