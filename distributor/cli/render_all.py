@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from distributor.adapters.workspace import put_together
+from distributor.cli.asked import Asked
 from distributor.cli.batch import File, Losses, Rendered, render_files
 from distributor.cli.local import (
     Choice,
@@ -18,7 +19,6 @@ from distributor.cli.local import (
 )
 from distributor.cli.output import DONE, Form, emit, say, table
 from distributor.cli.progress import progress
-from distributor.cli.rendering import Asked
 from distributor.errors import DistributorError, Where
 from distributor.errors.catalog import AlreadyExists
 from distributor.model.findings import Finding, Invalid, errors

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +13,7 @@ from distributor.cli.context import loaded, run
 from distributor.cli.output import DONE, Form, emit, say, table
 
 if TYPE_CHECKING:
-    from distributor.cli.choosing import Wanted
-    from distributor.cli.given import Given
+    from distributor.cli.asked import Asked
     from distributor.model.rendering import ChartOptions, RenderJob
     from distributor.render import Origin
     from distributor.settings import Settings
@@ -37,47 +34,6 @@ RenderOutput = Annotated[
         help="How to print; objects as yaml, what --all and --explain tell as a table.",
     ),
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The options of one render."""
-
-    path: Path
-    environment: str
-    tier: str
-    cluster: str
-    name: str
-    namespace: str
-    kubernetes: str
-    sets: tuple[str, ...]
-    files: tuple[Path, ...]
-    explain: str
-    progress: bool | None = None
-
-    def values(self) -> Mapping[str, Any]:
-        """The values of the files, later ones over earlier ones, and ``--set`` over all of them."""
-        every = self.given()
-        return every[-1].values if every else {}
-
-    def given(self) -> tuple[Given, ...]:
-        """The arguments that give values, one by one."""
-        from distributor.cli.given import given
-
-        return tuple(given(self.files, self.sets))
-
-    def wanted(self) -> Wanted:
-        """What was named, for a package."""
-        from distributor.cli.choosing import Wanted
-
-        return Wanted(
-            environment=self.environment,
-            tier=self.tier,
-            cluster=self.cluster,
-            name=self.name,
-            namespace=self.namespace,
-            kubernetes=self.kubernetes,
-        )
 
 
 def render(
@@ -114,6 +70,8 @@ def render(
 ) -> None:
     """Print the objects of a package, kustomization, chart or folder, in apply order."""
     _check_kubernetes(kubernetes)
+    from distributor.cli.asked import Asked
+
     asked = Asked(
         path=path, environment=environment, tier=tier, cluster=cluster, name=name,
         namespace=namespace, kubernetes=kubernetes, sets=tuple(sets or ()),
