@@ -31,6 +31,7 @@ from distributor.model.package import IgnoreRule, PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan.attesting import adopts, is_copy, is_ours, writers
 from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented
+from distributor.plan.conflicts import conflicts
 from distributor.plan.definitions import dropped_versions
 from distributor.plan.dependencies import annotations_of
 from distributor.plan.drift import FieldDrift, diff
@@ -205,7 +206,8 @@ def _prepared(scene: _Scene, change: Change, finding: Finding | None) -> _Judged
         return change, finding
     manifest = yielding(change.manifest, there.data, scene.ignore, manager=OUR_MANAGER)
     found = claim(manifest, there, scene.adopt)
-    told = [change.reason, str(found)]
+    held = conflicts(manifest, there, found.over | {HAND_OVER_MANAGER}) if _whole(there) else ""
+    told = [change.reason, str(found), held]
     fixed = unchangeable(manifest, there) if there.uid else ""
     if fixed:
         told.append(f"made anew, as {fixed} cannot change")

@@ -33,6 +33,8 @@ async def test_one_conflict_stops_one_object(site: Site):
     other = named("v1", "ConfigMap", "b", data={"a": "1"})
     await site.sync(settings(a="1"), other)
     await edit(site, "an-operator", a="2")
+    planned = await site.plan(settings(a="3"), other)
+    assert "conflicts with an-operator over data.a" in {c.reason for c in planned.changes}
     report = await site.sync(settings(a="3"), named("v1", "ConfigMap", "b", data={"a": "3"}))
     assert report.actuation is Actuation.FAILED
     assert [f.code for f in report.findings] == ["DST407"]
@@ -45,6 +47,8 @@ async def test_one_conflict_stops_one_object(site: Site):
 async def test_by_consent_the_field_is_taken_and_no_other(site: Site):
     await site.sync(settings(a="1"))
     await edit(site, "an-operator", a="2", theirs="kept")
+    planned = await site.plan(settings("an-operator", a="3"))
+    assert "conflict" not in planned.changes[0].reason
     report = await site.sync(settings("an-operator", a="3"))
     assert report.actuation is Actuation.APPLIED, report.findings
     assert (await site.get(MAP))["data"] == {"a": "3", "theirs": "kept"}

@@ -10,6 +10,7 @@ from distributor.model.changes import LiveObject
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import Claim
 from distributor.plan.claims import claim
+from distributor.plan.conflicts import conflicts
 from distributor.plan.managed import handed_over, rewritten
 from distributor.plan.unchangeable import unchangeable
 
@@ -193,3 +194,20 @@ RBAC = "rbac.authorization.k8s.io/v1"
 def test_what_can_only_be_made_anew(before, after, expected):
     there = LiveObject(ref=Manifest.of(before).ref, api_version=before["apiVersion"], data=before)
     assert unchangeable(Manifest.of({**before, **after}), there) == expected
+
+
+@pytest.mark.parametrize(
+    ("entries", "wanted", "expected"),
+    [
+        ([entry("op", "spec.a")], {"a": 2}, "conflicts with op over spec.a"),
+        ([entry("op", "spec.a")], {"a": 1}, ""),
+        ([entry(OURS, "spec.a")], {"a": 2}, ""),
+        ([entry(CLIENT, "spec.a")], {"a": 2}, ""),
+        ([entry("op", "spec.a"), entry("b", "spec.b")], {"a": 2, "b": 2}, "conflicts with b over spec.b; conflicts with op over spec.a"),
+        ([entry("kube-controller-manager", "spec.replicas", subresource="scale")], {"replicas": 2}, ""),
+        ([], {"a": 2}, ""),
+    ],
+)  # fmt: skip
+def test_conflicts_are_foreseen(entries, wanted, expected):
+    there = live(*entries, a=1, b=1, replicas=5)
+    assert conflicts(Manifest.of(body(**wanted)), there, ADOPT) == expected
