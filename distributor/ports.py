@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.package import GroupVersionKind
-from distributor.model.refs import ObjectId, ObjectRef
+from distributor.model.refs import GroupKind, ObjectId, ObjectRef
 from distributor.model.rendering import RenderJob
 from distributor.model.trees import TreeReader
 
@@ -222,6 +222,18 @@ class Connections(Protocol):
 
     async def aclose(self) -> None:
         """Close everything that was opened."""
+        ...
+
+
+class Watch(Protocol):
+    """Sees objects move without asking for each."""
+
+    async def mark(self, cluster: Cluster, instance: str, kinds: Collection[GroupKind]) -> str:
+        """A text that is the same as long as neither the inventory nor an object of these kinds moved.
+
+        Empty where that cannot be known now. A read that began after a mark was given and found all in
+        step need not be repeated while the mark is the same.
+        """
         ...
 
 

@@ -22,12 +22,15 @@ from distributor.services.journal import Journal
 from distributor.services.ledger_book import LedgerBook
 from distributor.services.rendering import Renderer
 from distributor.services.rolling import Runner, Tools, owed, target_row
+from distributor.services.unmoved import Unmoved
 from distributor.services.works import reconcile_desired
 from distributor.services.world import World
 
 _WAITING = frozenset({RolloutPhase.UNVERIFIED, RolloutPhase.PAUSED})
 _BATCH = 256
 """Targets of one instance that a resync has under way at most, so that memory stays bounded."""
+_FIGHT = 3
+"""Times that one target was healed and did not stay so, after which somebody is told to look."""
 _LINES = 5
 """Objects that one event about drift names at most."""
 WakeAt = Callable[[str, datetime, Callable[[], None]], None]
@@ -54,6 +57,7 @@ class Rollouts:
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._reported: dict[tuple[str, str, str], str] = {}  # drift that was told and is there yet
         self._agreed: dict[Key, frozenset[Verb]] = {}
+        self.unmoved = Unmoved(world)
         self._changed = asyncio.Event()
         self._stopped = False
         self._log = log.get("rollouts")
@@ -178,6 +182,13 @@ class Rollouts:
                 await asyncio.gather(*(self._heal(desired, cluster) for cluster in batch))
         return count
 
+    async def resync_moved(self) -> int:
+        """The same for those targets alone that a watch saw move since they were last looked at."""
+        moved = await self.unmoved.moved()
+        if not moved:
+            return 0
+        return await self.resync(lambda v, c: (v.environment, v.instance, c.name) in moved)
+
     def _accepted(self) -> Iterator[Desired]:
         for key, instance in tuple(self._book.state.instances.items()):
             runner = self._runners.get(key)
@@ -206,6 +217,9 @@ class Rollouts:
             state = self._book.state.instance(*key)
             if state.desired is None or state.desired.sequence != verdict.sequence or owed(state):
                 return  # superseded while this resync was under way
+            if await self.unmoved.still(verdict, cluster):
+                return
+            mark = await self.unmoved.before(verdict, cluster)
             progress = state.progress.get(verdict.sequence)
             report = await reconcile_desired(
                 self._world,
@@ -218,7 +232,16 @@ class Rollouts:
             await self._world.store.save_targets([target_row(report, desired)])
         except DistributorError as error:
             self._log.warning("what was seen could not be kept", error=str(error))
+        fight = self.unmoved.note(report, cluster, mark)
         await self._tell_drift(verdict, cluster.name, report)
+        if fight is not None and fight.heals == _FIGHT:
+            await self._tools.journal.tell(
+                "fight",
+                f"healed {fight.heals} times in a row, and less and less often from now on: {_shown(report.drift)}",
+                environment=key[0],
+                instance=key[1],
+                cluster=cluster.name,
+            )
 
     async def _tell_drift(self, verdict: Verdict, cluster: str, report: TargetReport) -> None:
         """Drift that was healed, each time; drift that is only reported, once as long as it is the same."""

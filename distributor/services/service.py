@@ -25,6 +25,9 @@ from distributor.services.rollouts import Rollouts
 from distributor.services.warming import Warmer
 from distributor.services.world import World
 
+_MOVED = 5.0
+"""Seconds between looks at what watches saw; no request is made for what did not move."""
+
 
 class Service:
     """One process' services over one repository. A hint only says *look*; it carries no state."""
@@ -46,6 +49,7 @@ class Service:
         self._wake = asyncio.Event()
         self._resync_due = True
         self._resyncing: asyncio.Task[None] | None = None
+        self._moving: asyncio.Task[None] | None = None
         self._stopping = False
         self._log = log.get("service")
 
@@ -94,6 +98,8 @@ class Service:
         """Serve until ``stop``. Trouble stops decisions, is told, and is looked at again later."""
         self._timers.every("poll", poll, self.hint)
         self._timers.every("resync", resync, self._want_resync)
+        self.rollouts.unmoved.begin()
+        self._timers.every("moved", min(_MOVED, resync), self._look_at_moved)
         self.hint()
         while not self._stopping:
             await self._wake.wait()
@@ -136,15 +142,28 @@ class Service:
         except Exception:  # noqa: BLE001 - told; the next one starts anew
             self._log.exception("a resync crashed; the next one starts anew")
 
+    def _look_at_moved(self) -> None:
+        """Look at what watches saw move, unless a resync looks at everything anyway."""
+        busy = any(t is not None and not t.done() for t in (self._resyncing, self._moving))
+        if not busy and not self._stopping and self.snapshot is not None:
+            self._moving = asyncio.create_task(self._moved())
+
+    async def _moved(self) -> None:
+        try:
+            await self.rollouts.resync_moved()
+        except Exception:  # noqa: BLE001 - told; the next look starts anew
+            self._log.exception("a look at what moved crashed; the next one starts anew")
+
     async def stop(self) -> None:
         """Stop at once: every step is safe to cut off, and what is left goes on after the next start."""
         self._stopping = True
         self._timers.stop()
         self._wake.set()
-        if self._resyncing is not None:
-            self._resyncing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._resyncing
+        for task in (self._resyncing, self._moving):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         await self.warmer.stop()
         await self.rollouts.stop()
 

@@ -13,6 +13,7 @@ from distributor.adapters.kube.parents import SHARD_BYTES
 from distributor.adapters.kube.reading import Reader
 from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.adapters.kube.transport import Transport
+from distributor.adapters.kube.watching import Watches
 from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claims
@@ -26,12 +27,20 @@ class KubeCluster:
     transport: Transport
     discovery: Discovery
     limits: Limits
+    watches: Watches
 
     @classmethod
     def of(cls, settings: KubeSettings, limits: Limits) -> KubeCluster:
         """Not connected yet: the kubeconfig is read at the first request."""
         transport = Transport(settings, limits)
-        return cls(transport=transport, discovery=Discovery(transport), limits=limits)
+        discovery = Discovery(transport)
+        watches = Watches(transport, discovery, limits)
+        return cls(transport=transport, discovery=discovery, limits=limits, watches=watches)
+
+    async def aclose(self) -> None:
+        """End watches and connections."""
+        await self.watches.aclose()
+        await self.transport.aclose()
 
 
 class KubeTarget:
