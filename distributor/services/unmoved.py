@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from distributor import metrics
+from distributor.errors import DistributorError
 from distributor.model.changes import Actuation, TargetReport
 from distributor.model.fleet import Cluster
 from distributor.model.health import HealthStatus
@@ -80,9 +81,12 @@ class Unmoved:
             return False
         if await self._mark(place, known) != known.mark:
             return False
-        rows = await self._world.store.targets(*place)
-        seen = [replace(row, observed_at=now.isoformat()) for row in rows]
-        await self._world.store.save_targets(seen)
+        try:
+            rows = await self._world.store.targets(*place)
+            seen = [replace(row, observed_at=now.isoformat()) for row in rows]
+            await self._world.store.save_targets(seen)
+        except DistributorError:
+            return False  # who looks will tell
         metrics.UNASKED.inc(len(rows))
         return bool(rows)
 
