@@ -228,11 +228,12 @@ class Rollouts:
                 cluster,
                 started_only=progress is not None and progress.end is Step.FAILED,
             )
+        fight = self.unmoved.note(report, cluster, mark)
+        kept = self.unmoved.kept(*key, cluster.name)
         try:
-            await self._world.store.save_targets([target_row(report, desired)])
+            await self._world.store.save_targets([target_row(report, desired, kept)])
         except DistributorError as error:
             self._log.warning("what was seen could not be kept", error=str(error))
-        fight = self.unmoved.note(report, cluster, mark)
         await self._tell_drift(verdict, cluster.name, report)
         if fight is not None and fight.heals == _FIGHT:
             await self._tools.journal.tell(

@@ -1,12 +1,17 @@
 """Unmoved targets: in step when last looked at, and by what watches see nothing moved since.
 
-Kept in memory alone, a few texts a target: after a start each is looked at again.
+A few texts a target, in memory and with the target's row of the read model: so a restart asks about
+nothing either that did not move meanwhile.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
 
 from distributor import metrics
 from distributor.errors import DistributorError
@@ -15,6 +20,7 @@ from distributor.model.fleet import Cluster
 from distributor.model.health import HealthStatus
 from distributor.model.promotion import Verdict
 from distributor.model.refs import GroupKind
+from distributor.ports import StoredTarget
 from distributor.services.world import World
 
 Place = tuple[str, str, str]
@@ -73,20 +79,24 @@ class Unmoved:
 
     async def still(self, verdict: Verdict, cluster: Cluster) -> bool:
         """Whether a target is in step without being asked; it is then told as seen just now."""
+        if not self._begun:
+            return False
         place = (verdict.environment, verdict.instance, cluster.name)
-        known, now = self._known.get(place), self._world.clock.now()
-        if known is None or not (known.in_step and known.mark) or now - known.looked > _TRUST:
-            return False
-        if (known.sequence, known.cluster) != (verdict.sequence, cluster):
-            return False
-        if await self._mark(place, known) != known.mark:
-            return False
+        now = self._world.clock.now()
         try:
             rows = await self._world.store.targets(*place)
+            known = self._known.get(place) or _read(rows, cluster)
+            if known is None or not (known.in_step and known.mark) or now - known.looked > _TRUST:
+                return False
+            if (known.sequence, known.cluster) != (verdict.sequence, cluster):
+                return False
+            if await self._mark(place, known) != known.mark:
+                return False
             seen = [replace(row, observed_at=now.isoformat()) for row in rows]
             await self._world.store.save_targets(seen)
         except DistributorError:
             return False  # who looks will tell
+        self._known[place] = known
         metrics.UNASKED.inc(len(rows))
         return bool(rows)
 
@@ -121,6 +131,18 @@ class Unmoved:
         )
         return fight if healed else None
 
+    def kept(self, environment: str, instance: str, cluster: str) -> Mapping[str, Any]:
+        """What to keep of a target in step, for the next process; empty for any other."""
+        known = self._known.get((environment, instance, cluster))
+        if known is None or not (known.in_step and known.mark):
+            return {}
+        return {
+            "mark": known.mark,
+            "kinds": [[kind.group, kind.kind] for kind in sorted(known.kinds)],
+            "looked": known.looked.isoformat(),
+            "facts": known.cluster.file_digest,
+        }
+
     async def moved(self) -> frozenset[Place]:
         """Targets to look at now: those whose mark is another one than at the last look."""
         found: set[Place] = set()
@@ -136,6 +158,23 @@ class Unmoved:
         if self._world.watch is None or not self._begun:
             return ""
         return await self._world.watch.mark(known.cluster, place[1], known.kinds)
+
+
+def _read(rows: tuple[StoredTarget, ...], cluster: Cluster) -> _Known | None:
+    """What another process kept of a target; nothing where the cluster's facts were others."""
+    if not rows:
+        return None
+    kept = orjson.loads(rows[0].detail).get("watch")
+    if not kept or kept["facts"] != cluster.file_digest:
+        return None
+    return _Known(
+        cluster=cluster,
+        sequence=rows[0].sequence,
+        kinds=frozenset(GroupKind(group, kind) for group, kind in kept["kinds"]),
+        in_step=True,
+        looked=datetime.fromisoformat(kept["looked"]),
+        mark=kept["mark"],
+    )
 
 
 def _applied(report: TargetReport) -> bool:

@@ -150,6 +150,25 @@ async def test_an_api_server_that_restarts_loses_no_drift(fleet):
         await quiet(3)
 
 
+async def test_a_restart_reads_one_list_a_kind_and_no_target(fleet):
+    apps = ("watch-again-a", "watch-again-b", "watch-again-c")
+    pushed = fleet(*apps)
+    await pushed.found()
+    async with serving(pushed, *apps, resync=0.5):
+        await quiet()
+    asked, before = requests(), unasked()
+    async with pushed.service() as service:
+        running = asyncio.create_task(service.run(poll=60, resync=600))
+        try:
+            await until("all are looked at", lambda: _async(unasked() >= before + 3), 30)
+        finally:
+            await service.stop()
+            await running
+    kinds, discovery = 4, 2  # Namespace, ConfigMap, Service, Deployment; /api and /apis
+    inventories = 1
+    assert requests() - asked == kinds + inventories + discovery
+
+
 async def _async(value):
     return value
 

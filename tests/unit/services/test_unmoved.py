@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 
 from distributor.model.changes import Action, Actuation, Outcome, TargetReport
@@ -25,6 +26,9 @@ ONE = Cluster(name="one", environment="sit", tier="edge", mode=Mode.PUSH, connec
 WEB = ObjectRef("apps", "Deployment", "shop", "web")
 PLACE = ("sit", "shop", "one")
 START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+FAILED = ObjectHealth(ref=WEB, api_version="apps/v1", status=HealthStatus.FAILED)
 
 
 class FakeWatch:
@@ -144,13 +148,43 @@ async def test_a_watch_is_not_believed_for_ever(unmoved, clock):
     assert not await unmoved.still(verdict(), ONE)
 
 
+async def test_a_restart_goes_on_where_the_last_process_was(unmoved, clock):
+    await settled(unmoved)
+    kept = unmoved.kept(*PLACE)
+    rows = unmoved._world.store.rows
+    rows[PLACE] = replace(rows[PLACE], detail=orjson.dumps({"watch": kept}).decode())
+    await clock.advance(60)
+    again = Unmoved(unmoved._world)
+    assert not await again.still(verdict(), ONE), "it has not begun"
+    again.begin()
+    other = replace(ONE, file_digest="sha256:other")
+    assert not await again.still(verdict(), other)
+    assert not await again.still(verdict(6), ONE)
+    assert await again.still(verdict(), ONE)
+    assert await again.moved() == frozenset()
+    unmoved._world.watch.now = "m2"
+    assert await again.moved() == {PLACE}
+    late = Unmoved(unmoved._world)
+    late.begin()
+    assert not await late.still(verdict(), ONE), "something moved while nobody watched"
+    unmoved._world.watch.now = "m1"
+    await clock.advance(3600)
+    assert not await late.still(verdict(), ONE), "too long ago"
+
+
+async def test_nothing_is_kept_of_a_target_that_is_not_in_step(unmoved):
+    assert unmoved.kept(*PLACE) == {}
+    await settled(unmoved)
+    await look(unmoved, report(health=(FAILED,)))
+    assert unmoved.kept(*PLACE) == {}
+
+
 async def test_what_the_database_has_lost_is_looked_at(unmoved):
     await settled(unmoved)
     unmoved._world.store.rows.clear()
     assert not await unmoved.still(verdict(), ONE)
 
 
-FAILED = ObjectHealth(ref=WEB, api_version="apps/v1", status=HealthStatus.FAILED)
 WARNED = Finding(code="DST440", message="m", severity=Severity.WARNING)
 
 
