@@ -31,7 +31,8 @@ from distributor.model.package import IgnoreRule, PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan.attesting import adopts, is_copy, is_ours, writers
 from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented
-from distributor.plan.conflicts import conflicts
+from distributor.plan.conflicts import held
+from distributor.plan.conflicts import told as conflicts_told
 from distributor.plan.definitions import dropped_versions
 from distributor.plan.dependencies import annotations_of
 from distributor.plan.drift import FieldDrift, diff
@@ -107,7 +108,7 @@ def changes(
     not there. Live data counts as whole unless it is empty or metadata only; fields are compared then.
     Nothing outside the inventory is ever pruned. ``consents`` are objects whose deletion was agreed to,
     ``adopt`` are the field managers whose fields may become ours, ``ignore`` rules for what is no drift.
-    ``adopting`` says that what is there and nobody's may become ours. ``names`` are instances that there
+    ``adopting`` says that people agreed: what is there and nobody's may become ours, and conflicts be forced. ``names`` are instances that there
     are, to tell whose an object is.
     """
     scene = _Scene(
@@ -206,8 +207,10 @@ def _prepared(scene: _Scene, change: Change, finding: Finding | None) -> _Judged
         return change, finding
     manifest = yielding(change.manifest, there.data, scene.ignore, manager=OUR_MANAGER)
     found = claim(manifest, there, scene.adopt)
-    held = conflicts(manifest, there, found.over | {HAND_OVER_MANAGER}) if _whole(there) else ""
-    told = [change.reason, str(found), held]
+    fields = held(manifest, there, found.over | {HAND_OVER_MANAGER}) if _whole(there) else {}
+    if scene.adopting:
+        found = replace(found, over=found.over | fields.keys())
+    told = [change.reason, str(found), conflicts_told(fields, agreed=scene.adopting)]
     fixed = unchangeable(manifest, there) if there.uid else ""
     if fixed:
         told.append(f"made anew, as {fixed} cannot change")

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from distributor.model.changes import LiveObject
 from distributor.model.manifest import Manifest
 from distributor.plan.drift import diff
 
+Held = Mapping[str, tuple[str, ...]]
+"""Fields by the manager that holds them."""
 
-def conflicts(manifest: Manifest, there: LiveObject, allowed: Collection[str]) -> str:
-    """Which managers hold which fields, in words; empty where none does. ``allowed`` managers give way."""
-    held: dict[str, list[str]] = {}
-    for found in diff(manifest, there.data):
-        others = set(found.manager.split(", ")) - set(allowed)
-        if others and not found.ours:
-            held.setdefault(", ".join(sorted(others)), []).append(found.path)
-    return "; ".join(
-        f"conflicts with {who} over {', '.join(what)}" for who, what in sorted(held.items())
-    )
+
+def held(manifest: Manifest, there: LiveObject, allowed: Collection[str]) -> Held:
+    """What is in the way of a change; ``allowed`` managers give way and are not told."""
+    found: dict[str, tuple[str, ...]] = {}
+    for field in diff(manifest, there.data):
+        others = set(field.manager.split(", ")) - set(allowed)
+        for manager in others if not field.ours else ():
+            found[manager] = (*found.get(manager, ()), field.path)
+    return found
+
+
+def told(fields: Held, *, agreed: bool) -> str:
+    """In words: what will fail, or what people agreed to."""
+    form = "takes {1} from {0}, as agreed" if agreed else "conflicts with {0} over {1}"
+    return "; ".join(form.format(who, ", ".join(what)) for who, what in sorted(fields.items()))

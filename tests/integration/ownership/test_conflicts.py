@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from distributor.model.changes import Actuation
+from distributor.model.tags import Verb
 from tests.integration.ownership.conftest import Site, named
 
 pytestmark = pytest.mark.controlplane
@@ -50,6 +51,18 @@ async def test_by_consent_the_field_is_taken_and_no_other(site: Site):
     planned = await site.plan(settings("an-operator", a="3"))
     assert "conflict" not in planned.changes[0].reason
     report = await site.sync(settings("an-operator", a="3"))
+    assert report.actuation is Actuation.APPLIED, report.findings
+    assert (await site.get(MAP))["data"] == {"a": "3", "theirs": "kept"}
+
+
+async def test_by_consent_in_the_ledger_what_the_plan_showed_is_taken(site: Site):
+    await site.sync(settings(a="1"))
+    await edit(site, "an-operator", a="2", theirs="kept")
+    site.sequence += 1
+    agreed = frozenset({Verb.CONSENT})
+    planned = await site.plan(settings(a="3"), agreed=agreed)
+    assert "takes data.a from an-operator, as agreed" in planned.changes[0].reason
+    report = await site.resync(settings(a="3"), agreed=agreed)
     assert report.actuation is Actuation.APPLIED, report.findings
     assert (await site.get(MAP))["data"] == {"a": "3", "theirs": "kept"}
 
