@@ -75,7 +75,7 @@ class Change:
     """One object's change; ``reason`` says why where it is not plain (``skipped``, drift).
 
     ``manifest`` is there for what is desired, ``entry`` for what only the inventory still names.
-    ``claim`` says what becomes of its fields' owners; ``recreates`` that it may be deleted and made anew
+    ``claim`` says what becomes of its fields' owners, ``conflicts`` who is in its way; ``recreates`` that it may be deleted and made anew
     where the API server confirms that a field cannot change.
     """
 
@@ -85,6 +85,7 @@ class Change:
     reason: str = ""
     entry: InventoryEntry | None = None
     claim: Claim | None = None
+    conflicts: str = ""
     recreates: bool = False
 
 

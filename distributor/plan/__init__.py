@@ -8,6 +8,7 @@ a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan)
 from distributor.plan.applying import GROUND, apply_plan, dependents
 from distributor.plan.changing import FORGOTTEN, changes
 from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
+from distributor.plan.conflicts import foreseen
 from distributor.plan.dependencies import asks_for_order
 from distributor.plan.drift import Drifted, FieldDrift, diff
 from distributor.plan.guards import guard
@@ -55,6 +56,7 @@ __all__ = [
     "dependents",
     "diff",
     "ended",
+    "foreseen",
     "guard",
     "handed_over",
     "judge",

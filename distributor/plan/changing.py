@@ -210,12 +210,15 @@ def _prepared(scene: _Scene, change: Change, finding: Finding | None) -> _Judged
     fields = held(manifest, there, found.over | {HAND_OVER_MANAGER}) if _whole(there) else {}
     if scene.adopting:
         found = replace(found, over=found.over | fields.keys())
-    told = [change.reason, str(found), conflicts_told(fields, agreed=scene.adopting)]
+    in_the_way = conflicts_told(fields, agreed=scene.adopting)
+    told = [change.reason, str(found), in_the_way]
     fixed = unchangeable(manifest, there) if there.uid else ""
     if fixed:
         told.append(f"made anew, as {fixed} cannot change")
     reason = "; ".join(part for part in told if part)
     made = replace(change, manifest=manifest, claim=found)
+    if not scene.adopting:
+        made = replace(made, conflicts=in_the_way)
     return replace(made, reason=reason, recreates=bool(fixed)), finding
 
 

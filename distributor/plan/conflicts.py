@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from distributor.model.changes import LiveObject
+from distributor.errors import Where
+from distributor.errors.cluster import FieldConflict
+from distributor.model.changes import ChangeSet, LiveObject
+from distributor.model.findings import Finding
 from distributor.model.manifest import Manifest
 from distributor.plan.drift import diff
 
@@ -20,6 +23,15 @@ def held(manifest: Manifest, there: LiveObject, allowed: Collection[str]) -> Hel
         for manager in others if not field.ours else ():
             found[manager] = (*found.get(manager, ()), field.path)
     return found
+
+
+def foreseen(changes: ChangeSet) -> tuple[Finding, ...]:
+    """What applying the changes would fail with, for those who do not apply them."""
+    return tuple(
+        Finding.of(FieldConflict, f"({change.conflicts})", Where(file=str(change.ref)))
+        for change in changes.changes
+        if change.conflicts
+    )
 
 
 def told(fields: Held, *, agreed: bool) -> str:

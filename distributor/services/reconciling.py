@@ -31,6 +31,7 @@ from distributor.plan import (
     FORGOTTEN,
     apply_plan,
     confirmed,
+    foreseen,
     narrowed,
     remaining,
     says_the_same,
@@ -63,7 +64,8 @@ async def plan_target(world: World, work: Work) -> ChangeSet:
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
     log = log_of(work, scope, inventory or no_inventory(work), occasion, steps)
-    return replace(found, hooks=remaining(log, steps))
+    findings = (*found.findings, *foreseen(found))
+    return replace(found, hooks=remaining(log, steps), findings=findings)
 
 
 BeforeWrite = Callable[[], Awaitable[None]]

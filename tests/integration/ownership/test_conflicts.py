@@ -36,6 +36,8 @@ async def test_one_conflict_stops_one_object(site: Site):
     await edit(site, "an-operator", a="2")
     planned = await site.plan(settings(a="3"), other)
     assert "conflicts with an-operator over data.a" in {c.reason for c in planned.changes}
+    assert [f.code for f in planned.findings] == ["DST407"]
+    assert "an-operator" in planned.findings[0].message
     report = await site.sync(settings(a="3"), named("v1", "ConfigMap", "b", data={"a": "3"}))
     assert report.actuation is Actuation.FAILED
     assert [f.code for f in report.findings] == ["DST407"]
@@ -62,6 +64,7 @@ async def test_by_consent_in_the_ledger_what_the_plan_showed_is_taken(site: Site
     agreed = frozenset({Verb.CONSENT})
     planned = await site.plan(settings(a="3"), agreed=agreed)
     assert "takes data.a from an-operator, as agreed" in planned.changes[0].reason
+    assert planned.findings == ()
     report = await site.resync(settings(a="3"), agreed=agreed)
     assert report.actuation is Actuation.APPLIED, report.findings
     assert (await site.get(MAP))["data"] == {"a": "3", "theirs": "kept"}
