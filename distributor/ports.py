@@ -208,6 +208,22 @@ class TargetConnection(Protocol):
         """Delete objects that are still ours; gone ones count as pruned."""
         ...
 
+    async def owned(self, instance: str) -> Collection[ObjectRef]:
+        """Objects that are the instance's by what is on them, whatever any inventory says.
+
+        For the case that the inventory was lost: it may be dear. Empty where the target cannot tell.
+        """
+        ...
+
+    async def taken_along(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> Mapping[ObjectRef, str]:
+        """What the deletion of these Namespaces and definitions would take along of others', in words.
+
+        Without those that hold nothing else. ``inventory`` is that of the instance they belong to.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Let go of connections."""
         ...

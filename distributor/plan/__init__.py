@@ -6,7 +6,7 @@ a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan)
 """
 
 from distributor.plan.applying import GROUND, apply_plan, dependents
-from distributor.plan.changing import FORGOTTEN, changes
+from distributor.plan.changing import ALREADY_GONE, FORGOTTEN, changes
 from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
 from distributor.plan.conflicts import foreseen
 from distributor.plan.dependencies import asks_for_order
@@ -28,12 +28,14 @@ from distributor.plan.hooks import (
 from distributor.plan.ignoring import rules_for, spec_of, suggested, yielding
 from distributor.plan.inventories import confirmed, narrowed, says_the_same, seen_uids, widened
 from distributor.plan.managed import handed_over, rewritten
-from distributor.plan.order import NAMESPACE, ordered
+from distributor.plan.order import DEFINITION, NAMESPACE, ordered
 from distributor.plan.ownership import OUR_MANAGER
 from distributor.plan.printing import text
 from distributor.plan.sets import Comparison, compare
 
 __all__ = [
+    "ALREADY_GONE",
+    "DEFINITION",
     "FORGOTTEN",
     "GROUND",
     "HANDED_OVER",

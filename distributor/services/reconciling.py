@@ -68,6 +68,8 @@ async def plan_target(world: World, work: Work) -> ChangeSet:
     return replace(found, hooks=remaining(log, steps), findings=findings)
 
 
+_SHOWN = 10
+"""Objects that a message names."""
 BeforeWrite = Callable[[], Awaitable[None]]
 """Called before the first write to a target; what it raises, ``reconcile_target`` raises."""
 
@@ -227,9 +229,11 @@ async def _check_never_there(connection: TargetConnection, work: Work) -> None:
         InventoryEntry(ref=m.ref, api_version=m.api_version, digest=Digest("")) for m in work.former
     ]
     live = await connection.read_live(entries) if entries else {}
-    ours = sorted(str(ref) for ref, found in live.items() if found.owner == work.owner)
+    named = {ref for ref, found in live.items() if found.owner == work.owner}
+    ours = sorted(map(str, named | set(await connection.owned(work.instance))))
     if ours:
-        raise InventoryBroken(f"It is gone, but {ours[0]} is there, one of {len(ours)} objects.")
+        told = ", ".join(ours[:_SHOWN]) + (" ..." if len(ours) > _SHOWN else "")
+        raise InventoryBroken(f"It is gone, but {len(ours)} of its objects are there: {told}.")
 
 
 def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> None:
