@@ -127,7 +127,8 @@ class Phase:
 class ApplyPlan:
     """What the executor carries out: phases, then prune groups in reverse order.
 
-    ``dependencies`` maps an object to those that must have been applied for it.
+    ``dependencies`` maps an object to those that must have been applied for it, ``awaits`` to those of
+    them that it asks for itself: these must be current.
     """
 
     phases: tuple[Phase, ...]
@@ -136,6 +137,7 @@ class ApplyPlan:
     dependencies: Mapping[ObjectRef, frozenset[ObjectRef]] = field(default_factory=dict)
     claims: Claims = field(default_factory=dict)
     recreates: frozenset[ObjectRef] = frozenset()
+    awaits: Mapping[ObjectRef, frozenset[ObjectRef]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

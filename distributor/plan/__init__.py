@@ -5,7 +5,7 @@ inventories widened and narrowed; field-level drift; the printable plan. What ne
 a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan) and the command line.
 """
 
-from distributor.plan.applying import GROUND, apply_plan, dependents
+from distributor.plan.applying import GROUND, apply_plan, blocked_by, dependents
 from distributor.plan.changing import ALREADY_GONE, FORGOTTEN, changes
 from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
 from distributor.plan.conflicts import foreseen
@@ -51,6 +51,7 @@ __all__ = [
     "Move",
     "apply_plan",
     "asks_for_order",
+    "blocked_by",
     "changes",
     "claim",
     "compare",

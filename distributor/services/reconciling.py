@@ -16,6 +16,7 @@ from distributor.errors.cluster import (
 )
 from distributor.health import goes_by_itself
 from distributor.model.changes import (
+    Action,
     Actuation,
     ChangeSet,
     Inventory,
@@ -141,6 +142,10 @@ async def _reconcile(
     )
     # Looked at only now: since that write, whoever came before begins nothing more here.
     planned, live = await changes_of(connection, work, scope, inventory)
+    bad = {f.where.file for f in errors(planned.findings)}
+    run.refused = frozenset(
+        c.ref for c in planned.of(Action.SKIPPED) if c.manifest is not None and str(c.ref) in bad
+    )
     run.uids = {ref: there.uid for ref, there in live.items() if there.owner == work.owner}
     report = await _carried_out(run, planned)
     for outcome in run.outcomes:
