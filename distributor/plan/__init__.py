@@ -6,6 +6,7 @@ a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan)
 """
 
 from distributor.plan.applying import GROUND, apply_plan, blocked_by, dependents
+from distributor.plan.attesting import made_here
 from distributor.plan.changing import ALREADY_GONE, FORGOTTEN, changes
 from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
 from distributor.plan.conflicts import foreseen
@@ -63,6 +64,7 @@ __all__ = [
     "guard",
     "handed_over",
     "judge",
+    "made_here",
     "marked",
     "narrowed",
     "occasion_of",

@@ -34,6 +34,11 @@ def is_ours(there: LiveObject, owner: str, entry: InventoryEntry | None, *digest
     return there.owner == owner and (wrote is not False or known or restored)
 
 
+def made_here(there: LiveObject, owner: str) -> bool:
+    """Whether an object carries our label, and nothing says that others made it."""
+    return there.owner == owner and _wrote(there) is not False
+
+
 def is_copy(there: LiveObject, owner: str) -> bool:
     """Whether an object carries our label although others made it."""
     return there.owner == owner and _wrote(there) is False

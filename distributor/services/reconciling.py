@@ -33,6 +33,7 @@ from distributor.plan import (
     apply_plan,
     confirmed,
     foreseen,
+    made_here,
     narrowed,
     remaining,
     says_the_same,
@@ -146,7 +147,7 @@ async def _reconcile(
     run.refused = frozenset(
         c.ref for c in planned.of(Action.SKIPPED) if c.manifest is not None and str(c.ref) in bad
     )
-    run.uids = {ref: there.uid for ref, there in live.items() if there.owner == work.owner}
+    run.uids = {ref: there.uid for ref, there in live.items() if made_here(there, work.owner)}
     report = await _carried_out(run, planned)
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
