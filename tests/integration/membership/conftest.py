@@ -12,6 +12,7 @@ import pytest
 
 from distributor.adapters.kube import KubeConnections
 from distributor.model.changes import Actuation, Inventory, TargetReport
+from distributor.model.health import HealthStatus
 from distributor.model.manifest import ManifestSet
 from distributor.model.tags import Verb
 from distributor.services.reconciling import reconcile_target
@@ -42,7 +43,7 @@ class Instance(Site):
         """A new revision, looked at again until nothing is under way."""
         report = await self.sync(*objects, **how)
         async with asyncio.timeout(LONG):
-            while report.actuation is Actuation.APPLYING:
+            while report.actuation is Actuation.APPLYING or _moves(report):
                 await asyncio.sleep(0.2)
                 report = await self.resync(*objects, **how)
         return report
@@ -57,6 +58,11 @@ class Instance(Site):
 
     async def parent(self) -> dict[str, Any]:
         return await asyncio.to_thread(self.plane.client.get, f"{INVENTORIES}/dst-{self.namespace}")
+
+
+def _moves(report: TargetReport) -> bool:
+    applied = report.actuation is Actuation.APPLIED
+    return applied and any(h.status is HealthStatus.IN_PROGRESS for h in report.health)
 
 
 def settings(name: str, **data: str) -> dict[str, Any]:
