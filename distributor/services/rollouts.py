@@ -11,7 +11,7 @@ from distributor.errors import DistributorError
 from distributor.errors.rollout import StateBroken
 from distributor.model.changes import TargetReport
 from distributor.model.fleet import Cluster
-from distributor.model.ledger import Key, LedgerState, Step
+from distributor.model.ledger import InstanceState, Key, LedgerState, Step
 from distributor.model.promotion import Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState, Superseded, TargetStage
 from distributor.model.tags import Verb
@@ -56,8 +56,9 @@ class Rollouts:
         self._runners: dict[Key, Runner] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._reported: dict[tuple[str, str, str], str] = {}  # drift that was told and is there yet
-        self._agreed: dict[Key, frozenset[Verb]] = {}
         self.unmoved = Unmoved(world)
+        self._agreed: dict[Key, frozenset[tuple[int, Verb]]] = {}
+        self._heard = False
         self._changed = asyncio.Event()
         self._stopped = False
         self._log = log.get("rollouts")
@@ -76,11 +77,12 @@ class Rollouts:
             if desired is None or (
                 runner is not None and runner.state.sequence == desired.sequence
             ):
-                self._listen(key, runner)
+                self._listen(key, instance, runner)
                 continue
             if runner is not None:
                 await self._end(key, Superseded(sequence=desired.sequence))
             if not owed(instance):
+                self._listen(key, instance, None)
                 continue
             saved = stored.get(key)
             known = (
@@ -88,12 +90,20 @@ class Rollouts:
             )
             await self._begin(key, desired, known)
 
-    def _listen(self, key: Key, runner: Runner | None) -> None:
+    def _listen(self, key: Key, instance: InstanceState, runner: Runner | None) -> None:
         """What a person agreed to in between may be what a target failed for: ask again at once."""
-        now = runner.agreed() if runner is not None else frozenset()
-        if runner is not None and now != self._agreed.get(key, frozenset()):
-            runner.nudge()
+        now = frozenset((c.sequence, c.verb) for c in instance.consents)
+        if now == self._agreed.get(key, frozenset()):
+            return
         self._agreed[key] = now
+        self._heard |= bool(now)
+        if runner is not None and now:
+            runner.nudge()
+
+    def heard(self) -> bool:
+        """Whether people agreed to something since this was asked last: then all targets are looked at."""
+        heard, self._heard = self._heard, False
+        return heard
 
     def _known(self, saved: bytes) -> RolloutState | None:
         """A saved state; its clocks start anew, because nobody worked in between. A broken one is none."""

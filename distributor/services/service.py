@@ -27,6 +27,8 @@ from distributor.services.world import World
 
 _MOVED = 5.0
 """Seconds between looks at what watches saw; no request is made for what did not move."""
+_LOOK = 5.0
+"""Seconds between two looks for what is newer while a single sync waits."""
 
 
 class Service:
@@ -78,6 +80,7 @@ class Service:
                 await self.decider.decide_all(snapshot)
                 self._resync_due |= bool(await self.joiner.join_all(snapshot))
             await self.rollouts.follow(self.book.state)
+            self._resync_due |= self.rollouts.heard()
         except DistributorError as error:
             self.trouble = error
             metrics.STOPPED.set(1)
@@ -90,9 +93,19 @@ class Service:
         """Reconcile now: decide, roll out until nothing more can be done, then check every target."""
         snapshot = await self.once()
         self.rollouts.nudge()
-        await self.rollouts.settled()
+        await self._settle()
         await self.rollouts.resync(only)
         return snapshot
+
+    async def _settle(self) -> None:
+        """Wait for the rollouts, and look for what is newer in between: that takes over at once."""
+        while True:
+            try:
+                async with asyncio.timeout(_LOOK):
+                    return await self.rollouts.settled()
+            except TimeoutError:
+                with contextlib.suppress(DistributorError):  # noted as trouble; what runs goes on
+                    await self.once()
 
     async def run(self, *, poll: float, resync: float) -> None:
         """Serve until ``stop``. Trouble stops decisions, is told, and is looked at again later."""
