@@ -27,7 +27,14 @@ from distributor.plan.hooks import (
     schedule,
 )
 from distributor.plan.ignoring import rules_for, spec_of, suggested, yielding
-from distributor.plan.inventories import confirmed, narrowed, says_the_same, seen_uids, widened
+from distributor.plan.inventories import (
+    confirmed,
+    narrowed,
+    recovered,
+    says_the_same,
+    seen_uids,
+    widened,
+)
 from distributor.plan.managed import handed_over, rewritten
 from distributor.plan.order import DEFINITION, NAMESPACE, ordered
 from distributor.plan.ownership import OUR_MANAGER
@@ -70,6 +77,7 @@ __all__ = [
     "occasion_of",
     "opened",
     "ordered",
+    "recovered",
     "remaining",
     "removable",
     "rewritten",

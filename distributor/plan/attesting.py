@@ -17,6 +17,8 @@ from distributor.plan.ownership import OUR_MANAGER
 ADOPT = "distributor.dev/adopt"
 """Annotation of a desired object: with ``existing``, one of its name that is nobody's becomes ours."""
 _EXISTING = "existing"
+FOUND = Digest(f"sha256:{'0' * 64}")
+"""The digest of an inventory entry that was found by its label, after the inventory was lost."""
 
 
 def is_ours(there: LiveObject, owner: str, entry: InventoryEntry | None, *digests: Digest) -> bool:

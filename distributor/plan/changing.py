@@ -29,7 +29,7 @@ from distributor.model.findings import Finding, Severity
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import IgnoreRule, PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
-from distributor.plan.attesting import adopts, is_copy, is_ours, writers
+from distributor.plan.attesting import FOUND, adopts, is_copy, is_ours, writers
 from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented
 from distributor.plan.conflicts import held
 from distributor.plan.conflicts import told as conflicts_told
@@ -292,6 +292,11 @@ def _unwanted(scene: _Scene, entry: InventoryEntry) -> _Judged:
     found = annotations_of(there.data)
     if policy is PrunePolicy.KEEP or any(found.get(k) == v for k, v in _KEEP.items()):
         return change(Action.SKIPPED, "kept, as its prune policy says"), None
+    if entry.digest == FOUND and ref not in scene.consents:
+        reason = (
+            "the inventory was lost, and its label alone says that it is ours; that needs consent"
+        )
+        return change(Action.SKIPPED, reason), _finding(PruneGuard, ref, reason)
     if policy is PrunePolicy.CONFIRM and ref not in scene.consents:
         finding = _finding(PruneGuard, ref, "pruned only with consent")
         return change(Action.SKIPPED, "needs consent, as its prune policy says"), finding

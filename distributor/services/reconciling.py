@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from distributor import metrics
@@ -21,6 +21,7 @@ from distributor.model.changes import (
     ChangeSet,
     Inventory,
     InventoryEntry,
+    LiveObject,
     Outcome,
     TargetReport,
 )
@@ -35,6 +36,7 @@ from distributor.plan import (
     foreseen,
     made_here,
     narrowed,
+    recovered,
     remaining,
     says_the_same,
     schedule,
@@ -143,6 +145,8 @@ async def _reconcile(
     )
     # Looked at only now: since that write, whoever came before begins nothing more here.
     planned, live = await changes_of(connection, work, scope, inventory)
+    if inventory is None and any(made_here(there, work.owner) for there in live.values()):
+        planned, live = await _recover(run, planned, live)
     bad = {f.where.file for f in errors(planned.findings)}
     run.refused = frozenset(
         c.ref for c in planned.of(Action.SKIPPED) if c.manifest is not None and str(c.ref) in bad
@@ -152,6 +156,19 @@ async def _reconcile(
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
     return replace(report, drift=drift)
+
+
+async def _recover(
+    run: Run, planned: ChangeSet, live: Mapping[ObjectRef, LiveObject]
+) -> tuple[ChangeSet, Mapping[ObjectRef, LiveObject]]:
+    """Without an inventory, and yet with objects of ours: it was lost, and labels say what it held."""
+    work, hooks = run.work, {hook.ref for hook in run.scope.hooks}
+    owned = [ref for ref in await run.connection.owned(work.instance) if ref not in hooks]
+    whole = recovered(run.inventory, owned)
+    if whole == run.inventory:
+        return planned, live
+    run.inventory = await run.connection.write_inventory(whole)
+    return await changes_of(run.connection, work, run.scope, run.inventory)
 
 
 async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from distributor.model.changes import Actuation
+from distributor.model.tags import Verb
 from tests.integration.membership.conftest import INVENTORIES, Instance, codes, settings
 from tests.integration.ownership.conftest import deployment
 
@@ -25,3 +26,16 @@ async def test_a_removal_names_what_is_still_there(instance: Instance):
     await instance.send("DELETE", "apps/v1 deployments/web", None)
     report = await instance.remove()
     assert (report.actuation, codes(report)) == (Actuation.APPLIED, [])
+
+
+async def test_the_next_pass_makes_it_anew(instance: Instance):
+    await instance.sync(settings("a"), settings("b"), deployment())
+    await instance.root("DELETE", f"{INVENTORIES}/dst-{instance.namespace}")
+    report = await instance.sync(settings("a"), deployment())
+    assert (report.actuation, codes(report)) == (Actuation.FAILED, ["DST409"])
+    assert f"ConfigMap/{instance.namespace}/b" in str(report.findings[0].where)
+    kept = await instance.inventory()
+    assert {ref.name for ref in kept.entries} == {"a", "b", "web"}
+    report = await instance.sync(settings("a"), deployment(), agreed=[Verb.CONSENT])
+    assert (report.actuation, codes(report)) == (Actuation.APPLIED, [])
+    assert await instance.get("v1 configmaps/b") == {}

@@ -112,3 +112,26 @@ async def test_a_namespace_with_objects_of_another_instance_stays_whoever_agrees
     del shop.memory.inventories["till"]
     assert (await shop.once(gone)).actuation is Actuation.APPLIED
     assert not shop.memory.objects
+
+
+async def test_a_lost_inventory_is_made_anew_from_what_is_on_the_objects():
+    """What the revision has is taken over; what it has not any more is named, and goes by consent."""
+    shop = Shop()
+    await shop.once(shop.work("one", 1, (WEB, SETTINGS)))
+    del shop.memory.inventories["shop"]
+    work = shop.work("two", 2, (WEB,))
+    for _ in range(2):
+        report = await shop.once(work)
+        assert (report.actuation, codes(report)) == (Actuation.FAILED, ["DST409"])
+        assert "the inventory was lost" in report.findings[0].message
+        assert SETTINGS.ref in shop.memory.objects
+    report = await shop.once(agreed(work, Verb.CONSENT))
+    assert (report.actuation, codes(report)) == (Actuation.APPLIED, [])
+    assert set(shop.memory.objects) == {WEB.ref}
+    assert set(shop.memory.inventories["shop"].entries) == {WEB.ref}
+
+
+async def test_an_install_asks_for_nothing_by_its_label():
+    shop = Shop()
+    await shop.once(shop.work("one", 1, (WEB, SETTINGS)))
+    assert "owned shop" not in shop.memory.calls
