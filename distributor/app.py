@@ -91,6 +91,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
     objects = PygitObjects.create(state / "repository.git")
     heads = (settings.main, settings.ledger)
     seal = _seal(settings, signer)
+    pushed = KubeConnections({n: e for n, e in settings.connections.items() if not is_branch(e)})
     return World(
         objects=objects,
         remote=GitRemote(
@@ -112,9 +113,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
                     Mode.DIRECTORY: DirectoryConnections(
                         Path(settings.directory_root).expanduser()
                     ),
-                    Mode.PUSH: KubeConnections(
-                        {n: e for n, e in settings.connections.items() if not is_branch(e)}
-                    ),
+                    Mode.PUSH: pushed,
                     Mode.BRANCH: _branches(settings, state, signer),
                 }
             ),
@@ -131,6 +130,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         seal=seal,
         adopt_managers=settings.adopted(),
         expressions=CelExpressions(),
+        watch=pushed,
     )
 
 

@@ -27,6 +27,17 @@ DRIFT = Counter(
     ("environment", "mode"),
     registry=REGISTRY,
 )
+CLUSTER_REQUESTS = Counter(
+    "distributor_cluster_requests",
+    "Requests to API servers, by method and status",
+    ("method", "status"),
+    registry=REGISTRY,
+)
+UNASKED = Counter(
+    "distributor_targets_unasked",
+    "Looks at targets that needed no request, because watches saw nothing move",
+    registry=REGISTRY,
+)
 LEDGER_PUSHES = Counter(
     "distributor_ledger_pushes", "Pushes of the ledger, by result", ("result",), registry=REGISTRY
 )

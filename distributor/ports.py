@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.package import GroupVersionKind
-from distributor.model.refs import ObjectId, ObjectRef
+from distributor.model.refs import GroupKind, ObjectId, ObjectRef
 from distributor.model.rendering import RenderJob
 from distributor.model.trees import TreeReader
 
@@ -208,6 +208,22 @@ class TargetConnection(Protocol):
         """Delete objects that are still ours; gone ones count as pruned."""
         ...
 
+    async def owned(self, instance: str) -> Collection[ObjectRef]:
+        """Objects that are the instance's by what is on them, whatever any inventory says.
+
+        For the case that the inventory was lost: it may be dear. Empty where the target cannot tell.
+        """
+        ...
+
+    async def taken_along(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> Mapping[ObjectRef, str]:
+        """What the deletion of these Namespaces and definitions would take along of others', in words.
+
+        Without those that hold nothing else. ``inventory`` is that of the instance they belong to.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Let go of connections."""
         ...
@@ -222,6 +238,18 @@ class Connections(Protocol):
 
     async def aclose(self) -> None:
         """Close everything that was opened."""
+        ...
+
+
+class Watch(Protocol):
+    """Sees objects move without asking for each."""
+
+    async def mark(self, cluster: Cluster, instance: str, kinds: Collection[GroupKind]) -> str:
+        """A text that is the same as long as neither the inventory nor an object of these kinds moved.
+
+        Empty where that cannot be known now. A read that began after a mark was given and found all in
+        step need not be repeated while the mark is the same.
+        """
         ...
 
 

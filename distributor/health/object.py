@@ -29,6 +29,7 @@ from distributor.health.fields import (
 from distributor.health.plain import is_custom, is_plain
 from distributor.health.pods import pod
 from distributor.health.ruled import NO_RULES, Rulebook
+from distributor.health.settling import unsettled
 from distributor.model.health import HealthStatus, ObjectHealth, worst
 from distributor.model.refs import GroupKind, ObjectRef
 
@@ -104,6 +105,7 @@ def health(
     ref = ObjectRef(group, kind, text(obj, "metadata", "namespace"), text(obj, "metadata", "name"))
     told = (
         _unready(obj, ref.group_kind)
+        or _unsettled(obj, ref.group_kind, now, plain)
         or rulebook.told(obj, ref.group_kind)
         or _told(obj, ref.group_kind, now, plain)
         if api_version and kind and ref.name
@@ -154,6 +156,13 @@ def _unready(obj: Mapping[str, Any], kind: GroupKind) -> Told | None:
             f"status.observedGeneration not found: nobody has looked at this {kind.kind} yet"
         )
     return None
+
+
+def _unsettled(
+    obj: Mapping[str, Any], kind: GroupKind, now: datetime | None, plain: frozenset[GroupKind]
+) -> Told | None:
+    custom = is_custom(kind.group) and not is_plain(obj, kind, plain)
+    return unsettled(obj, now) if custom else None
 
 
 def _stuck(obj: Mapping[str, Any]) -> Told | None:

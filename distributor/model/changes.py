@@ -75,7 +75,7 @@ class Change:
     """One object's change; ``reason`` says why where it is not plain (``skipped``, drift).
 
     ``manifest`` is there for what is desired, ``entry`` for what only the inventory still names.
-    ``claim`` says what becomes of its fields' owners; ``recreates`` that it may be deleted and made anew
+    ``claim`` says what becomes of its fields' owners, ``conflicts`` who is in its way; ``recreates`` that it may be deleted and made anew
     where the API server confirms that a field cannot change.
     """
 
@@ -85,6 +85,7 @@ class Change:
     reason: str = ""
     entry: InventoryEntry | None = None
     claim: Claim | None = None
+    conflicts: str = ""
     recreates: bool = False
 
 
@@ -126,7 +127,8 @@ class Phase:
 class ApplyPlan:
     """What the executor carries out: phases, then prune groups in reverse order.
 
-    ``dependencies`` maps an object to those that must have been applied for it.
+    ``dependencies`` maps an object to those that must have been applied for it, ``awaits`` to those of
+    them that it asks for itself: these must be current.
     """
 
     phases: tuple[Phase, ...]
@@ -135,6 +137,7 @@ class ApplyPlan:
     dependencies: Mapping[ObjectRef, frozenset[ObjectRef]] = field(default_factory=dict)
     claims: Claims = field(default_factory=dict)
     recreates: frozenset[ObjectRef] = frozenset()
+    awaits: Mapping[ObjectRef, frozenset[ObjectRef]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

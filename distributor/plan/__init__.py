@@ -5,9 +5,11 @@ inventories widened and narrowed; field-level drift; the printable plan. What ne
 a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan) and the command line.
 """
 
-from distributor.plan.applying import GROUND, apply_plan, dependents
-from distributor.plan.changing import FORGOTTEN, changes
+from distributor.plan.applying import GROUND, apply_plan, blocked_by, dependents
+from distributor.plan.attesting import made_here
+from distributor.plan.changing import ALREADY_GONE, FORGOTTEN, changes
 from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
+from distributor.plan.conflicts import foreseen
 from distributor.plan.dependencies import asks_for_order
 from distributor.plan.drift import Drifted, FieldDrift, diff
 from distributor.plan.guards import guard
@@ -25,14 +27,23 @@ from distributor.plan.hooks import (
     schedule,
 )
 from distributor.plan.ignoring import rules_for, spec_of, suggested, yielding
-from distributor.plan.inventories import confirmed, narrowed, says_the_same, seen_uids, widened
+from distributor.plan.inventories import (
+    confirmed,
+    narrowed,
+    recovered,
+    says_the_same,
+    seen_uids,
+    widened,
+)
 from distributor.plan.managed import handed_over, rewritten
-from distributor.plan.order import NAMESPACE, ordered
+from distributor.plan.order import DEFINITION, NAMESPACE, ordered
 from distributor.plan.ownership import OUR_MANAGER
 from distributor.plan.printing import text
 from distributor.plan.sets import Comparison, compare
 
 __all__ = [
+    "ALREADY_GONE",
+    "DEFINITION",
     "FORGOTTEN",
     "GROUND",
     "HANDED_OVER",
@@ -48,6 +59,7 @@ __all__ = [
     "Move",
     "apply_plan",
     "asks_for_order",
+    "blocked_by",
     "changes",
     "claim",
     "compare",
@@ -55,14 +67,17 @@ __all__ = [
     "dependents",
     "diff",
     "ended",
+    "foreseen",
     "guard",
     "handed_over",
     "judge",
+    "made_here",
     "marked",
     "narrowed",
     "occasion_of",
     "opened",
     "ordered",
+    "recovered",
     "remaining",
     "removable",
     "rewritten",

@@ -17,6 +17,8 @@ from distributor.plan.ownership import OUR_MANAGER
 ADOPT = "distributor.dev/adopt"
 """Annotation of a desired object: with ``existing``, one of its name that is nobody's becomes ours."""
 _EXISTING = "existing"
+FOUND = Digest(f"sha256:{'0' * 64}")
+"""The digest of an inventory entry that was found by its label, after the inventory was lost."""
 
 
 def is_ours(there: LiveObject, owner: str, entry: InventoryEntry | None, *digests: Digest) -> bool:
@@ -32,6 +34,11 @@ def is_ours(there: LiveObject, owner: str, entry: InventoryEntry | None, *digest
         return known or bool(wrote)
     restored = bool(there.applied) and there.applied in digests
     return there.owner == owner and (wrote is not False or known or restored)
+
+
+def made_here(there: LiveObject, owner: str) -> bool:
+    """Whether an object carries our label, and nothing says that others made it."""
+    return there.owner == owner and _wrote(there) is not False
 
 
 def is_copy(there: LiveObject, owner: str) -> bool:

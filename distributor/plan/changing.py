@@ -29,8 +29,10 @@ from distributor.model.findings import Finding, Severity
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import IgnoreRule, PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
-from distributor.plan.attesting import adopts, is_copy, is_ours, writers
+from distributor.plan.attesting import FOUND, adopts, is_copy, is_ours, writers
 from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented
+from distributor.plan.conflicts import held
+from distributor.plan.conflicts import told as conflicts_told
 from distributor.plan.definitions import dropped_versions
 from distributor.plan.dependencies import annotations_of
 from distributor.plan.drift import FieldDrift, diff
@@ -106,7 +108,7 @@ def changes(
     not there. Live data counts as whole unless it is empty or metadata only; fields are compared then.
     Nothing outside the inventory is ever pruned. ``consents`` are objects whose deletion was agreed to,
     ``adopt`` are the field managers whose fields may become ours, ``ignore`` rules for what is no drift.
-    ``adopting`` says that what is there and nobody's may become ours. ``names`` are instances that there
+    ``adopting`` says that people agreed: what is there and nobody's may become ours, and conflicts be forced. ``names`` are instances that there
     are, to tell whose an object is.
     """
     scene = _Scene(
@@ -205,12 +207,18 @@ def _prepared(scene: _Scene, change: Change, finding: Finding | None) -> _Judged
         return change, finding
     manifest = yielding(change.manifest, there.data, scene.ignore, manager=OUR_MANAGER)
     found = claim(manifest, there, scene.adopt)
-    told = [change.reason, str(found)]
+    fields = held(manifest, there, found.over | {HAND_OVER_MANAGER}) if _whole(there) else {}
+    if scene.adopting:
+        found = replace(found, over=found.over | fields.keys())
+    in_the_way = conflicts_told(fields, agreed=scene.adopting)
+    told = [change.reason, str(found), in_the_way]
     fixed = unchangeable(manifest, there) if there.uid else ""
     if fixed:
         told.append(f"made anew, as {fixed} cannot change")
     reason = "; ".join(part for part in told if part)
     made = replace(change, manifest=manifest, claim=found)
+    if not scene.adopting:
+        made = replace(made, conflicts=in_the_way)
     return replace(made, reason=reason, recreates=bool(fixed)), finding
 
 
@@ -284,6 +292,11 @@ def _unwanted(scene: _Scene, entry: InventoryEntry) -> _Judged:
     found = annotations_of(there.data)
     if policy is PrunePolicy.KEEP or any(found.get(k) == v for k, v in _KEEP.items()):
         return change(Action.SKIPPED, "kept, as its prune policy says"), None
+    if entry.digest == FOUND and ref not in scene.consents:
+        reason = (
+            "the inventory was lost, and its label alone says that it is ours; that needs consent"
+        )
+        return change(Action.SKIPPED, reason), _finding(PruneGuard, ref, reason)
     if policy is PrunePolicy.CONFIRM and ref not in scene.consents:
         finding = _finding(PruneGuard, ref, "pruned only with consent")
         return change(Action.SKIPPED, "needs consent, as its prune policy says"), finding

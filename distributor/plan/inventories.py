@@ -11,6 +11,7 @@ from distributor.model.changes import Action, Inventory, InventoryEntry, Outcome
 from distributor.model.hooks import HookLog
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import Digest, ObjectRef
+from distributor.plan.attesting import FOUND
 from distributor.plan.hooks import without
 
 _NO_UIDS: Mapping[ObjectRef, str] = MappingProxyType({})
@@ -50,6 +51,14 @@ def widened(
         entries=entries,
         hooks=log,
     )
+
+
+def recovered(inventory: Inventory, found: Iterable[ObjectRef]) -> Inventory:
+    """With what was found by its label after the inventory was lost, and the new one does not name."""
+    running = {run.ref for run in inventory.hooks.runs.values()}
+    lost = [ref for ref in found if ref not in inventory.entries and ref not in running]
+    added = {ref: InventoryEntry(ref=ref, api_version="", digest=FOUND) for ref in lost}
+    return replace(inventory, entries={**inventory.entries, **added})
 
 
 def says_the_same(inventory: Inventory, desired: ManifestSet) -> bool:

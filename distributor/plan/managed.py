@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from distributor.model.ownership import Claim, FieldPath
-from distributor.plan.ownership import OUR_MANAGER, Path, ownership
+from distributor.plan.ownership import MAX_DEPTH, OUR_MANAGER, Path, ownership
 
 BEFORE_FIRST_APPLY = "before-first-apply"
 """How an API server names whoever wrote an object that had no managed fields: all of it, what controllers
@@ -15,15 +15,29 @@ set too. So its fields are let go of, and never become ours."""
 
 def entries_of(live: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     """The readable entries of an object's managed fields."""
-    metadata = live.get("metadata")
-    found = metadata.get("managedFields") if isinstance(metadata, Mapping) else None
     return tuple(
         entry
-        for entry in (found if isinstance(found, list) else [])
+        for entry in _written(live)
         if isinstance(entry, Mapping)
         and isinstance(entry.get("manager"), str)
         and isinstance(entry.get("fieldsV1"), Mapping)
+        and _is_shallow(entry["fieldsV1"])
     )
+
+
+def _written(live: Mapping[str, Any]) -> list[Any]:
+    metadata = live.get("metadata")
+    found = metadata.get("managedFields") if isinstance(metadata, Mapping) else None
+    return found if isinstance(found, list) else []
+
+
+def _is_shallow(fields: Mapping[str, Any]) -> bool:
+    level: list[Any] = [fields]
+    for _ in range(MAX_DEPTH):
+        level = [v for each in level for v in each.values() if isinstance(v, Mapping)]
+        if not level:
+            return True
+    return False
 
 
 def paths_of(entries: Iterable[Mapping[str, Any]], manager: str) -> frozenset[Path]:
@@ -33,12 +47,14 @@ def paths_of(entries: Iterable[Mapping[str, Any]], manager: str) -> frozenset[Pa
 
 
 def rewritten(live: Mapping[str, Any], claim: Claim, api_version: str) -> list[Any] | None:
-    """The managed fields after a claim, or ``None`` where they stay as they are.
+    """The managed fields after a claim, or ``None`` where they stay as they are: all of them, if one cannot be read.
 
     What the taken managers own becomes part of our own apply, as ``kubectl`` itself does when it goes
     from client-side to server-side apply (client-go, util/csaupgrade); entries of sub-resources stay.
     """
     before = [dict(entry) for entry in entries_of(live)]
+    if len(before) != len(_written(live)):
+        return None
     after = _taken(before, claim, api_version) if claim.takes else before
     if claim.migrates:
         after = [{**entry, "apiVersion": api_version} for entry in after]

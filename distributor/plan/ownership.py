@@ -15,7 +15,7 @@ import orjson
 from distributor.plan.lists import Key, key_of
 
 OUR_MANAGER = "distributor"
-_MAX_DEPTH = 64  # deeper than any API; stops a hostile object
+MAX_DEPTH = 64  # deeper than any API; stops a hostile object
 
 Step = str | int | Key
 """A map key, a place in a list, or the key of a list entry."""
@@ -64,7 +64,7 @@ def ownership(live: Mapping[str, Any]) -> Ownership:
 
 
 def _paths(fields: Mapping[str, Any], above: Path) -> Iterator[Path]:
-    if len(above) > _MAX_DEPTH:
+    if len(above) > MAX_DEPTH:
         return
     for name, inner in fields.items():
         step = _step(name)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from distributor.errors.cluster import HooksNotRun
 from distributor.model.changes import (
+    Action,
     ChangeSet,
     Inventory,
     InventoryEntry,
@@ -18,7 +19,18 @@ from distributor.model.hooks import HookLog, HookStep, Occasion
 from distributor.model.manifest import ManifestSet
 from distributor.model.refs import Digest, ObjectRef
 from distributor.model.tags import Verb
-from distributor.plan import REMOVED, asks_for_order, changes, guard, occasion_of, opened, widened
+from distributor.plan import (
+    ALREADY_GONE,
+    DEFINITION,
+    NAMESPACE,
+    REMOVED,
+    asks_for_order,
+    changes,
+    guard,
+    occasion_of,
+    opened,
+    widened,
+)
 from distributor.ports import TargetConnection
 from distributor.render import ordinary, split
 from distributor.services.hooking import hook_entries
@@ -63,7 +75,15 @@ async def changes_of(
         adopting=agreed,
         names=work.names,
     )
-    found = guard(found, desired=scope.members, inventory=known, consents=consents)
+    taken = await _taken_along(connection, known, found)
+    bound = {ref for ref in taken if ref.group_kind == NAMESPACE or not agreed}
+    found = guard(
+        found,
+        desired=scope.members,
+        inventory=known,
+        consents=consents,
+        taken={ref: taken[ref] for ref in bound},
+    )
     return replace(found, findings=(*found.findings, *scope.findings)), live
 
 
@@ -72,6 +92,17 @@ def entries_of(members: ManifestSet) -> tuple[InventoryEntry, ...]:
     return tuple(
         InventoryEntry(ref=m.ref, api_version=m.api_version, digest=Digest("")) for m in members
     )
+
+
+async def _taken_along(
+    connection: TargetConnection, inventory: Inventory | None, found: ChangeSet
+) -> Mapping[ObjectRef, str]:
+    """What the Namespaces and definitions that would go hold of others'; asked only where one would."""
+    pruned = [c.entry for c in found.of(Action.PRUNED) if c.reason != ALREADY_GONE]
+    entries = [e for e in pruned if e is not None and e.ref.group_kind in {NAMESPACE, DEFINITION}]
+    if not entries or inventory is None:
+        return {}
+    return await connection.taken_along(inventory, entries)
 
 
 def _without_hooks(inventory: Inventory, scope: Scope, *, removing: bool) -> Inventory:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from distributor import metrics
 from distributor.errors import Where
@@ -16,7 +17,14 @@ from distributor.ports import TargetConnection
 from distributor.services.comparing import changes_of, entries_of
 from distributor.services.work import Scope, Work
 
-_WRITES = (Action.CREATED, Action.CONFIGURED, Action.PRUNED)
+_UNTOLD = MappingProxyType(
+    {
+        Action.CREATED: "was deleted from the target",
+        Action.CONFIGURED: "is not what was applied",
+        Action.PRUNED: "is no part of what was applied",
+    }
+)
+"""What to say of a change of a settled target that gives no reason of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +45,9 @@ async def look_for_drift(
         told = Finding.of(DriftPaused, severity=Severity.WARNING)
         return Looked(planned=ChangeSet(findings=(told, *scope.findings)), live=live)
     planned, live = await changes_of(connection, work, scope, inventory)
-    found = planned.of(*_WRITES)
+    found = planned.of(*_UNTOLD)
     metrics.DRIFT.labels(work.environment, work.drift.value).inc(len(found))
-    drift = {str(c.ref): c.reason or "is not what was applied" for c in found}
+    drift = {str(c.ref): c.reason or _UNTOLD[c.action] for c in found}
     lines = tuple(f"{ref}: {reason}" for ref, reason in drift.items())
     if work.drift is DriftMode.HEAL:
         return Looked(planned=planned, live=live, drift=lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from distributor import metrics
@@ -16,10 +16,12 @@ from distributor.errors.cluster import (
 )
 from distributor.health import goes_by_itself
 from distributor.model.changes import (
+    Action,
     Actuation,
     ChangeSet,
     Inventory,
     InventoryEntry,
+    LiveObject,
     Outcome,
     TargetReport,
 )
@@ -31,7 +33,10 @@ from distributor.plan import (
     FORGOTTEN,
     apply_plan,
     confirmed,
+    foreseen,
+    made_here,
     narrowed,
+    recovered,
     remaining,
     says_the_same,
     schedule,
@@ -63,9 +68,12 @@ async def plan_target(world: World, work: Work) -> ChangeSet:
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
     log = log_of(work, scope, inventory or no_inventory(work), occasion, steps)
-    return replace(found, hooks=remaining(log, steps))
+    findings = (*found.findings, *foreseen(found))
+    return replace(found, hooks=remaining(log, steps), findings=findings)
 
 
+_SHOWN = 10
+"""Objects that a message names."""
 BeforeWrite = Callable[[], Awaitable[None]]
 """Called before the first write to a target; what it raises, ``reconcile_target`` raises."""
 
@@ -137,11 +145,30 @@ async def _reconcile(
     )
     # Looked at only now: since that write, whoever came before begins nothing more here.
     planned, live = await changes_of(connection, work, scope, inventory)
-    run.uids = {ref: there.uid for ref, there in live.items() if there.owner == work.owner}
+    if inventory is None and any(made_here(there, work.owner) for there in live.values()):
+        planned, live = await _recover(run, planned, live)
+    bad = {f.where.file for f in errors(planned.findings)}
+    run.refused = frozenset(
+        c.ref for c in planned.of(Action.SKIPPED) if c.manifest is not None and str(c.ref) in bad
+    )
+    run.uids = {ref: there.uid for ref, there in live.items() if made_here(there, work.owner)}
     report = await _carried_out(run, planned)
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
     return replace(report, drift=drift)
+
+
+async def _recover(
+    run: Run, planned: ChangeSet, live: Mapping[ObjectRef, LiveObject]
+) -> tuple[ChangeSet, Mapping[ObjectRef, LiveObject]]:
+    """Without an inventory, and yet with objects of ours: it was lost, and labels say what it held."""
+    work, hooks = run.work, {hook.ref for hook in run.scope.hooks}
+    owned = [ref for ref in await run.connection.owned(work.instance) if ref not in hooks]
+    whole = recovered(run.inventory, owned)
+    if whole == run.inventory:
+        return planned, live
+    run.inventory = await run.connection.write_inventory(whole)
+    return await changes_of(run.connection, work, run.scope, run.inventory)
 
 
 async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
@@ -225,9 +252,11 @@ async def _check_never_there(connection: TargetConnection, work: Work) -> None:
         InventoryEntry(ref=m.ref, api_version=m.api_version, digest=Digest("")) for m in work.former
     ]
     live = await connection.read_live(entries) if entries else {}
-    ours = sorted(str(ref) for ref, found in live.items() if found.owner == work.owner)
+    named = {ref for ref, found in live.items() if found.owner == work.owner}
+    ours = sorted(map(str, named | set(await connection.owned(work.instance))))
     if ours:
-        raise InventoryBroken(f"It is gone, but {ours[0]} is there, one of {len(ours)} objects.")
+        told = ", ".join(ours[:_SHOWN]) + (" ..." if len(ours) > _SHOWN else "")
+        raise InventoryBroken(f"It is gone, but {len(ours)} of its objects are there: {told}.")
 
 
 def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 from weakref import WeakValueDictionary
 
 import orjson
@@ -51,6 +53,7 @@ from distributor.services.world import World
 ENDED = frozenset({RolloutPhase.VERIFIED, RolloutPhase.REPLACED, RolloutPhase.HALTED})
 """Phases in which a rollout asks for nothing by itself."""
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _NUDGED = frozenset({TargetStage.OWED, TargetStage.FAILED})
 
 
@@ -341,8 +344,10 @@ class Runner:
         self._events.put_nowait(None)
 
 
-def target_row(report: TargetReport, desired: Desired) -> StoredTarget:
-    """What the read model keeps of a report."""
+def target_row(
+    report: TargetReport, desired: Desired, watch: Mapping[str, Any] = _NOTHING
+) -> StoredTarget:
+    """What the read model keeps of a report, and of what watches say of the target."""
     revision = desired.verdict.revision
     detail = {
         "version": revision.version if revision else "",
@@ -360,6 +365,7 @@ def target_row(report: TargetReport, desired: Desired) -> StoredTarget:
             for f in report.findings[:20]
         ],
         "changed": {str(o.ref): o.action.value for o in report.outcomes[:50]},
+        "watch": dict(watch),
     }
     health = health_of(report, desired.verdict)
     return StoredTarget(

@@ -11,7 +11,7 @@ from distributor.errors import DistributorError
 from distributor.errors.rollout import StateBroken
 from distributor.model.changes import TargetReport
 from distributor.model.fleet import Cluster
-from distributor.model.ledger import Key, LedgerState, Step
+from distributor.model.ledger import InstanceState, Key, LedgerState, Step
 from distributor.model.promotion import Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState, Superseded, TargetStage
 from distributor.model.tags import Verb
@@ -22,12 +22,15 @@ from distributor.services.journal import Journal
 from distributor.services.ledger_book import LedgerBook
 from distributor.services.rendering import Renderer
 from distributor.services.rolling import Runner, Tools, owed, target_row
+from distributor.services.unmoved import Unmoved
 from distributor.services.works import reconcile_desired
 from distributor.services.world import World
 
 _WAITING = frozenset({RolloutPhase.UNVERIFIED, RolloutPhase.PAUSED})
 _BATCH = 256
 """Targets of one instance that a resync has under way at most, so that memory stays bounded."""
+_FIGHT = 3
+"""Times that one target was healed and did not stay so, after which somebody is told to look."""
 _LINES = 5
 """Objects that one event about drift names at most."""
 WakeAt = Callable[[str, datetime, Callable[[], None]], None]
@@ -53,7 +56,9 @@ class Rollouts:
         self._runners: dict[Key, Runner] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._reported: dict[tuple[str, str, str], str] = {}  # drift that was told and is there yet
-        self._agreed: dict[Key, frozenset[Verb]] = {}
+        self.unmoved = Unmoved(world)
+        self._agreed: dict[Key, frozenset[tuple[int, Verb]]] = {}
+        self._heard = False
         self._changed = asyncio.Event()
         self._stopped = False
         self._log = log.get("rollouts")
@@ -73,11 +78,12 @@ class Rollouts:
                 continue
             if runner is not None and runner.state.sequence == desired.sequence:
                 runner.heed()
-                self._listen(key, runner)
+                self._listen(key, instance, runner)
                 continue
             if runner is not None:
                 await self._end(key, Superseded(sequence=desired.sequence))
             if not owed(instance):
+                self._listen(key, instance, None)
                 continue
             saved = stored.get(key)
             known = (
@@ -85,12 +91,20 @@ class Rollouts:
             )
             await self._begin(key, desired, known)
 
-    def _listen(self, key: Key, runner: Runner | None) -> None:
+    def _listen(self, key: Key, instance: InstanceState, runner: Runner | None) -> None:
         """What a person agreed to in between may be what a target failed for: ask again at once."""
-        now = runner.agreed() if runner is not None else frozenset()
-        if runner is not None and now != self._agreed.get(key, frozenset()):
-            runner.nudge()
+        now = frozenset((c.sequence, c.verb) for c in instance.consents)
+        if now == self._agreed.get(key, frozenset()):
+            return
         self._agreed[key] = now
+        self._heard |= bool(now)
+        if runner is not None and now:
+            runner.nudge()
+
+    def heard(self) -> bool:
+        """Whether people agreed to something since this was asked last: then all targets are looked at."""
+        heard, self._heard = self._heard, False
+        return heard
 
     def _known(self, saved: bytes) -> RolloutState | None:
         """A saved state; its clocks start anew, because nobody worked in between. A broken one is none."""
@@ -179,6 +193,13 @@ class Rollouts:
                 await asyncio.gather(*(self._heal(desired, cluster) for cluster in batch))
         return count
 
+    async def resync_moved(self) -> int:
+        """The same for those targets alone that a watch saw move since they were last looked at."""
+        moved = await self.unmoved.moved()
+        if not moved:
+            return 0
+        return await self.resync(lambda v, c: (v.environment, v.instance, c.name) in moved)
+
     def _accepted(self) -> Iterator[Desired]:
         for key, instance in tuple(self._book.state.instances.items()):
             runner = self._runners.get(key)
@@ -208,6 +229,9 @@ class Rollouts:
             state = self._book.state.instance(*key)
             if state.desired is None or state.desired.sequence != verdict.sequence or owed(state):
                 return  # superseded while this resync was under way
+            if await self.unmoved.still(verdict, cluster):
+                return
+            mark = await self.unmoved.before(verdict, cluster)
             progress = state.progress.get(verdict.sequence)
             report = await reconcile_desired(
                 self._world,
@@ -216,11 +240,21 @@ class Rollouts:
                 cluster,
                 started_only=progress is not None and progress.end is Step.FAILED,
             )
+        fight = self.unmoved.note(report, cluster, mark)
+        kept = self.unmoved.kept(*key, cluster.name)
         try:
-            await self._world.store.save_targets([target_row(report, desired)])
+            await self._world.store.save_targets([target_row(report, desired, kept)])
         except DistributorError as error:
             self._log.warning("what was seen could not be kept", error=str(error))
         await self._tell_drift(verdict, cluster.name, report)
+        if fight is not None and fight.heals == _FIGHT:
+            await self._tools.journal.tell(
+                "fight",
+                f"healed {fight.heals} times in a row, and less and less often from now on: {_shown(report.drift)}",
+                environment=key[0],
+                instance=key[1],
+                cluster=cluster.name,
+            )
 
     async def _tell_drift(self, verdict: Verdict, cluster: str, report: TargetReport) -> None:
         """Drift that was healed, each time; drift that is only reported, once as long as it is the same."""

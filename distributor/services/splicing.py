@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -143,6 +143,16 @@ class SplicedTarget:
     ) -> tuple[Outcome, ...]:
         """Delete the objects."""
         return await self._inner.delete(inventory, entries)
+
+    async def owned(self, instance: str) -> Collection[ObjectRef]:
+        """As the inner connection sees it."""
+        return await self._inner.owned(instance)
+
+    async def taken_along(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> Mapping[ObjectRef, str]:
+        """As the inner connection sees it."""
+        return await self._inner.taken_along(inventory, entries)
 
     async def aclose(self) -> None:
         """Let go of the inner connection."""

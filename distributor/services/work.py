@@ -69,7 +69,8 @@ class Scope:
 class Run:
     """One reconcile of one target, and what it has done so far.
 
-    ``occasion`` is what it is to the target, ``uids`` are those of our objects that were there before.
+    ``occasion`` is what it is to the target, ``uids`` are those of our objects that were there before,
+    ``refused`` are desired objects that are left as they are for an error.
     """
 
     world: World
@@ -80,6 +81,7 @@ class Run:
     inventory: Inventory
     occasion: Occasion | None = None
     uids: Mapping[ObjectRef, str] = field(default_factory=dict)
+    refused: frozenset[ObjectRef] = frozenset()
     outcomes: list[Outcome] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
 

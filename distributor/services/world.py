@@ -16,6 +16,7 @@ from distributor.ports import (
     SchemaSource,
     Signer,
     Store,
+    Watch,
 )
 from distributor.services.sealing import Seal
 
@@ -26,7 +27,7 @@ class World:
 
     ``holder`` names this process' place in claims; ``claim_seconds`` is how long one lasts.
     ``adopt_managers`` are the field managers whose fields instances take over on clusters. Without
-    ``expressions``, rules that packages write as such cannot be told.
+    ``expressions``, rules that packages write as such cannot be told; without ``watch`` every look at a target reads it.
     """
 
     objects: GitObjects
@@ -47,6 +48,7 @@ class World:
     seal: Seal = field(default_factory=Seal)
     adopt_managers: frozenset[str] = frozenset()
     expressions: Expressions | None = None
+    watch: Watch | None = None
 
     @property
     def main_ref(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -112,6 +112,26 @@ class MemoryTarget:
         """Drop the objects that carry the instance's ApplySet label."""
         self.cluster.step(f"delete {inventory.instance}")
         return tuple(self._delete(entry, inventory.instance) for entry in entries)
+
+    async def owned(self, instance: str) -> Collection[ObjectRef]:
+        """The objects that carry the instance's label."""
+        self.cluster.step(f"owned {instance}")
+        owner = applyset_id(instance)
+        return [ref for ref, there in self.cluster.objects.items() if there.owner == owner]
+
+    async def taken_along(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> Mapping[ObjectRef, str]:
+        """By the inventories of other instances; this cluster serves no kinds of definitions."""
+        self.cluster.step("taken_along")
+        inhabited = {
+            ref.namespace: f"objects of instance {other.instance}"
+            for other in self.cluster.inventories.values()
+            if other.instance != inventory.instance
+            for ref in other.entries
+        }
+        wanted = [e.ref for e in entries if (e.ref.group, e.ref.kind) == ("", "Namespace")]
+        return {ref: inhabited[ref.name] for ref in wanted if ref.name in inhabited}
 
     async def aclose(self) -> None:
         """Nothing is kept open."""

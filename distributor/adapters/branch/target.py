@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import orjson
@@ -108,6 +108,18 @@ class BranchTarget:
         if entries:
             await self._change(inventory, "Prune", edit)
         return tuple(Outcome(ref=entry.ref, action=Action.PRUNED) for entry in entries)
+
+    async def owned(self, instance: str) -> Collection[ObjectRef]:
+        """Nothing: files without an inventory are an error when that is read."""
+        del instance
+        return ()
+
+    async def taken_along(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> Mapping[ObjectRef, str]:
+        """Nothing: what the followers of a branch hold cannot be seen."""
+        del inventory, entries
+        return {}
 
     async def aclose(self) -> None:
         """Nothing is kept open."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,6 +62,18 @@ class DirectoryTarget:
     ) -> tuple[Outcome, ...]:
         """Write the files without these objects."""
         return await asyncio.to_thread(self._delete, inventory, entries)
+
+    async def owned(self, instance: str) -> Collection[ObjectRef]:
+        """Nothing: files without an inventory are an error when that is read."""
+        del instance
+        return ()
+
+    async def taken_along(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> Mapping[ObjectRef, str]:
+        """Nothing: what a folder's cluster holds cannot be seen."""
+        del inventory, entries
+        return {}
 
     async def aclose(self) -> None:
         """Nothing is kept open."""

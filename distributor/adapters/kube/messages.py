@@ -25,9 +25,11 @@ JSON = "application/json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML: the body stays JSON
 JSON_PATCH = "application/json-patch+json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+METADATA_LIST = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMetadataList")
 
 OK, MULTIPLE_CHOICES = 200, 300
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410
+NOT_ALLOWED = 405
 INVALID, TOO_MANY, FAULT = 422, 429, 500
 CREATED = 201
 _SHOWN = 300

@@ -49,12 +49,19 @@ class Site:
     namespace: str
     sequence: int = 0
 
-    def work(self, *objects: Mapping[str, Any], adopt: frozenset[str] = ADOPTED) -> Work:
+    def work(
+        self,
+        *objects: Mapping[str, Any],
+        adopt: frozenset[str] = ADOPTED,
+        agreed: frozenset[Verb] = frozenset(),
+    ) -> Work:
         owner = applyset_id(self.namespace)
         manifests = []
         for body in objects:
             labels = {**body["metadata"].get("labels", {}), PART_OF: owner}
-            metadata = {"namespace": self.namespace, **body["metadata"], "labels": labels}
+            notes = {"distributor.dev/adopt": "existing", **body["metadata"].get("annotations", {})}
+            metadata = {"namespace": self.namespace, **body["metadata"]}
+            metadata |= {"labels": labels, "annotations": notes}
             manifests.append(Manifest.of({**body, "metadata": metadata}))
         return Work(
             environment="sit",
@@ -66,7 +73,7 @@ class Site:
             desired=ManifestSet.of(manifests),
             owner=owner,
             adopt=adopt,
-            agreed=frozenset({Verb.CONSENT}),  # to what is there already
+            agreed=agreed,
         )
 
     async def sync(self, *objects: Mapping[str, Any], **how: Any) -> TargetReport:

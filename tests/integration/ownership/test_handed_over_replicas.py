@@ -81,3 +81,16 @@ async def test_a_field_that_another_owns_needs_no_hand_over(site: Site):
     live = await site.get(WEB)
     assert live["spec"]["replicas"] == 5
     assert "distributor-hand-over" not in managers(live)
+
+
+async def test_an_autoscalers_number_stays_though_the_package_sets_another(site: Site):
+    await site.sync(deployment(replicas=2))
+    await scale(site, 7)
+    newer = deployment(replicas=2, image="web:2")
+    planned = await site.plan(newer)
+    assert "conflict" not in planned.changes[0].reason
+    report = await site.sync(newer)
+    assert report.actuation is Actuation.APPLIED, report.findings
+    live = await site.get(WEB)
+    assert live["spec"]["replicas"] == 7
+    assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "web:2"

@@ -10,6 +10,7 @@ from distributor.model.changes import LiveObject
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import Claim
 from distributor.plan.claims import claim
+from distributor.plan.conflicts import held, told
 from distributor.plan.managed import handed_over, rewritten
 from distributor.plan.unchangeable import unchangeable
 
@@ -161,11 +162,29 @@ def test_a_part_of_the_object_is_handed_over():
 
 
 def test_a_claim_says_what_it_does():
-    told = Claim(takes=frozenset({"b", "a"}), hands_over=REPLICAS, migrates=True)
-    assert str(told) == (
+    said = Claim(takes=frozenset({"b", "a"}), hands_over=REPLICAS, migrates=True)
+    assert str(said) == (
         "takes over what a, b set; hands over spec.replicas; moves its managed fields to this apiVersion"
     )
     assert not str(Claim(over=frozenset({"a"})))
+
+
+def test_what_was_agreed_to_is_told_as_that():
+    assert (
+        told({"op": ("spec.a", "spec.b")}, agreed=True) == "takes spec.a, spec.b from op, as agreed"
+    )
+
+
+def test_managed_fields_may_be_as_deep_as_they_like():
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"f:a": deep}
+    data = body()
+    data["metadata"]["managedFields"] = [entry(CLIENT, "spec.a"), {**entry("op"), "fieldsV1": deep}]
+    there = LiveObject(ref=Manifest.of(body()).ref, api_version="apps/v1", data=data)
+    assert claimed(there).takes == {CLIENT}
+    left = rewritten(there.data, Claim(takes=frozenset({CLIENT})), "apps/v1")
+    assert left is None, "what cannot be read is not written again, so nothing is lost"
 
 
 def of(kind: str, api_version: str, **parts: Any) -> dict[str, Any]:
@@ -193,3 +212,21 @@ RBAC = "rbac.authorization.k8s.io/v1"
 def test_what_can_only_be_made_anew(before, after, expected):
     there = LiveObject(ref=Manifest.of(before).ref, api_version=before["apiVersion"], data=before)
     assert unchangeable(Manifest.of({**before, **after}), there) == expected
+
+
+@pytest.mark.parametrize(
+    ("entries", "wanted", "expected"),
+    [
+        ([entry("op", "spec.a")], {"a": 2}, "conflicts with op over spec.a"),
+        ([entry("op", "spec.a")], {"a": 1}, ""),
+        ([entry(OURS, "spec.a")], {"a": 2}, ""),
+        ([entry(CLIENT, "spec.a")], {"a": 2}, ""),
+        ([entry("op", "spec.a"), entry("b", "spec.b")], {"a": 2, "b": 2}, "conflicts with b over spec.b; conflicts with op over spec.a"),
+        ([entry("kube-controller-manager", "spec.replicas", subresource="scale")], {"replicas": 2}, ""),
+        ([], {"a": 2}, ""),
+    ],
+)  # fmt: skip
+def test_conflicts_are_foreseen(entries, wanted, expected):
+    there = live(*entries, a=1, b=1, replicas=5)
+    found = held(Manifest.of(body(**wanted)), there, ADOPT)
+    assert told(found, agreed=False) == expected
