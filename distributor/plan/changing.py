@@ -108,7 +108,8 @@ def changes(
     not there. Live data counts as whole unless it is empty or metadata only; fields are compared then.
     Nothing outside the inventory is ever pruned. ``consents`` are objects whose deletion was agreed to,
     ``adopt`` are the field managers whose fields may become ours, ``ignore`` rules for what is no drift.
-    ``adopting`` says that people agreed: what is there and nobody's may become ours, and conflicts be forced. ``names`` are instances that there
+    ``adopting`` says that people agreed: what is there and nobody's may become ours, and conflicts be
+    forced. ``names`` are instances that there
     are, to tell whose an object is.
     """
     scene = _Scene(
