@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from distributor.errors.cluster import ApiRefused
 from distributor.errors.rollout import ClaimHeld
 from distributor.metrics import REGISTRY
 from distributor.model.changes import Actuation
@@ -328,3 +329,23 @@ async def test_an_object_that_was_deleted_is_reported_and_left(world, memory):
     assert gone not in memory.objects
     assert report.drift == (f"{gone}: was deleted from the target",)
     assert {str(h.ref): h.status for h in report.health}[str(gone)] is HealthStatus.NOT_FOUND
+
+
+async def test_what_one_object_could_not_do_hides_no_others_health(world, memory):
+    """Each is told by itself; the worst of them is what the target is."""
+    other = manifest("ConfigMap", "other")
+    desired = ManifestSet.of((*TWO_GROUPS, other))
+    memory.refuse[other.ref] = ApiRefused("(a field)")
+    report = await reconcile_target(world, work(desired=desired))
+    assert report.actuation is Actuation.FAILED
+    seen = {h.ref.name: (h.status, h.revision != "") for h in report.health}
+    assert seen["settings"] == (HealthStatus.CURRENT, True)
+    assert seen["other"] == (HealthStatus.NOT_FOUND, False)
+
+    del memory.refuse[other.ref]
+    await reconcile_target(world, work(6, desired))
+    newer = Manifest.of({**other.data(), "data": {"new": "1"}})
+    memory.refuse[other.ref] = ApiRefused("(a field)")
+    report = await reconcile_target(world, work(7, ManifestSet.of((*TWO_GROUPS, newer))))
+    seen = {h.ref.name: (h.status, h.revision != "") for h in report.health}
+    assert seen["other"] == (HealthStatus.IN_PROGRESS, False), "it runs, and not what was asked for"
