@@ -17,6 +17,7 @@ from distributor.model.health import HealthStatus
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import IgnoreRule
 from distributor.model.refs import ObjectId
+from distributor.plan import Ignoring
 from distributor.render.applyset import PART_OF, applyset_id
 from distributor.services.reconciling import reconcile_target
 from distributor.services.work import Work
@@ -270,7 +271,7 @@ def edited(memory: MemoryCluster, manifest: Manifest, **spec: object) -> None:
 
 
 async def test_an_ignored_field_is_no_drift_and_survives_the_healing_of_others(world, memory):
-    asked = work(desired=ManifestSet.of((WEB,)), ignore=(LEFT_TO_OTHERS,))
+    asked = work(desired=ManifestSet.of((WEB,)), ignore=Ignoring(rules=(LEFT_TO_OTHERS,)))
     await reconcile_target(world, asked)
     edited(memory, WEB, replicas=7)
     memory.calls.clear()
