@@ -131,6 +131,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         adopt_managers=settings.adopted(),
         expressions=CelExpressions(),
         watch=pushed,
+        resync_requests=settings.resync_requests,
     )
 
 

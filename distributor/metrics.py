@@ -38,6 +38,16 @@ UNASKED = Counter(
     "Looks at targets that needed no request, because watches saw nothing move",
     registry=REGISTRY,
 )
+RESYNC_REQUESTS = Gauge(
+    "distributor_resync_requests",
+    "Requests to API servers while the last look at all targets ran",
+    registry=REGISTRY,
+)
+RESYNC_LEFT = Gauge(
+    "distributor_resync_left",
+    "Targets that the last look at all left to the next one, its budget of requests being spent",
+    registry=REGISTRY,
+)
 LEDGER_PUSHES = Counter(
     "distributor_ledger_pushes", "Pushes of the ledger, by result", ("result",), registry=REGISTRY
 )
@@ -58,3 +68,13 @@ STOPPED = Gauge(
     "1 while decisions are stopped for everything",
     registry=REGISTRY,
 )
+
+
+def cluster_requests() -> float:
+    """Requests to API servers so far, without the watches."""
+    return sum(
+        sample.value
+        for family in CLUSTER_REQUESTS.collect()
+        for sample in family.samples
+        if sample.name.endswith("_total") and sample.labels["method"] != "watch"
+    )

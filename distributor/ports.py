@@ -15,7 +15,7 @@ from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.package import GroupVersionKind
 from distributor.model.refs import GroupKind, ObjectId, ObjectRef
 from distributor.model.rendering import RenderJob
-from distributor.model.trees import TreeReader
+from distributor.model.trees import NewCommit, TreeReader
 
 
 class Clock(Protocol):
@@ -28,16 +28,6 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewCommit:
-    """A commit to write: parents in order; ``signature`` is added by the writer's signer."""
-
-    tree: ObjectId
-    parents: tuple[ObjectId, ...]
-    message: str
-    at: datetime
 
 
 class GitObjects(TreeReader, Protocol):
@@ -165,6 +155,9 @@ class RenderCache(Protocol):
         ...
 
 
+Entries = Sequence[InventoryEntry]
+
+
 class TargetConnection(Protocol):
     """One cluster, as far as one instance's delivery needs it."""
 
@@ -189,7 +182,7 @@ class TargetConnection(Protocol):
         """
         ...
 
-    async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
+    async def read_live(self, entries: Entries) -> Mapping[ObjectRef, LiveObject]:
         """The objects of these that exist."""
         ...
 
@@ -202,26 +195,16 @@ class TargetConnection(Protocol):
         """
         ...
 
-    async def delete(
-        self, inventory: Inventory, entries: Sequence[InventoryEntry]
-    ) -> tuple[Outcome, ...]:
+    async def delete(self, inventory: Inventory, entries: Entries) -> tuple[Outcome, ...]:
         """Delete objects that are still ours; gone ones count as pruned."""
         ...
 
     async def owned(self, instance: str) -> Collection[ObjectRef]:
-        """Objects that are the instance's by what is on them, whatever any inventory says.
-
-        For the case that the inventory was lost: it may be dear. Empty where the target cannot tell.
-        """
+        """What is the instance's by its label, whatever inventories say; empty where nobody can tell."""
         ...
 
-    async def taken_along(
-        self, inventory: Inventory, entries: Sequence[InventoryEntry]
-    ) -> Mapping[ObjectRef, str]:
-        """What the deletion of these Namespaces and definitions would take along of others', in words.
-
-        Without those that hold nothing else. ``inventory`` is that of the instance they belong to.
-        """
+    async def taken_along(self, inventory: Inventory, entries: Entries) -> Mapping[ObjectRef, str]:
+        """What deleting these Namespaces and definitions would take along of others', in words."""
         ...
 
     async def aclose(self) -> None:

@@ -95,6 +95,12 @@ class Settings:
         "Field managers, separated by commas, whose fields packages take over on clusters",
     )
 
+    resync_requests: int = _setting(
+        0,
+        "Requests to clusters after which a look at all targets leaves the rest to the next; 0: no limit",
+        least=0,
+    )
+
     def adopted(self) -> frozenset[str]:
         """The names in ``adopt_managers``."""
         return frozenset(filter(None, (name.strip() for name in self.adopt_managers.split(","))))

@@ -180,6 +180,7 @@ def ignore_rules(entries: Sequence[Mapping[str, Any]]) -> tuple[IgnoreRule, ...]
             fields=tuple(entry.get("fields", ())),
             managers=tuple(entry.get("managers", ())),
             reason=entry.get("reason", ""),
+            when=entry.get("when", ""),
         )
         for entry in entries
     )

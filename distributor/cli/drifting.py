@@ -13,10 +13,9 @@ from distributor.cli.output import DONE, FINDINGS, REACH, Form, Output, emit, sa
 
 if TYPE_CHECKING:
     from distributor.model.fleet import Cluster
-    from distributor.model.package import IgnoreRule
     from distributor.model.promotion import Verdict
     from distributor.model.refs import ObjectRef
-    from distributor.plan import Comparison, FieldDrift
+    from distributor.plan import Comparison, FieldDrift, Ignoring
     from distributor.services.drifting import DriftedTarget
 
 _WHOLE: Mapping[str, Any] = {"field": "", "desired": None, "live": None, "owner": "", "pointer": ""}
@@ -122,15 +121,18 @@ def show_rules(changed: Mapping[ObjectRef, Iterable[FieldDrift]]) -> None:
         say(as_yaml([{"delivery": {"ignore": rules}}]).removeprefix("---").strip())
 
 
-def rules_at(path: Path) -> tuple[IgnoreRule, ...]:
+def rules_at(path: Path) -> Ignoring:
     """The ignore rules of the package in a file or folder; raises ``Invalid`` with all findings."""
+    from distributor.adapters.cel import CelExpressions
     from distributor.adapters.workspace import read_bytes
     from distributor.catalog.documents import Document, read
     from distributor.catalog.packages import ignore_rules
     from distributor.catalog.schema import check
     from distributor.errors import Where
+    from distributor.errors.cluster import ExpressionFailed
     from distributor.errors.service import NotFound
-    from distributor.model.findings import Invalid
+    from distributor.model.findings import Finding, Invalid
+    from distributor.plan import Ignoring
 
     file = path / "package.yaml" if path.is_dir() else path
     if not file.is_file():
@@ -140,7 +142,17 @@ def rules_at(path: Path) -> tuple[IgnoreRule, ...]:
         raise Invalid(document)
     if findings := check(document, "Package"):
         raise Invalid(findings)
-    return ignore_rules(document.spec.get("delivery", {}).get("ignore", ()))
+    rules = ignore_rules(document.spec.get("delivery", {}).get("ignore", ()))
+    cel = CelExpressions()
+    place = Where(file=str(file), field="spec.delivery.ignore")
+    bad = [
+        Finding.of(ExpressionFailed, f"{rule.kind}: {problem}", place)
+        for rule in rules
+        if rule.when and (problem := cel.problem(rule.when))
+    ]
+    if bad:
+        raise Invalid(bad)
+    return Ignoring(rules=rules, holds=cel.holds)
 
 
 def _short(value: object) -> str:

@@ -164,12 +164,12 @@ def diff(
     from distributor.errors.service import NotFound
     from distributor.errors.tree import Where
     from distributor.model.manifest import Manifest
-    from distributor.plan import compare
+    from distributor.plan import NOTHING_IGNORED, compare
 
     for path in (desired, live):
         if not path.exists():
             raise NotFound(where=Where(file=str(path)))
-    rules = rules_at(ignore) if ignore is not None else ()
+    rules = rules_at(ignore) if ignore is not None else NOTHING_IGNORED
     wanted = run(lambda: desired_at(loaded().settings, desired))
     found = compare((Manifest.of(obj) for obj in wanted), read_objects(live), ignore=rules)
     show(rows_of(found), output)

@@ -9,10 +9,11 @@ from distributor.health.absence import absent, goes_by_itself
 from distributor.health.completion import completion, runs_to_an_end
 from distributor.health.object import aggregate, health
 from distributor.health.plain import is_custom, plain_kinds
-from distributor.health.ruled import NO_RULES, Rulebook
+from distributor.health.ruled import NO_RULES, Holds, Rulebook, nobody
 
 __all__ = [
     "NO_RULES",
+    "Holds",
     "Rulebook",
     "absent",
     "aggregate",
@@ -20,6 +21,7 @@ __all__ = [
     "goes_by_itself",
     "health",
     "is_custom",
+    "nobody",
     "plain_kinds",
     "runs_to_an_end",
 ]

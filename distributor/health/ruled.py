@@ -15,7 +15,8 @@ Holds = Callable[[str, Mapping[str, Any]], bool]
 """Whether an expression holds for an object; raises ``ExpressionFailed`` where that cannot be told."""
 
 
-def _nobody(_expression: str, _obj: Mapping[str, Any]) -> bool:
+def nobody(_expression: str, _obj: Mapping[str, Any]) -> bool:
+    """Where nothing evaluates expressions, none can be told."""
     raise ExpressionFailed("(nothing here evaluates expressions)")
 
 
@@ -24,7 +25,7 @@ class Rulebook:
     """The rules of a package by kind, and who evaluates them."""
 
     rules: Mapping[GroupKind, tuple[HealthRule, ...]] = field(default_factory=dict)
-    holds: Holds = _nobody
+    holds: Holds = nobody
 
     def told(self, obj: Mapping[str, Any], kind: GroupKind) -> Told | None:
         """What the rules of a kind say; ``None`` where they leave it to what is known of the kind.

@@ -139,6 +139,7 @@ class IgnoreRule:
 
     ``fields`` are JSON pointers, where a step into a list may name the entry by its keys; none means every
     field of ``managers``. With ``managers`` only what these own is ignored. An empty name means any.
+    ``when`` is a CEL expression over the live object, and the rule counts only while it holds.
     """
 
     kind: GroupKind
@@ -146,6 +147,7 @@ class IgnoreRule:
     fields: tuple[str, ...] = ()
     managers: tuple[str, ...] = ()
     reason: str = ""
+    when: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -43,3 +44,13 @@ class TreeReader(Protocol):
     def size(self, blob: ObjectId) -> int:
         """The size of a blob in bytes, without reading it; raises ``ObjectMissing``."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCommit:
+    """A commit to write: parents in order; ``signature`` is added by the writer's signer."""
+
+    tree: ObjectId
+    parents: tuple[ObjectId, ...]
+    message: str
+    at: datetime

@@ -26,7 +26,14 @@ from distributor.plan.hooks import (
     removable,
     schedule,
 )
-from distributor.plan.ignoring import rules_for, spec_of, suggested, yielding
+from distributor.plan.ignoring import (
+    NOTHING_IGNORED,
+    Ignoring,
+    rules_for,
+    spec_of,
+    suggested,
+    yielding,
+)
 from distributor.plan.inventories import (
     confirmed,
     narrowed,
@@ -49,12 +56,14 @@ __all__ = [
     "HANDED_OVER",
     "HAND_OVER_MANAGER",
     "NAMESPACE",
+    "NOTHING_IGNORED",
     "OUR_MANAGER",
     "REMOVED",
     "TAKE_OVER",
     "Comparison",
     "Drifted",
     "FieldDrift",
+    "Ignoring",
     "Judged",
     "Move",
     "apply_plan",

@@ -27,7 +27,7 @@ from distributor.model.changes import (
 )
 from distributor.model.findings import Finding, Severity
 from distributor.model.manifest import Manifest, ManifestSet
-from distributor.model.package import IgnoreRule, PrunePolicy
+from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan.attesting import FOUND, adopts, is_copy, is_ours, writers
 from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented
@@ -36,7 +36,7 @@ from distributor.plan.conflicts import told as conflicts_told
 from distributor.plan.definitions import dropped_versions
 from distributor.plan.dependencies import annotations_of
 from distributor.plan.drift import FieldDrift, diff
-from distributor.plan.ignoring import yielding
+from distributor.plan.ignoring import NOTHING_IGNORED, Ignoring, yielding
 from distributor.plan.order import NAMESPACE
 from distributor.plan.ownership import OUR_MANAGER
 from distributor.plan.unchangeable import unchangeable
@@ -68,7 +68,7 @@ class _Scene:
     consents: frozenset[ObjectRef]
     wanted_uids: frozenset[str]
     adopt: frozenset[str]
-    ignore: tuple[IgnoreRule, ...]
+    ignore: Ignoring
     adopting: bool
     names: Collection[str]
 
@@ -98,7 +98,7 @@ def changes(
     prune: Mapping[GroupKind, PrunePolicy],
     consents: frozenset[ObjectRef] = frozenset(),
     adopt: frozenset[str] = frozenset(),
-    ignore: tuple[IgnoreRule, ...] = (),
+    ignore: Ignoring = NOTHING_IGNORED,
     adopting: bool = False,
     names: Collection[str] = (),
 ) -> ChangeSet:
@@ -108,7 +108,8 @@ def changes(
     not there. Live data counts as whole unless it is empty or metadata only; fields are compared then.
     Nothing outside the inventory is ever pruned. ``consents`` are objects whose deletion was agreed to,
     ``adopt`` are the field managers whose fields may become ours, ``ignore`` rules for what is no drift.
-    ``adopting`` says that people agreed: what is there and nobody's may become ours, and conflicts be forced. ``names`` are instances that there
+    ``adopting`` says that people agreed: what is there and nobody's may become ours, and conflicts be
+    forced. ``names`` are instances that there
     are, to tell whose an object is.
     """
     scene = _Scene(
@@ -205,7 +206,8 @@ def _prepared(scene: _Scene, change: Change, finding: Finding | None) -> _Judged
     there = scene.live.get(change.ref)
     if change.action is not Action.CONFIGURED or change.manifest is None or there is None:
         return change, finding
-    manifest = yielding(change.manifest, there.data, scene.ignore, manager=OUR_MANAGER)
+    ignored = scene.ignore.of(change.ref, there.data)
+    manifest = yielding(change.manifest, there.data, ignored, manager=OUR_MANAGER)
     found = claim(manifest, there, scene.adopt)
     fields = held(manifest, there, found.over | {HAND_OVER_MANAGER}) if _whole(there) else {}
     if scene.adopting:
@@ -242,7 +244,8 @@ def _missing(manifest: Manifest, entry: InventoryEntry | None) -> Change:
 
 
 def _against_drift(scene: _Scene, manifest: Manifest, there: LiveObject) -> Change:
-    drifted = diff(manifest, there.data, ignore=scene.ignore) if _whole(there) else ()
+    ignored = scene.ignore.of(manifest.ref, there.data)
+    drifted = diff(manifest, there.data, ignore=ignored) if _whole(there) else ()
     allowed = scene.adopt | consented(manifest) | {HAND_OVER_MANAGER}
     ours = tuple(f for f in drifted if f.ours or set(f.manager.split(", ")) <= allowed)
     if ours:

@@ -4,14 +4,39 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from distributor.errors.cluster import ExpressionFailed
+from distributor.health import Holds, nobody
 from distributor.model.manifest import Manifest, canonical
 from distributor.model.package import IgnoreRule
 from distributor.model.refs import ObjectRef
 from distributor.plan.ownership import Ownership, Path, ownership
 from distributor.plan.pointers import path_at, pointer_of, put_in, taken_out, value_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignoring:
+    """The ignore rules of a package, and who evaluates their expressions."""
+
+    rules: tuple[IgnoreRule, ...] = ()
+    holds: Holds = nobody
+
+    def of(self, ref: ObjectRef, live: Mapping[str, Any]) -> tuple[IgnoreRule, ...]:
+        """Those that count for a live object. One whose expression fails does not: drift is rather told."""
+        return tuple(r for r in rules_for(self.rules, ref) if self._counts(r, live))
+
+    def _counts(self, rule: IgnoreRule, live: Mapping[str, Any]) -> bool:
+        if not rule.when:
+            return True
+        try:
+            return self.holds(rule.when, live)
+        except ExpressionFailed:
+            return False
+
+
+NOTHING_IGNORED = Ignoring()
 
 
 def rules_for(rules: Iterable[IgnoreRule], ref: ObjectRef) -> tuple[IgnoreRule, ...]:
@@ -139,6 +164,7 @@ def spec_of(rule: IgnoreRule) -> dict[str, Any]:
         "name": rule.name,
         "fields": list(rule.fields),
         "managers": list(rule.managers),
+        "when": rule.when,
         "reason": rule.reason,
     }
     return {name: value for name, value in spec.items() if value}

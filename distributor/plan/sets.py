@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from distributor.model.manifest import Manifest
 from distributor.model.package import IgnoreRule
 from distributor.model.refs import ObjectRef
 from distributor.plan.drift import FieldDrift, diff
+from distributor.plan.ignoring import NOTHING_IGNORED, Ignoring
 from distributor.plan.ownership import OUR_MANAGER
 from distributor.render.hooks import hook_of
 
@@ -37,7 +38,7 @@ def compare(
     inventory: Inventory | None = None,
     *,
     manager: str = OUR_MANAGER,
-    ignore: Sequence[IgnoreRule] = (),
+    ignore: Ignoring = NOTHING_IGNORED,
 ) -> Comparison:
     """Missing and changed objects; extra ones only by an inventory, since the rest is not ours.
 
@@ -62,7 +63,9 @@ def compare(
             continue
         met.add(ref)
         held = _held(manifest.ref) if {ref, manifest.ref} & scaled else ()
-        drifted = diff(manifest, there[ref], manager=manager, ignore=(*ignore, *held))
+        drifted = diff(
+            manifest, there[ref], manager=manager, ignore=(*ignore.of(ref, there[ref]), *held)
+        )
         if drifted:
             changed[manifest.ref] = drifted
     known = inventory.entries.keys() if inventory is not None else frozenset[ObjectRef]()

@@ -23,6 +23,7 @@ from distributor.plan import (
     ALREADY_GONE,
     DEFINITION,
     NAMESPACE,
+    NOTHING_IGNORED,
     REMOVED,
     asks_for_order,
     changes,
@@ -69,9 +70,7 @@ async def changes_of(
         prune=work.prune,
         consents=consents,
         adopt=work.adopt,
-        ignore=()
-        if connection.delivered_only
-        else work.ignore,  # a file of ours has no other hands
+        ignore=NOTHING_IGNORED if connection.delivered_only else work.ignore,
         adopting=agreed,
         names=work.names,
     )

@@ -218,8 +218,8 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
 
 
 async def _seen(run: Run, at_work: ObjectHealth | None) -> tuple[ObjectHealth, ...]:
-    """The health of the instance's own objects; none while they were not all applied."""
-    if run.connection.delivered_only or run.failed or at_work or run.work.removing:
+    """The health of the instance's own objects; none while something is waited for before they are all applied."""
+    if run.connection.delivered_only or at_work or run.work.removing:
         return ()
     members = run.scope.members
     entries = [e for e in run.inventory.entries.values() if e.ref in members.refs()]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import islice
 
-from distributor import log
+from distributor import log, metrics
 from distributor.errors import DistributorError
 from distributor.errors.rollout import StateBroken
+from distributor.metrics import cluster_requests
 from distributor.model.changes import TargetReport
 from distributor.model.fleet import Cluster
 from distributor.model.ledger import InstanceState, Key, LedgerState, Step
@@ -22,13 +24,13 @@ from distributor.services.journal import Journal
 from distributor.services.ledger_book import LedgerBook
 from distributor.services.rendering import Renderer
 from distributor.services.rolling import Runner, Tools, owed, target_row
-from distributor.services.unmoved import Unmoved
+from distributor.services.unmoved import Place, Unmoved, place_of
 from distributor.services.works import reconcile_desired
 from distributor.services.world import World
 
 _WAITING = frozenset({RolloutPhase.UNVERIFIED, RolloutPhase.PAUSED})
 _BATCH = 256
-"""Targets of one instance that a resync has under way at most, so that memory stays bounded."""
+"""Targets that a resync has under way at most, so that memory stays bounded."""
 _FIGHT = 3
 """Times that one target was healed and did not stay so, after which somebody is told to look."""
 _LINES = 5
@@ -59,6 +61,7 @@ class Rollouts:
         self.unmoved = Unmoved(world)
         self._agreed: dict[Key, frozenset[tuple[int, Verb]]] = {}
         self._heard = False
+        self._begin_at: Place | None = None  # the first target that the last resync left
         self._changed = asyncio.Event()
         self._stopped = False
         self._log = log.get("rollouts")
@@ -181,16 +184,56 @@ class Rollouts:
             runner.nudge()
 
     async def resync(self, only: Callable[[Verdict, Cluster], bool] | None = None) -> int:
-        """Bring every target that no rollout works on back to what is accepted; how many there were."""
-        count = 0
+        """Bring every target that no rollout works on back to what is accepted; how many were looked at.
+
+        One of all targets has a budget of requests: what it does not come to is the next one's first.
+        """
+        if only is not None:
+            return await self._look_at(self._pairs(only), lambda: False)
+        begun, budget = cluster_requests(), self._world.resync_requests
+        rest: list[Place] = []
+        count = await self._look_at(
+            self._round(), lambda: 0 < budget <= cluster_requests() - begun, rest.append
+        )
+        self._begin_at = rest[0] if rest else None
+        metrics.RESYNC_REQUESTS.set(cluster_requests() - begun)
+        metrics.RESYNC_LEFT.set(len(rest))
+        return count
+
+    def _round(self) -> Iterator[tuple[Desired, Cluster]]:
+        """All targets once, from the first that the last look left on."""
+        begin, met = self._begin_at, self._begin_at is None
+        for desired, cluster in self._pairs(lambda _verdict, _cluster: True):
+            met = met or place_of(desired.verdict, cluster) == begin
+            if met:
+                yield desired, cluster
+        for desired, cluster in self._pairs(lambda _verdict, _cluster: begin is not None):
+            if met and place_of(desired.verdict, cluster) == begin:
+                return
+            yield desired, cluster
+
+    def _pairs(self, only: Callable[[Verdict, Cluster], bool]) -> Iterator[tuple[Desired, Cluster]]:
         for desired in self._accepted():
-            wanted = [
-                c for c in desired.clusters.values() if only is None or only(desired.verdict, c)
-            ]
-            count += len(wanted)
-            for start_at in range(0, len(wanted), _BATCH):
-                batch = wanted[start_at : start_at + _BATCH]
-                await asyncio.gather(*(self._heal(desired, cluster) for cluster in batch))
+            for cluster in desired.clusters.values():
+                if only(desired.verdict, cluster):
+                    yield desired, cluster
+
+    async def _look_at(
+        self,
+        pairs: Iterator[tuple[Desired, Cluster]],
+        spent: Callable[[], bool],
+        leave: Callable[[Place], None] = lambda _place: None,
+    ) -> int:
+        """Look at targets, some at a time; those that are left once the budget is spent are told."""
+        count = 0
+        size = _BATCH if not self._world.resync_requests else self._world.target_concurrency
+        while batch := list(islice(pairs, size)):
+            if spent():
+                for desired, cluster in batch:
+                    leave(place_of(desired.verdict, cluster))
+                continue
+            count += len(batch)
+            await asyncio.gather(*(self._heal(desired, cluster) for desired, cluster in batch))
         return count
 
     async def resync_moved(self) -> int:
@@ -198,7 +241,7 @@ class Rollouts:
         moved = await self.unmoved.moved()
         if not moved:
             return 0
-        return await self.resync(lambda v, c: (v.environment, v.instance, c.name) in moved)
+        return await self.resync(lambda v, c: place_of(v, c) in moved)
 
     def _accepted(self) -> Iterator[Desired]:
         for key, instance in tuple(self._book.state.instances.items()):

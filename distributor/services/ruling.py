@@ -1,4 +1,4 @@
-"""Ruling: the health rules of a package, checked before anything of it is delivered."""
+"""Ruling: the health and ignore rules of a package, checked before anything of it is delivered."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ def require_rules(package: Package, expressions: Expressions | None) -> None:
     """Raise ``Invalid`` with every expression of a package that cannot be read."""
     if expressions is None:
         return
-    where = Where(file=f"{package.folder}/package.yaml", field="spec.delivery.health")
-    found = [
-        Finding.of(ExpressionFailed, f"{kind}: {rule.when[:80]!r} {problem}", where)
-        for kind, rules in sorted(package.delivery.health.items())
+    file, delivery = f"{package.folder}/package.yaml", package.delivery
+    written = [
+        ("spec.delivery.health", kind, rule.when)
+        for kind, rules in sorted(delivery.health.items())
         for rule in rules
-        if (problem := expressions.problem(rule.when))
+    ]
+    written += [("spec.delivery.ignore", r.kind, r.when) for r in delivery.ignore if r.when]
+    found = [
+        Finding.of(
+            ExpressionFailed, f"{kind}: {when[:80]!r} {problem}", Where(file=file, field=field)
+        )
+        for field, kind, when in written
+        if (problem := expressions.problem(when))
     ]
     if found:
         raise Invalid(found)

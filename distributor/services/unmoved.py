@@ -32,6 +32,11 @@ _FORGIVEN = timedelta(minutes=15)
 """A drift that stays away so long after it was healed is a new one when it comes back."""
 
 
+def place_of(verdict: Verdict, cluster: Cluster) -> Place:
+    """The place of a target."""
+    return (verdict.environment, verdict.instance, cluster.name)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fight:
     """How often a target was healed without staying so, and when last."""
@@ -81,7 +86,7 @@ class Unmoved:
         """Whether a target is in step without being asked; it is then told as seen just now."""
         if not self._begun:
             return False
-        place = (verdict.environment, verdict.instance, cluster.name)
+        place = place_of(verdict, cluster)
         now = self._world.clock.now()
         try:
             rows = await self._world.store.targets(*place)
@@ -102,7 +107,7 @@ class Unmoved:
 
     async def before(self, verdict: Verdict, cluster: Cluster) -> str:
         """The mark to give to ``note``, taken before the target is read; empty where there is none."""
-        place = (verdict.environment, verdict.instance, cluster.name)
+        place = place_of(verdict, cluster)
         known = self._known.get(place)
         return await self._mark(place, known) if known is not None else ""
 

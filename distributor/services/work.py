@@ -13,9 +13,10 @@ from distributor.model.fleet import Cluster, DriftMode
 from distributor.model.health import HealthRule
 from distributor.model.hooks import DeclaredHook, Hook, HookStep, Occasion
 from distributor.model.manifest import ManifestSet
-from distributor.model.package import IgnoreRule, PrunePolicy
+from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectId, ObjectRef
 from distributor.model.tags import Verb
+from distributor.plan import NOTHING_IGNORED, Ignoring
 from distributor.ports import TargetConnection
 from distributor.services.world import World
 
@@ -49,7 +50,7 @@ class Work:
     former: ManifestSet = field(default_factory=lambda: ManifestSet.of(()))
     started_only: bool = False
     adopt: frozenset[str] = frozenset()
-    ignore: tuple[IgnoreRule, ...] = ()
+    ignore: Ignoring = NOTHING_IGNORED
     drift: DriftMode = DriftMode.HEAL
     agreed: frozenset[Verb] = frozenset()
     names: Collection[str] = ()

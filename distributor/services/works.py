@@ -10,10 +10,12 @@ from distributor.model.findings import Finding, errors
 from distributor.model.fleet import Cluster
 from distributor.model.health import HealthStatus, worst
 from distributor.model.manifest import ManifestSet
+from distributor.model.package import Package
 from distributor.model.promotion import Revision, Verdict
 from distributor.model.refs import ObjectId
 from distributor.model.rollout import TargetSeen
 from distributor.model.tags import Verb
+from distributor.plan import Ignoring
 from distributor.render import applyset_id
 from distributor.services.desired import Desired
 from distributor.services.ledger_book import BELIEVED
@@ -92,10 +94,17 @@ def work_of(
         hooks=subject.package.delivery.hooks,
         removing=verdict is not None and verdict.verb is Verb.REMOVE,
         adopt=world.adopt_managers,
-        ignore=subject.package.delivery.ignore,
+        ignore=_ignoring(world, subject.package),
         drift=subject.installation.drift or subject.files.environment.drift,
         health=subject.package.delivery.health,
     )
+
+
+def _ignoring(world: World, package: Package) -> Ignoring:
+    rules = package.delivery.ignore
+    if world.expressions is None:
+        return Ignoring(rules=rules)
+    return Ignoring(rules=rules, holds=world.expressions.holds)
 
 
 def _unrendered(world: World, desired: Desired, cluster: Cluster, finding: Finding) -> TargetReport:

@@ -27,7 +27,8 @@ class World:
 
     ``holder`` names this process' place in claims; ``claim_seconds`` is how long one lasts.
     ``adopt_managers`` are the field managers whose fields instances take over on clusters. Without
-    ``expressions``, rules that packages write as such cannot be told; without ``watch`` every look at a target reads it.
+    ``expressions``, rules that packages write as such cannot be told; ``resync_requests`` is
+    the budget of one look at all targets, 0 for none; without ``watch`` every look at a target reads it.
     """
 
     objects: GitObjects
@@ -49,6 +50,7 @@ class World:
     adopt_managers: frozenset[str] = frozenset()
     expressions: Expressions | None = None
     watch: Watch | None = None
+    resync_requests: int = 0
 
     @property
     def main_ref(self) -> str:

@@ -192,7 +192,20 @@ def test_the_rule_that_is_suggested_makes_the_drift_none(program):
     whole["spec"]["delivery"] = said["delivery"]
     (program.cwd / "package.yaml").write_text(yaml.safe_dump(whole))
     assert program(*ask).out == ""
-    whole["spec"]["delivery"]["ignore"][0]["fields"] = ["/metadata/name"]
+    rule = whole["spec"]["delivery"]["ignore"][0]
+    for when, code in {
+        "object.spec.replicas == 3": 0,
+        "object.spec.replicas > 3": 1,
+        "object.spec.none == 1": 1,
+    }.items():
+        rule["when"] = when
+        (program.cwd / "package.yaml").write_text(yaml.safe_dump(whole))
+        assert ("replicas" in program(*ask, code=code).out) is bool(code)
+    rule["when"] = "object.spec."
+    (program.cwd / "package.yaml").write_text(yaml.safe_dump(whole))
+    assert "DST450" in program(*ask, code=1).err
+    del rule["when"]
+    rule["fields"] = ["/metadata/name"]
     (program.cwd / "package.yaml").write_text(yaml.safe_dump(whole))
     assert "DST103" in program(*ask, code=1).err
     assert "DST707" in program(*ask[:-1], "nowhere", code=2).err

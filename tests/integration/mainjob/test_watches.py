@@ -6,13 +6,17 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from distributor import log, metrics
+from distributor.app import open_service
+from distributor.metrics import cluster_requests
 from distributor.services.service import Service
 from distributor.services.views import InstanceStage
+from distributor.settings import load
 from tests import realapps
 from tests.integration.mainjob.conftest import Pushed, edit, new_pushed, until, view
 from tests.integration.mainjob.smallapps import web, write_app
@@ -63,16 +67,6 @@ async def serving(pushed: Pushed, *apps: str, resync: float) -> AsyncIterator[Se
             await running
 
 
-def requests() -> float:
-    """Requests to API servers so far, but for the watches themselves."""
-    return sum(
-        sample.value
-        for family in metrics.CLUSTER_REQUESTS.collect()
-        for sample in family.samples
-        if sample.name.endswith("_total") and sample.labels["method"] != "watch"
-    )
-
-
 def unasked() -> float:
     """Looks at targets without a request so far."""
     return metrics.UNASKED._value.get()
@@ -82,11 +76,11 @@ async def quiet(looks: int = 6) -> None:
     """Wait until so many looks in a row needed no request."""
 
     async def still() -> bool:
-        asked, before = requests(), unasked()
+        asked, before = cluster_requests(), unasked()
         async with asyncio.timeout(20):
-            while unasked() < before + looks and requests() == asked:
+            while unasked() < before + looks and cluster_requests() == asked:
                 await asyncio.sleep(0.05)
-        return requests() == asked
+        return cluster_requests() == asked
 
     await until("nothing is asked any more", still, 60)
 
@@ -102,10 +96,10 @@ async def test_where_nothing_moved_nothing_is_asked_and_the_time_of_looking_goes
     await pushed.found()
     async with serving(pushed, *apps, resync=0.3) as service:
         await quiet()
-        before, asked = (await view(service, "sit", apps[0])).clusters[0], requests()
+        before, asked = (await view(service, "sit", apps[0])).clusters[0], cluster_requests()
         count = unasked()
         await until("more looks", lambda: _async(unasked() > count + 8))
-        assert requests() == asked
+        assert cluster_requests() == asked
         after = (await view(service, "sit", apps[0])).clusters[0]
         assert after.observed_at > before.observed_at
         assert (after.health, after.in_step) == ("Current", True)
@@ -156,7 +150,7 @@ async def test_a_restart_reads_one_list_a_kind_and_no_target(fleet):
     await pushed.found()
     async with serving(pushed, *apps, resync=0.5):
         await quiet()
-    asked, before = requests(), unasked()
+    asked, before = cluster_requests(), unasked()
     async with pushed.service() as service:
         running = asyncio.create_task(service.run(poll=60, resync=600))
         try:
@@ -166,7 +160,34 @@ async def test_a_restart_reads_one_list_a_kind_and_no_target(fleet):
             await running
     kinds, discovery = 4, 2  # Namespace, ConfigMap, Service, Deployment; /api and /apis
     inventories = 1
-    assert requests() - asked == kinds + inventories + discovery
+    assert cluster_requests() - asked == kinds + inventories + discovery
+
+
+async def test_a_budget_of_requests_is_kept_and_everybody_has_a_turn(fleet):
+    apps = ("watch-budget-a", "watch-budget-b", "watch-budget-c")
+    pushed = fleet(*apps)
+    await pushed.found()
+    connections = {n: {"kubeconfig": str(p.kubeconfig)} for n, p in pushed.planes.items()}
+    settings = replace(
+        load({}, {}, pushed.place.root).settings,
+        connections=connections,
+        resync_requests=1,
+        target_concurrency=1,
+    )
+    async with open_service(settings, writing=True) as service:
+        for app in apps:
+            seen = await pushed.promote(service, "sit", app, "1.0.0")
+            assert seen.stage is InstanceStage.VERIFIED, seen
+        for app in apps:
+            data = {"data": {"text": None}}
+            await pushed.send(CENTRAL, "PATCH", paths(app)[0], data, kind=MERGE)
+        healed = []
+        for _ in apps:
+            assert await service.rollouts.resync() == 1
+            assert metrics.RESYNC_LEFT._value.get() == 2
+            assert 1 <= metrics.RESYNC_REQUESTS._value.get() < 20
+            healed.append(sum([await has_text(pushed, paths(app)[0]) for app in apps]))
+        assert healed[-1] == 3, "each has had its turn"
 
 
 async def _async(value):

@@ -13,8 +13,9 @@ import pytest
 from distributor.adapters.kube import KubeConnections
 from distributor.model.changes import Actuation, Inventory, TargetReport
 from distributor.model.health import HealthStatus
-from distributor.model.manifest import ManifestSet
+from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.tags import Verb
+from distributor.render.applyset import PART_OF, applyset_id
 from distributor.services.reconciling import reconcile_target
 from distributor.services.work import Work
 from distributor.services.world import World
@@ -30,8 +31,14 @@ class Instance(Site):
     """An instance whose namespace is there already; nobody agreed to anything."""
 
     def work(self, *objects: Mapping[str, Any], **how: Any) -> Work:
-        made = super().work(*objects)
-        return replace(made, agreed=frozenset(how.get("agreed", ())), former=ManifestSet.of(()))
+        made = super().work(agreed=frozenset(how.get("agreed", ())))
+        return replace(made, desired=ManifestSet.of(self._owned(body) for body in objects))
+
+    def _owned(self, body: Mapping[str, Any]) -> Manifest:
+        given = body["metadata"]
+        labels = {**given.get("labels", {}), PART_OF: applyset_id(self.namespace)}
+        metadata = {"namespace": self.namespace, **given, "labels": labels}
+        return Manifest.of({**body, "metadata": metadata})
 
     async def remove(self, *agreed: Verb) -> TargetReport:
         """Take everything away, as far as it goes by itself."""

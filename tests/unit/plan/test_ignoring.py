@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributor.catalog.packages import ignore_rules
+from distributor.errors.cluster import ExpressionFailed
 from distributor.model.manifest import Manifest
-from distributor.plan import compare, diff, spec_of, suggested, yielding
+from distributor.plan import Ignoring, compare, diff, spec_of, suggested, yielding
 from distributor.plan.pointers import path_at, pointer_of
 from tests.unit.plan.objects import manifest, obj
 
@@ -119,3 +120,24 @@ def test_the_replicas_of_what_an_autoscaler_scales_are_not_compared():
         assert [r.name for r in found.changed] == ["b"]
     elsewhere = {**scaler, "metadata": {"name": "a", "namespace": "other"}}
     assert len(compare(wanted, [*live, elsewhere]).changed) == 2
+
+
+@pytest.mark.parametrize(
+    ("when", "count"),
+    [("", 0), ("yes", 0), ("no", 1), ("fails", 1)],
+    ids=["none", "yes", "no", "fails"],
+)
+def test_a_rule_counts_only_while_its_expression_holds(when, count):
+    """One that cannot be told does not hold: drift is rather told than silenced."""
+
+    def holds(expression: str, live: object) -> bool:
+        assert live == there, "it is about the live object"
+        if expression == "fails":
+            raise ExpressionFailed("(no such field)")
+        return expression == "yes"
+
+    wanted, there = manifest(CART, spec={"replicas": 2}), obj(CART, spec={"replicas": 5})
+    (rule,) = ignore_rules([{**REPLICAS, "when": when}])
+    ignoring = Ignoring(rules=(rule,), holds=holds)
+    assert len(compare([wanted], [there], ignore=ignoring).changed) == count
+    assert len(Ignoring(rules=(rule,)).of(wanted.ref, there)) == (0 if when else 1)

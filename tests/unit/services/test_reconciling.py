@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from distributor.errors.cluster import ApiRefused
 from distributor.errors.rollout import ClaimHeld
 from distributor.metrics import REGISTRY
 from distributor.model.changes import Actuation
@@ -16,6 +17,7 @@ from distributor.model.health import HealthStatus
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import IgnoreRule
 from distributor.model.refs import ObjectId
+from distributor.plan import Ignoring
 from distributor.render.applyset import PART_OF, applyset_id
 from distributor.services.reconciling import reconcile_target
 from distributor.services.work import Work
@@ -269,7 +271,7 @@ def edited(memory: MemoryCluster, manifest: Manifest, **spec: object) -> None:
 
 
 async def test_an_ignored_field_is_no_drift_and_survives_the_healing_of_others(world, memory):
-    asked = work(desired=ManifestSet.of((WEB,)), ignore=(LEFT_TO_OTHERS,))
+    asked = work(desired=ManifestSet.of((WEB,)), ignore=Ignoring(rules=(LEFT_TO_OTHERS,)))
     await reconcile_target(world, asked)
     edited(memory, WEB, replicas=7)
     memory.calls.clear()
@@ -328,3 +330,23 @@ async def test_an_object_that_was_deleted_is_reported_and_left(world, memory):
     assert gone not in memory.objects
     assert report.drift == (f"{gone}: was deleted from the target",)
     assert {str(h.ref): h.status for h in report.health}[str(gone)] is HealthStatus.NOT_FOUND
+
+
+async def test_what_one_object_could_not_do_hides_no_others_health(world, memory):
+    """Each is told by itself; the worst of them is what the target is."""
+    other = manifest("ConfigMap", "other")
+    desired = ManifestSet.of((*TWO_GROUPS, other))
+    memory.refuse[other.ref] = ApiRefused("(a field)")
+    report = await reconcile_target(world, work(desired=desired))
+    assert report.actuation is Actuation.FAILED
+    seen = {h.ref.name: (h.status, h.revision != "") for h in report.health}
+    assert seen["settings"] == (HealthStatus.CURRENT, True)
+    assert seen["other"] == (HealthStatus.NOT_FOUND, False)
+
+    del memory.refuse[other.ref]
+    await reconcile_target(world, work(6, desired))
+    newer = Manifest.of({**other.data(), "data": {"new": "1"}})
+    memory.refuse[other.ref] = ApiRefused("(a field)")
+    report = await reconcile_target(world, work(7, ManifestSet.of((*TWO_GROUPS, newer))))
+    seen = {h.ref.name: (h.status, h.revision != "") for h in report.health}
+    assert seen["other"] == (HealthStatus.IN_PROGRESS, False), "it runs, and not what was asked for"

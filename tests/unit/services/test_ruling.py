@@ -9,7 +9,7 @@ import pytest
 from distributor.errors.cluster import ExpressionFailed
 from distributor.model.findings import Invalid
 from distributor.model.health import HealthRule, HealthStatus
-from distributor.model.package import Delivery, NamespaceSpec, Package, Renderer
+from distributor.model.package import Delivery, IgnoreRule, NamespaceSpec, Package, Renderer
 from distributor.model.refs import Digest, GroupKind, ObjectId
 from distributor.model.versions import Version
 from distributor.services.ruling import require_rules
@@ -52,3 +52,15 @@ def test_every_bad_rule_is_told():
 def test_good_rules_are_let_through():
     require_rules(package("good", "words"), OnlyWords())
     require_rules(package(), OnlyWords())
+
+
+def test_expressions_of_ignore_rules_are_checked_too():
+    rules = tuple(
+        IgnoreRule(kind=GroupKind("", "ConfigMap"), fields=("/data",), when=when)
+        for when in ("", "good", "a b")
+    )
+    with pytest.raises(Invalid) as caught:
+        require_rules(replace(package(), delivery=Delivery(ignore=rules)), OnlyWords())
+    told = str(caught.value)
+    assert told.count("DST450") == 1
+    assert "ConfigMap: 'a b' (not a word)" in told
