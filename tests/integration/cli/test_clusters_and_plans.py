@@ -48,8 +48,7 @@ def test_a_mode_that_nothing_serves_is_refused_at_once(program, repository):
 
 
 IGNORED = """  delivery:
-    ignore:
-      - {group: apps, kind: Deployment, fields: [/spec/replicas], reason: The autoscaler sets it.}
+    offline: expire
 """
 
 
@@ -71,7 +70,7 @@ def test_what_is_set_and_does_nothing_is_told_everywhere(program, repository, gi
     program("init", "--ledger")
     made = program("plan", "sit", "website", "1.0.0", "-o", "json").json()
     said = [f["message"] for f in made["findings"] if f["code"] == "DST125"]
-    assert any("spec.delivery.ignore " in text for text in said)
+    assert any("spec.delivery.offline " in text for text in said)
     assert "DST125" in program("status").err
     checked = program("fsck")  # warnings alone are no findings
     assert checked.err.count("DST125") > 5

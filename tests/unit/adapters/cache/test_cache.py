@@ -14,6 +14,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distributor import log
 from distributor.adapters.cache import CacheSettings, DiskRenderCache, entry
 from distributor.adapters.cache.memory import MemoryCache
 from distributor.errors.render import CacheNotWritable
@@ -175,6 +176,7 @@ def test_a_folder_that_cannot_be_written_degrades_to_memory_with_one_warning(tmp
     blocked = tmp_path / "file"
     blocked.write_bytes(b"")
     cache = DiskRenderCache(blocked / "cache")
+    log.configure("info", "json")  # whatever an earlier test wanted to see
     with structlog.testing.capture_logs() as logs:
         cache.put("a", OBJECTS)
         cache.put("b", OBJECTS)
