@@ -37,6 +37,9 @@ func (j *job) helm() ([][]byte, error) {
 	if err != nil {
 		return nil, fail(codeBadRequest, "", "values: %v", err)
 	}
+	if err := setWhole(values, options.Values, options.Whole); err != nil {
+		return nil, err
+	}
 	output, err := j.inflate(j.request.Path, options, values)
 	if err != nil {
 		return nil, err

@@ -34,8 +34,10 @@ type ChartOptions struct {
 	KubeVersion string          `json:"kubeVersion"`
 	APIVersions []string        `json:"apiVersions"`
 	Values      json.RawMessage `json:"values"`
-	IncludeCRDs bool            `json:"includeCrds"`
-	IsUpgrade   bool            `json:"isUpgrade"`
+	// Whole are paths to values that are int64 as a flag gives them, and not float64 as a file does.
+	Whole       [][]string `json:"whole"`
+	IncludeCRDs bool       `json:"includeCrds"`
+	IsUpgrade   bool       `json:"isUpgrade"`
 }
 
 // Answer is the header of an answer frame. A frame with begun comes before the answer to a render:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from distributor.cli.local import Choice, Local
 from distributor.errors.service import BadArgument, NotFound
@@ -71,13 +72,21 @@ def _environment(local: Local, package: Package, wanted: Wanted) -> str:
         found = [n for n in there if wanted.cluster in catalog.environments[n].clusters]
         if len(found) != 1:
             local.refuse(*_hiding(catalog, wanted.cluster))
-            hint = f"in {len(found)} environments; name one with --env"
-            raise NotFound(f"(cluster {wanted.cluster!r} is {hint})")
+            raise NotFound(_unclear(catalog, wanted.cluster, found))
         return found[0]
     fits = [n for n in there if any(_of_app(catalog, package, n))]
     if not there:
         raise NotFound("(the repository has no environment)")
     return (fits or there)[0]
+
+
+def _unclear(catalog: Catalog, cluster: str, found: Sequence[str]) -> str:
+    """Why a cluster's name alone does not say which one is meant."""
+    if found:
+        return f"(cluster {cluster!r} is in {', '.join(found)}; name one with --env)"
+    known = {name for files in catalog.environments.values() for name in files.clusters}
+    near = get_close_matches(cluster, known, n=3)
+    return f"(there is no cluster {cluster!r}{'; near: ' + ', '.join(near) if near else ''})"
 
 
 def _hiding(catalog: Catalog, cluster: str) -> Iterator[str]:

@@ -231,6 +231,8 @@ def _job(asked: Asked) -> tuple[RenderJob, dict[str, str]]:
         read_folder,
         read_kustomization,
     )
+    from distributor.errors import Where
+    from distributor.errors.catalog import NotACatalog
     from distributor.errors.service import BadArgument
     from distributor.model.package import Renderer
     from distributor.model.rendering import RenderJob
@@ -242,6 +244,13 @@ def _job(asked: Asked) -> tuple[RenderJob, dict[str, str]]:
             renderer=Renderer.HELM, files=content.files, path=content.path, chart=_chart(asked)
         )
         return job, {content.path: str(path)}
+    if (path / "app.yaml").is_file() and path.resolve().parent.name == "catalog":
+        versions = sorted(p.parent.name for p in path.glob("*/package.yaml"))
+        raise NotACatalog(
+            f"(this is an app; render one of its versions: {', '.join(versions) or 'it has none'})",
+            where=Where(file=str(path)),
+            remedy="Add the version to the path, as in `distributor render catalog/shop/1.4.2`.",
+        )
     if asked.sets or asked.files or asked.name or asked.namespace or asked.kubernetes:
         raise BadArgument(
             f"(values, names and versions are for packages and charts; {path} is none)"
@@ -262,13 +271,16 @@ def _job(asked: Asked) -> tuple[RenderJob, dict[str, str]]:
 
 
 def _chart(asked: Asked) -> ChartOptions:
+    from distributor.cli.strvals import whole_paths
     from distributor.model.manifest import canonical
     from distributor.model.rendering import ChartOptions
 
+    values = asked.values()
     return ChartOptions(
         release_name=asked.name or "release-name",  # what `helm template` calls it
         namespace=asked.namespace or "default",
         kube_version=asked.kubernetes,
-        values=canonical(asked.values()),
+        values=canonical(values),
+        whole=tuple(whole_paths(values)),
         is_upgrade=False,
     )

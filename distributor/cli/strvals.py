@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from distributor.errors.service import BadArgument
@@ -14,6 +14,22 @@ _STEP = re.compile(r"([^\[\]]*)((?:\[[0-9]+\])*)")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _LARGEST = 1 << 63
 _LONGEST = len(str(-_LARGEST))
+
+
+class Whole(int):
+    """A whole number that a flag gave: to Helm's templates it is an int64, where a file's is a float64."""
+
+
+def whole_paths(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The paths of the numbers in merged values that came from flags; list items by their index."""
+    if isinstance(value, Whole):
+        yield path
+    elif isinstance(value, Mapping):
+        for key, below in value.items():
+            yield from whole_paths(below, (*path, str(key)))
+    elif isinstance(value, list | tuple):
+        for index, below in enumerate(value):
+            yield from whole_paths(below, (*path, str(index)))
 
 
 def set_values(texts: Iterable[str], base: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -83,7 +99,7 @@ def _steps(path: str, whole: str) -> tuple[str | int, ...]:
 def _value(text: str) -> object:
     if text.startswith("{") and text.endswith("}"):
         inner = text[1:-1]
-        return [_typed(item) for item in _split(inner, ",")] if inner else []
+        return [_typed(item) for item in _split(inner, ",")]
     return _typed(text)
 
 
@@ -92,7 +108,7 @@ def _typed(text: str) -> str | int | bool | None:
     if text in words:
         return words[text]
     if _INTEGER.fullmatch(text) and len(text) <= _LONGEST and -_LARGEST <= int(text) < _LARGEST:
-        return int(text)
+        return Whole(text)
     return _plain(text)
 
 

@@ -11,13 +11,18 @@ from distributor.model.refs import Digest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartOptions:
-    """How a Helm chart is rendered; ``values`` is a JSON object as bytes."""
+    """How a Helm chart is rendered; ``values`` is a JSON object as bytes.
+
+    ``whole`` are the paths of values that are whole numbers to templates, as a flag gives them: Helm
+    takes every number of a values file for a float.
+    """
 
     release_name: str
     namespace: str
     kube_version: str = ""  # "" leaves the engine's default
     api_versions: tuple[str, ...] = ()
     values: bytes = b"{}"
+    whole: tuple[tuple[str, ...], ...] = ()
     include_crds: bool = True
     is_upgrade: bool = True
 

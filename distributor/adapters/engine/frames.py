@@ -127,6 +127,7 @@ def _chart(chart: ChartOptions) -> dict[str, object]:
         "kubeVersion": chart.kube_version,
         "apiVersions": list(chart.api_versions),
         "values": _embedded(chart.values, "values", dict),
+        "whole": chart.whole,
         "includeCrds": chart.include_crds,
         "isUpgrade": chart.is_upgrade,
     }

@@ -232,3 +232,12 @@ def test_a_package_outside_a_catalog(program):
     (program.cwd / "p").mkdir()
     (program.cwd / "p/package.yaml").write_text("apiVersion: distributor.dev/v1alpha1\n")
     assert program("render", "p", code=1).err.startswith("DST117")
+
+
+def test_a_path_that_is_nearly_right_is_answered_with_what_there_is(program, repository):
+    assert (repository / "catalog/shop").is_dir()
+    told = program("render", "catalog/shop", code=1).err
+    assert told.startswith("DST117 catalog/shop")
+    assert "1.4.1, 1.4.2" in told
+    unknown = program("render", "catalog/shop/1.4.2", "--cluster", "sit-slim-9", code=2).err
+    assert "there is no cluster 'sit-slim-9'; near: sit-slim-1" in unknown

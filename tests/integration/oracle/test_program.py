@@ -63,6 +63,30 @@ def test_a_chart(program, helm, tmp_path):
     assert difference(found, theirs.objects) == ""
 
 
+NUMBERS = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: numbers}
+data:
+{{- range $name, $value := .Values }}
+  {{ $name }}: {{ printf "%v %s" $value (kindOf $value) | quote }}
+{{- end }}
+  deep: {{ index .Values.list 1 | kindOf }}
+"""
+
+
+def test_numbers_of_flags_are_whole_and_those_of_files_are_floats(program, tmp_path):
+    chart = tmp_path / "web"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: web\nversion: 1.0.0\n")
+    (chart / "templates" / "all.yaml").write_text(NUMBERS)
+    (chart / "values.yaml").write_text("own: 12345678\nlist: [1]\n")
+    (tmp_path / "more.yaml").write_text("file: 12345678\nover: 1\n")
+    sets = "big=12345678,over=12345678,list={a,12345678},port.http=8080,none={},most=9223372036854775807"
+    flags = ["-f", str(tmp_path / "more.yaml"), "--set", sets]
+    theirs = helm_template(chart, *flags, name="release-name", namespace="default")
+    assert difference(program(chart, *flags), theirs.objects) == ""
+
+
 def test_a_folder_of_manifests(program, tmp_path):
     files = named(kustomizations(), "nothing asked for").files
     for name in ("dep.yaml", "svc.yaml"):
