@@ -34,8 +34,8 @@ class RenderJob:
     ``files`` maps slash-separated relative paths to bytes; ``path`` names the folder in it to render;
     ``layers`` are folders in ``files`` that hold kustomize Components, applied in order; ``patches`` is
     a JSON list of kustomize patch entries, applied last. ``package`` is whose turn the render takes where
-    several packages wait; it changes nothing in the result. ``placeholders`` are those that stand in
-    ``files`` for encrypted values.
+    several packages wait, the app in all its versions; it changes nothing in the
+    result. ``placeholders`` are those that stand in ``files`` for encrypted values.
     """
 
     renderer: Renderer

@@ -52,7 +52,7 @@ def job(
         layers=tuple(layer.folder for layer in above if layer.folder),
         patches=canonical(list(installation.patches)),
         chart=_chart(cell, package, installation) if package.renderer is Renderer.HELM else None,
-        package=package.tree,
+        package=package.app,
         placeholders=frozenset(placeholders),
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distributor import log
-from distributor.adapters.cache import entry
+from distributor.adapters.cache import entry, files
 from distributor.adapters.cache.memory import MemoryCache
 from distributor.errors.render import CacheNotWritable
 
@@ -21,7 +21,6 @@ _SUFFIX = ".render"
 _TEMPORARY = ".tmp-"
 _KEEP = 0.9  # a sweep goes down to this share of the bound, so that not every write sweeps
 _SWEEP_EVERY = 1 / 16  # sweep after writing this share of the bound
-_OWNER_ENTERS, _OWNER_READS = 0o700, 0o600
 _STALE_SECONDS = 3600  # a temporary file this old belongs to a process that died
 
 
@@ -37,8 +36,9 @@ class DiskRenderCache:
     """Implements ``RenderCache`` on a folder that several processes may share.
 
     Every entry is written aside and renamed into place, so a reader sees all of it or nothing, and its
-    checksum is verified on each read: what a crash or a disk has damaged is dropped, never served. A
-    folder that cannot be written costs one warning, and the cache goes on in memory.
+    checksum is verified on each read: what a crash or a disk has damaged is dropped, never served, and so
+    is what is no file at all. Nothing outside the folder is touched through links in it. A folder that
+    cannot be written, or belongs to another user, costs one warning, and the cache goes on in memory.
     """
 
     def __init__(self, folder: Path, settings: CacheSettings | None = None) -> None:
@@ -61,17 +61,16 @@ class DiskRenderCache:
             return objects
         path = self._path(key)
         try:
-            data = path.read_bytes()
+            data = files.read(path, self._settings.max_bytes)
         except OSError:
             return None
-        objects = entry.decode(key, data)
+        objects = None if data is None else entry.decode(key, data)
+        if objects is None:
+            files.remove(path)
+            return None
         with suppress(OSError):
-            if objects is None:
-                path.unlink()
-                return None
-            os.utime(path)  # the sweep drops what was used longest ago
-        if objects is not None:
-            self._memory.put(key, objects)
+            os.utime(path, follow_symlinks=False)  # the sweep drops what was used longest ago
+        self._memory.put(key, objects)
         return objects
 
     def put(self, key: str, objects: Sequence[bytes]) -> None:
@@ -97,23 +96,18 @@ class DiskRenderCache:
         return self._folder / name[:2] / (name + _SUFFIX)
 
     def _write(self, path: Path, data: bytes) -> None:
-        self._make(path.parent)
+        files.make_private(self._folder, path.parent)
         aside = path.parent / f"{_TEMPORARY}{os.getpid()}-{next(self._names)}"
         try:
-            _write_private(aside, data)
-            aside.replace(path)
+            files.write(aside, data)
+            try:
+                aside.replace(path)
+            except IsADirectoryError:
+                files.remove(path)
+                aside.replace(path)
         except OSError:
-            with suppress(OSError):
-                aside.unlink()
+            files.remove(aside)
             raise
-
-    def _make(self, folder: Path) -> None:
-        """Folders that only their owner enters, whatever the umask: renders may name what is secret."""
-        if folder.is_dir():
-            return
-        self._folder.mkdir(mode=_OWNER_ENTERS, parents=True, exist_ok=True)
-        self._folder.chmod(_OWNER_ENTERS)
-        folder.mkdir(mode=_OWNER_ENTERS, exist_ok=True)
 
     def _degrade(self, error: OSError) -> None:
         """Go on in memory alone; said once each time that it begins."""
@@ -129,37 +123,20 @@ class DiskRenderCache:
         for path, status in _files(self._folder):
             if path.name.startswith(_TEMPORARY):
                 if time.time() - status.st_mtime > _STALE_SECONDS:
-                    _remove(path)
+                    files.remove(path)
                 continue
             entries.append((status.st_mtime_ns, status.st_size, path))
             total += status.st_size
         if total <= self._settings.max_bytes:
             return
         for _, size, path in sorted(entries):
-            _remove(path)
+            files.remove(path)
             total -= size
             if total <= self._settings.max_bytes * _KEEP:
                 break
 
 
-def _write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner reads; one that a dead writer of the same number left goes first."""
-    with suppress(FileNotFoundError):
-        path.unlink()
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _OWNER_READS)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-
-
 def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """The files of the cache; another process may remove any of them at any time."""
-    for path in folder.glob("??/*"):
-        if path.suffix != _SUFFIX and not path.name.startswith(_TEMPORARY):
-            continue
-        with suppress(OSError):
-            yield path, path.stat()
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink()
+    for path, status in files.regular(folder):
+        if path.suffix == _SUFFIX or path.name.startswith(_TEMPORARY):
+            yield path, status

@@ -19,11 +19,20 @@ def encode(key: str, objects: Sequence[bytes]) -> bytes:
 
 
 def decode(key: str, data: bytes) -> tuple[bytes, ...] | None:
-    """The objects of an entry, or ``None`` where it is cut short, altered, or of another key."""
+    """The objects of an entry, or ``None`` where it is cut short, altered, malformed, or of another key."""
     start = len(MAGIC) + _DIGEST_SIZE
     body = data[start:]
     if not data.startswith(MAGIC) or hashlib.sha256(body).digest() != data[len(MAGIC) : start]:
         return None
+    try:
+        stored_key, *objects = _parts(body)
+    except (struct.error, ValueError):
+        return None
+    return tuple(objects) if stored_key == key.encode() else None
+
+
+def _parts(body: bytes) -> list[bytes]:
+    """What a body holds; raises ``struct.error`` or ``ValueError`` where it holds less or more than it says."""
     (count,) = _COUNT.unpack_from(body)
     parts = []
     offset = _COUNT.size
@@ -32,5 +41,6 @@ def decode(key: str, data: bytes) -> tuple[bytes, ...] | None:
         offset += _COUNT.size
         parts.append(body[offset : offset + size])
         offset += size
-    stored_key, *objects = parts
-    return tuple(objects) if stored_key == key.encode() else None
+    if offset != len(body):
+        raise ValueError("the lengths are not those of the content")
+    return parts

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
+
+Answer = TypeVar("Answer")
+
+_STOPPED_AFTER = 2  # times the patience: a render that is stopped has to begin again
 
 
 class Ticket:
     """The right to render, held by one render of one package."""
 
-    def __init__(self, package: str, since: float) -> None:
+    def __init__(self, package: str, since: float, *, slow: bool = False) -> None:
         self.package = package
         self.since = since
-        self.slow = False
+        self.slow = slow
+        self.stopping = False
         self._on_slow: Callable[[], None] | None = None
+        self._scope = asyncio.timeout(None)
+        self._entered = False
 
     def on_slow(self, call: Callable[[], None]) -> None:
         """Have this called when the render is moved to the slow lane; at once if it was."""
@@ -29,6 +36,54 @@ class Ticket:
         if self._on_slow is not None:
             self._on_slow()
 
+    def stop(self) -> None:
+        """End the render without an answer, as by a cancellation; nothing happens before it began."""
+        if self._entered and not self.stopping:
+            self.stopping = True
+            self._scope.reschedule(asyncio.get_running_loop().time())
+
+    async def hold(self, render: Callable[[Ticket], Awaitable[Answer]]) -> Answer:
+        """Render; raises ``StoppedError`` where it was stopped before the answer."""
+        try:
+            async with self._scope:
+                self._entered = True
+                return await render(self)
+        except TimeoutError:
+            if not self._scope.expired():
+                raise
+            raise StoppedError from None
+
+
+class StoppedError(Exception):
+    """The render had to make room and is to begin again; never leaves ``Lanes``."""
+
+
+class Queue:
+    """Turns that are waited for, by package; packages in the order of their last turn."""
+
+    def __init__(self) -> None:
+        self._turns: OrderedDict[str, deque[asyncio.Future[Ticket]]] = OrderedDict()
+
+    def join(self, package: str) -> asyncio.Future[Ticket]:
+        """Wait in line."""
+        turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
+        self._turns.setdefault(package, deque()).append(turn)
+        return turn
+
+    def packages(self) -> list[str]:
+        """Whose turns are waited for, the one whose last turn is the longest ago first."""
+        for package, turns in list(self._turns.items()):
+            while turns and turns[0].done():
+                del turns[0]  # its caller gave up
+            if not turns:
+                del self._turns[package]
+        return list(self._turns)
+
+    def serve(self, ticket: Ticket) -> None:
+        """Give the first of a package that ``packages`` named its ticket."""
+        self._turns[ticket.package].popleft().set_result(ticket)
+        self._turns.move_to_end(ticket.package)
+
 
 class Lanes:
     """Admits renders so that one package never delays another for long.
@@ -39,35 +94,42 @@ class Lanes:
     priority. The slow lane has as many places as the fast one, and one package gets all but one of them;
     packages with a render in it get all but one place of the fast lane between them, so that as many bad
     packages as there are places leave one to the rest.
+
+    Where the slow lane is full too and a package waits that has no render under way, the oldest render of
+    the fast lane is stopped. It begins again, with all its time, when a place of the slow lane is free, and
+    is not stopped there: so each render is stopped once at most, and ends as it would have ended alone.
     """
 
     def __init__(self, places: int, patience: float) -> None:
         self._places = places
         self._patience = patience
         self._running: list[Ticket] = []  # in the order in which they began
-        self._waiting: OrderedDict[str, deque[asyncio.Future[Ticket]]] = OrderedDict()
+        self._waiting = Queue()
+        self._stopped = Queue()
         self._timer: asyncio.TimerHandle | None = None
 
-    @asynccontextmanager
-    async def place(self, package: str) -> AsyncIterator[Ticket]:
-        """Wait for a place, and give it back at the end."""
-        ticket = await self._wait(package)
-        try:
-            yield ticket
-        finally:
-            self._leave(ticket)
+    async def run(self, package: str, render: Callable[[Ticket], Awaitable[Answer]]) -> Answer:
+        """Wait for a place, render, and give the place back; ``render`` may be begun a second time."""
+        return await self._run(self._waiting.join(package), render)
 
-    async def _wait(self, package: str) -> Ticket:
-        turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(package, deque()).append(turn)
+    async def _run(
+        self, turn: asyncio.Future[Ticket], render: Callable[[Ticket], Awaitable[Answer]]
+    ) -> Answer:
         self._admit()
         self._press()
         try:
-            return await turn
+            ticket = await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._leave(turn.result())
             raise
+        try:
+            return await ticket.hold(render)
+        except StoppedError:
+            turn = self._stopped.join(ticket.package)  # before others take what it leaves
+        finally:
+            self._leave(ticket)
+        return await self._run(turn, render)
 
     def _leave(self, ticket: Ticket) -> None:
         self._running.remove(ticket)
@@ -75,47 +137,76 @@ class Lanes:
 
     def _admit(self) -> None:
         """Give free places to those whose turn it is."""
-        while (package := self._next()) is not None:
-            turns = self._waiting[package]
-            turn = turns.popleft()
-            self._waiting.move_to_end(package)
-            ticket = Ticket(package, asyncio.get_running_loop().time())
+        while (ticket := self._next_slow()) is not None:
             self._running.append(ticket)
-            turn.set_result(ticket)
+            self._stopped.serve(ticket)
+        while (ticket := self._next_fast()) is not None:
+            self._running.append(ticket)
+            self._waiting.serve(ticket)
 
-    def _next(self) -> str | None:
-        for package, turns in list(self._waiting.items()):
-            while turns and turns[0].done():
-                del turns[0]  # its caller gave up
-            if not turns:
-                del self._waiting[package]
-        count = Counter(ticket.package for ticket in self._running)
-        fitting = [package for package in self._waiting if self._fits(package)]
-        return min(fitting, key=lambda package: count[package], default=None)
+    def _next_fast(self) -> Ticket | None:
+        count = self._under_way()
+        fitting = [package for package in self._waiting.packages() if self._fits(package)]
+        package = min(fitting, key=lambda package: count[package], default=None)
+        return None if package is None else Ticket(package, asyncio.get_running_loop().time())
 
-    def _fits(self, package: str) -> bool:
-        fast = [ticket.package for ticket in self._running if not ticket.slow]
+    def _next_slow(self) -> Ticket | None:
+        count = self._under_way()
+        fitting = [p for p in self._stopped.packages() if self._has_slow_place(p)]
+        package = min(fitting, key=lambda package: count[package], default=None)
+        now = asyncio.get_running_loop().time()
+        return None if package is None else Ticket(package, now, slow=True)
+
+    def _under_way(self) -> Counter[str]:
+        return Counter(ticket.package for ticket in self._running)
+
+    def _fits(self, package: str, without: Ticket | None = None) -> bool:
+        """Whether the fast lane has a place for the package, were it ``without`` a render."""
+        fast = [ticket.package for ticket in self._fast() if ticket is not without]
         if len(fast) >= self._places:
             return False
         slow = {ticket.package for ticket in self._running if ticket.slow}
+        slow.update(self._stopped.packages())
         return package not in slow or sum(p in slow for p in fast) < self._places - 1
+
+    def _fast(self) -> Iterator[Ticket]:
+        return (ticket for ticket in self._running if not ticket.slow)
 
     def _press(self) -> None:
         """Move renders that took long out of the way of packages that wait; look again in time."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        loop = asyncio.get_running_loop()
-        for ticket in [ticket for ticket in self._running if not ticket.slow]:
-            old = loop.time() - ticket.since >= self._patience
+        for ticket in list(self._fast()):
+            old = self._age(ticket) >= self._patience
             if old and self._hinders(ticket) and self._has_slow_place(ticket.package):
                 ticket.slow_down()
                 self._admit()
-        if self._waiting:
+        self._make_room()
+        if self._waiting.packages():
+            loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._patience / 2, self._press)
 
+    def _make_room(self) -> None:
+        """Stop one render where both lanes are full; its place is free once its worker is gone."""
+        slow = sum(ticket.slow for ticket in self._running)
+        if slow < self._places or any(ticket.stopping for ticket in self._running):
+            return
+        for ticket in self._fast():
+            if self._age(ticket) >= _STOPPED_AFTER * self._patience and self._starves(ticket):
+                ticket.stop()
+                return
+
+    def _age(self, ticket: Ticket) -> float:
+        return asyncio.get_running_loop().time() - ticket.since
+
     def _hinders(self, ticket: Ticket) -> bool:
-        return any(package != ticket.package for package in self._waiting)
+        return any(package != ticket.package for package in self._waiting.packages())
+
+    def _starves(self, ticket: Ticket) -> bool:
+        """Whether a package that has no render under way would have the place of this one."""
+        count = self._under_way()
+        return any(not count[p] and self._fits(p, without=ticket) for p in self._waiting.packages())
 
     def _has_slow_place(self, package: str) -> bool:
         slow = [ticket.package for ticket in self._running if ticket.slow]

@@ -74,8 +74,9 @@ class EnginePool:
         self._requests += 1
         request_id = self._requests
         frame = frames.encode_render(request_id, job)
-        async with self._lanes.place(job.package) as ticket:
-            answer = await self._answer(request_id, frame, ticket)
+        answer = await self._lanes.run(
+            job.package, lambda ticket: self._answer(request_id, frame, ticket)
+        )
         if answer.refusal is not None:
             raise error_of(answer.refusal)
         return answer.objects

@@ -310,6 +310,42 @@ async def test_a_package_that_never_ends_does_not_keep_another_waiting(make_pool
     await asyncio.gather(*endless, return_exceptions=True)
 
 
+async def test_many_packages_that_never_end_do_not_keep_another_waiting(
+    make_pool, simple, template
+):
+    """More of them than there are places in both lanes."""
+    pool = make_pool(workers=2, deadline=20)
+    endless = [
+        asyncio.create_task(pool.render(replace(template(ENDLESS), package=f"bad{number}")))
+        for number in range(6)
+    ]
+    await until(lambda: sum(status.busy for status in pool.workers()) == 2)
+    start = time.monotonic()
+    for _ in range(5):
+        assert len(await pool.render(replace(simple(), package="good"))) == 1
+        assert len(pool.workers()) <= 4
+    assert time.monotonic() - start < 8, "less than half of one deadline"
+    assert not any(task.done() for task in endless)
+    for task in endless:
+        task.cancel()
+    await asyncio.gather(*endless, return_exceptions=True)
+
+
+async def test_a_render_that_was_stopped_ends_as_it_would_have_alone(make_pool, simple, template):
+    pool = make_pool(workers=1, deadline=1.5, cpu=60)
+    tasks = []
+    for number, text in enumerate([ENDLESS, ENDLESS, SOME_TIME]):
+        tasks.append(pool.render(replace(template(text), package=f"long{number}")))
+    ends = asyncio.gather(*tasks, return_exceptions=True)
+    await until(lambda: any(status.busy for status in pool.workers()))
+    await pool.render(replace(simple(), package="good"))
+    first, second, third = await ends
+    assert isinstance(first, RenderTimeout)
+    assert isinstance(second, RenderTimeout), "it had all its time, and no more"
+    assert isinstance(third, tuple)
+    assert len(third) == 1, "nothing was lost"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="priorities of threads are Linux' own")
 async def test_a_long_render_goes_on_at_a_low_priority_and_its_worker_is_not_used_again(
     make_pool, simple, template

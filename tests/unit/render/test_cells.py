@@ -219,6 +219,17 @@ def test_a_job_holds_the_files_of_every_layer(case, make):
     assert made.chart is None
 
 
+def test_all_versions_of_an_app_take_turns_as_one(case, make):
+    """Whatever its content: else many hanging versions of one app were many packages."""
+    trees = MemoryTrees()
+    turns = set()
+    for number in range(4):
+        package = make.package(tree=trees.add({"base/a.yaml": b"%d" % number}))
+        cell = case.cell(catalog=make.catalog(), package=package, files=make.files())
+        turns.add(job(cell, package, make.installation(), trees).package)
+    assert turns == {"shop"}
+
+
 def test_a_job_shows_encrypted_files_by_placeholders(case, make):
     trees = MemoryTrees()
     cipher = (FILES / "demo.sops.yaml").read_bytes()

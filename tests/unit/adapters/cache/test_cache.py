@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -125,6 +127,157 @@ def test_a_damaged_entry_is_dropped(tmp_path, keep):
     assert files(tmp_path) == []
     cache.put("a", OBJECTS)
     assert cache.get("a") == OBJECTS
+
+
+def sealed(body: bytes) -> bytes:
+    """An entry whose checksum is right, whatever it holds."""
+    return entry.MAGIC + hashlib.sha256(body).digest() + body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\0",
+        struct.pack(">I", 0),
+        struct.pack(">I", 5) + b"xx",
+        struct.pack(">I", 0xFFFFFFFF),
+        struct.pack(">II", 1, 2) + b"k",
+        struct.pack(">II", 1, 1) + b"k" + b"more",
+        struct.pack(">II", 2, 1) + b"k" + struct.pack(">I", 9) + b"short",
+    ],
+)
+def test_a_malformed_entry_with_a_right_checksum_is_dropped(tmp_path, body):
+    assert entry.decode("k", sealed(body)) is None
+    cache = DiskRenderCache(tmp_path, COLD)
+    cache.put("k", OBJECTS)
+    (path,) = files(tmp_path)
+    path.write_bytes(sealed(body))
+    assert cache.get("k") is None
+    assert files(tmp_path) == []
+
+
+@given(st.binary(max_size=40))
+def test_no_body_raises(body):
+    assert entry.decode("no such key", sealed(body)) is None
+
+
+def a_pipe(path: Path, _: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_folder(path: Path, _: Path) -> None:
+    (path / "deep").mkdir(parents=True)
+    (path / "deep" / "file").write_bytes(b"x")
+
+
+def a_giant(path: Path, _: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+def a_link(path: Path, elsewhere: Path) -> None:
+    path.symlink_to(elsewhere)
+
+
+def a_link_to_nothing(path: Path, elsewhere: Path) -> None:
+    path.symlink_to(elsewhere / "nothing")
+
+
+def a_folder_with_a_link(path: Path, elsewhere: Path) -> None:
+    path.mkdir()
+    (path / "link").symlink_to(elsewhere.parent)
+
+
+IMPOSTORS = [a_pipe, a_folder, a_giant, a_link, a_link_to_nothing, a_folder_with_a_link]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("impostor", IMPOSTORS)
+def test_what_is_no_file_is_not_served_and_is_replaced(tmp_path, impostor, seen):
+    elsewhere = tmp_path / "of others" / "precious"
+    elsewhere.parent.mkdir()
+    cache = DiskRenderCache(tmp_path / "cache", COLD)
+    cache.put("a", OBJECTS)
+    (path,) = files(tmp_path / "cache")
+    elsewhere.write_bytes(path.read_bytes())
+    path.unlink()
+    impostor(path, elsewhere)
+    if seen:
+        assert cache.get("a") is None
+    cache.put("a", OBJECTS)
+    assert not cache.degraded
+    assert cache.get("a") == OBJECTS
+    assert elsewhere.exists()
+
+
+def test_a_subfolder_that_is_a_link_is_neither_read_written_nor_swept(tmp_path):
+    folder, outside = tmp_path / "cache", tmp_path / "outside"
+    warm = DiskRenderCache(folder, CacheSettings(max_bytes=400, memory_bytes=0))
+    warm.put("a", OBJECTS)
+    (path,) = files(folder)
+    path.parent.rename(outside)
+    path.parent.symlink_to(outside)
+    before = {file: file.read_bytes() for file in files(outside)}
+    cache = DiskRenderCache(folder, CacheSettings(max_bytes=400, memory_bytes=0))
+    assert cache.get("a") is None
+    cache.put("a", (b"new",))
+    assert cache.degraded
+    for key in "bcdef":
+        cache.put(key, [b"x" * 200])
+    assert {file: file.read_bytes() for file in files(outside)} == before
+    assert not cache.degraded
+
+
+def test_a_cache_may_itself_be_a_link(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "cache").symlink_to(tmp_path / "there")
+    DiskRenderCache(tmp_path / "cache").put("a", OBJECTS)
+    assert DiskRenderCache(tmp_path / "cache").get("a") == OBJECTS
+
+
+def test_folders_that_others_enter_are_closed_to_them(tmp_path):
+    cache = DiskRenderCache(tmp_path / "cache", COLD)
+    cache.put("a", OBJECTS)
+    (path,) = files(tmp_path)
+    path.parent.chmod(0o777)
+    path.parent.parent.chmod(0o755)
+    cache.put("a", OBJECTS)
+    assert [stat.S_IMODE(p.stat().st_mode) for p in path.parents[:2]] == [0o700, 0o700]
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_folder_of_another_user_is_not_written(tmp_path, monkeypatch, depth):
+    cache = DiskRenderCache(tmp_path / "cache", COLD)
+    cache.put("a", OBJECTS)
+    (path,) = files(tmp_path)
+    theirs = path.parents[depth]
+    theirs.chmod(0o755)
+    looked = Path.lstat if depth == 0 else Path.stat
+
+    def status(self: Path, **how: bool) -> os.stat_result:
+        found = looked(self, **how)
+        if self != theirs:
+            return found
+        return os.stat_result([*found[:4], found.st_uid + 1, *found[5:]])
+
+    monkeypatch.setattr(Path, looked.__name__, status)
+    cache.put("a", [b"new"])
+    assert cache.degraded
+    monkeypatch.undo()
+    assert cache.get("a") == OBJECTS
+    assert stat.S_IMODE(theirs.stat().st_mode) == 0o755
+
+
+def test_an_entry_of_another_user_is_not_served(tmp_path, monkeypatch):
+    cache = DiskRenderCache(tmp_path, COLD)
+    cache.put("a", OBJECTS)
+    user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    assert cache.get("a") is None
+    monkeypatch.undo()
+    assert cache.get("a") == OBJECTS, "nor is it removed"
 
 
 CRASHING_WRITER = """

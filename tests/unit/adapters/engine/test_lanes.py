@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distributor.adapters.engine.lanes import Lanes
+from distributor.adapters.engine.lanes import Lanes, Ticket
 
 PATIENCE = 0.02
 
@@ -21,6 +22,7 @@ class Run:
         self.began: list[str] = []
         self.slow: list[str] = []
         self.most = 0
+        self._running: list[str] = []
         self._ends: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -49,12 +51,23 @@ class Run:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _render(self, name: str) -> None:
-        async with self.lanes.place(name[0]) as ticket:
-            self.began.append(name)
-            ticket.on_slow(lambda: self.slow.append(name))
-            running = set(self.began) - {n for n, t in self._tasks.items() if t.done()}
-            self.most = max(self.most, len(running))
+        await self.lanes.run(name[0], lambda ticket: self._go_on(name, ticket))
+
+    async def _go_on(self, name: str, ticket: Ticket) -> None:
+        self.began.append(name)
+        ticket.on_slow(lambda: self.slow.append(name))
+        self._running.append(name)
+        self.most = max(self.most, len(self._running))
+        try:
             await self._ends[name].wait()
+        finally:
+            self._running.remove(name)
+
+
+async def until(held: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not held():
+            await asyncio.sleep(PATIENCE / 10)
 
 
 async def settle() -> None:
@@ -117,6 +130,80 @@ async def test_as_many_bad_packages_as_there_are_places_leave_one_to_the_rest():
     assert len(run.slow) <= 2
     await run.finish()
     assert run.most <= 4
+
+
+@pytest.mark.parametrize("places", [1, 2, 3])
+async def test_however_many_bad_packages_there_are_a_good_one_gets_its_turn(places):
+    run = Run(places)
+    bad = [f"{package}{number}" for number in "12" for package in "abcdefgh"]
+    await run.ask(*bad)
+    await run.ask("z1")
+    await until(lambda: "z1" in run.began)
+    for number in range(2, 6):
+        await run.end(f"z{number - 1}")
+        await run.ask(f"z{number}")
+        await until(lambda name=f"z{number}": name in run.began)
+    assert len(run.slow) == places, "no bad one has ended"
+    await run.finish()
+    assert set(bad) <= set(run.began), "nothing was lost"
+    assert run.most <= 2 * places
+    assert all(run.began.count(name) <= 2 for name in bad), "stopped once at most"
+    assert not any(run.began.count(f"z{number}") > 1 for number in range(1, 6))
+
+
+async def test_a_render_that_was_stopped_begins_again_in_the_slow_lane():
+    run = Run(1)
+    await run.ask("a1", "b1", "c1")
+    await until(lambda: "c1" in run.began)
+    assert run.began == ["a1", "b1", "c1"]
+    assert run.slow == ["a1"]
+    await run.end("c1")
+    await asyncio.sleep(4 * PATIENCE)
+    assert run.began == ["a1", "b1", "c1"], "the slow lane is full"
+    await run.end("a1")
+    assert run.began[3:] == ["b1"]
+    assert run.slow == ["a1", "b1"]
+    await run.ask("d1")
+    await asyncio.sleep(4 * PATIENCE)
+    assert run.began[4:] == ["d1"], "it keeps its place"
+    await run.end("b1", "d1")
+    await run.finish()
+    assert run.began[5:] == []
+
+
+async def test_who_gives_up_after_it_was_stopped_leaves_no_hole():
+    run = Run(1)
+    await run.ask("a1", "b1", "c1")
+    await until(lambda: "c1" in run.began)
+    await run.cancel("b1")
+    await run.end("a1", "c1")
+    assert run.began == ["a1", "b1", "c1"]
+    await run.ask("b2")
+    assert run.began[3:] == ["b2"]
+    assert run.slow == ["a1"], "the package is as good as another"
+    await run.finish()
+
+
+async def test_nothing_is_stopped_for_a_package_that_renders_already():
+    run = Run(2)
+    await run.ask("a1", "b1", "c1")
+    await asyncio.sleep(2 * PATIENCE)
+    await run.ask("d1")
+    await until(lambda: set(run.slow) == {"a1", "b1"})
+    await run.ask("c2", "d2", "a2")
+    await asyncio.sleep(6 * PATIENCE)
+    assert run.began == ["a1", "b1", "c1", "d1"]
+    await run.finish()
+
+
+async def test_an_error_of_a_render_is_its_own():
+    async def fail(_: Ticket) -> None:
+        raise TimeoutError("of the render")
+
+    lanes = Lanes(1, PATIENCE)
+    with pytest.raises(TimeoutError, match="of the render"):
+        await lanes.run("a", fail)
+    assert lanes._running == []
 
 
 async def test_a_single_place_is_enough():
