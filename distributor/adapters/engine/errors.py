@@ -63,7 +63,10 @@ _REMEDIES = (
     ),
     (r"is not UTF-8$|invalid (leading|trailing|continuation) UTF-8", "Save the file as UTF-8."),
     (r"contains itself$", "Remove the alias that stands inside its own anchor."),
-    (r"an integer of|no number that JSON|is not a boolean$", "Put it in quotes if it is text."),
+    (
+        r"an integer of|a float of|no number that JSON|is not a boolean$",
+        "Put it in quotes if it is text.",
+    ),
     (r"the tag .* is not known", "Remove the tag and write the value in plain YAML."),
     (r"!!binary is not", "Write the value as plain text, or encode it as base64 of UTF-8 text."),
     (r"a key must", "Write the key as plain text."),
