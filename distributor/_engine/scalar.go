@@ -20,11 +20,29 @@ var oldBools = map[string]bool{
 	"n": false, "N": false, "no": false, "No": false, "NO": false, "off": false, "Off": false, "OFF": false,
 }
 
-// maxDigits is how long an integer may be. The parser calls one that no float can hold a text, and so
-// do the clients of Kubernetes: its author meant a number, or meant to quote it.
+// maxDigits is how long a number may be. The parser calls one that no float can hold a text, and so
+// do the clients of Kubernetes: its author meant a number, or meant to quote it. A short one is text to
+// us too, as in 12e4567: that may be a commit.
 const maxDigits = 309
 
-var decimalInt = regexp.MustCompile(`^[-+]?[0-9][0-9_]*$`)
+var (
+	decimalInt = regexp.MustCompile(`^[-+]?[0-9][0-9_]*$`)
+	basedInt   = regexp.MustCompile(`^[-+]?0(?:[xX][0-9a-fA-F_]+|[oO][0-7_]+|[bB][01_]+)$`)
+	anyFloat   = regexp.MustCompile(`^[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9_]+)?$`)
+)
+
+// gigantic says what a text too long for a number would be as one; empty for any other text.
+func gigantic(text string) string {
+	switch {
+	case len(text) <= maxDigits:
+		return ""
+	case decimalInt.MatchString(text), basedInt.MatchString(text):
+		return "an integer of"
+	case anyFloat.MatchString(text):
+		return "a float of"
+	}
+	return ""
+}
 
 // scalar writes one plain value, typed the way Kubernetes clients type it.
 func (c *converter) scalar(out []byte, node *yaml.Node) ([]byte, error) {
@@ -34,8 +52,8 @@ func (c *converter) scalar(out []byte, node *yaml.Node) ([]byte, error) {
 		if old, is := oldBools[node.Value]; is && plain && c.dialect == kubernetes {
 			return strconv.AppendBool(out, old), nil
 		}
-		if plain && len(node.Value) > maxDigits && decimalInt.MatchString(node.Value) {
-			return nil, fail(codeBadYAML, c.name, "line %d: an integer of %d digits; at most %d can be carried, quote it if it is text", node.Line, len(node.Value), maxDigits)
+		if number := gigantic(node.Value); plain && number != "" {
+			return nil, c.tooLong(node, number)
 		}
 		return appendString(out, node.Value), nil
 	case "!!timestamp":
@@ -61,6 +79,10 @@ func (c *converter) scalar(out []byte, node *yaml.Node) ([]byte, error) {
 	default:
 		return nil, c.unknownTag(node)
 	}
+}
+
+func (c *converter) tooLong(node *yaml.Node, number string) error {
+	return fail(codeBadYAML, c.name, "line %d: %s %d digits; at most %d can be carried, quote it if it is text", node.Line, number, len(node.Value), maxDigits)
 }
 
 func (c *converter) unknownTag(node *yaml.Node) error {
@@ -101,6 +123,9 @@ func (c *converter) number(out []byte, node *yaml.Node) ([]byte, error) {
 		return append(out, normalInt(text)...), nil
 	}
 	f, err := strconv.ParseFloat(text, 64)
+	if number := gigantic(text); err != nil && number != "" {
+		return nil, c.tooLong(node, number)
+	}
 	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
 		return nil, fail(codeBadYAML, c.name, "line %d: %s is no number that JSON can carry; quote it if it is text", node.Line, quote(node.Value))
 	}

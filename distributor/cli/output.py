@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from distributor.errors import DistributorError
+from distributor.errors import DistributorError, visible
 
 DONE, FINDINGS, USAGE, REACH, INTERRUPTED = 0, 1, 2, 3, 130
 EXITS = (
@@ -80,7 +80,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str =
     for name in columns:
         drawn.add_column(name.upper(), no_wrap=True)
     for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*(Text(visible(cell)) for cell in row))
     console = Console(width=_WIDE, highlight=False)
     with console.capture() as captured:
         console.print(drawn, soft_wrap=True)
@@ -90,7 +90,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str =
 
 def say(text: str) -> None:
     """Talk: to stderr, so that stdout holds nothing but data."""
-    typer.echo(text, err=True)
+    typer.echo(visible(text), err=True)
+
+
+def line(text: str) -> None:
+    """Print one line for people; what a stranger's text breaks into more stays indented below it."""
+    typer.echo(visible(text).replace("\n", "\n    "))
 
 
 def fail(error: DistributorError) -> None:

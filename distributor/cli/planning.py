@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from distributor.cli.context import run, settings
-from distributor.cli.output import DONE, FINDINGS, Form, Output, emit, table
+from distributor.cli.output import DONE, FINDINGS, Form, Output, emit, line, table
 
 if TYPE_CHECKING:
     from distributor.services.planning import PromotionPlan, TargetPlan
@@ -132,5 +132,5 @@ def show(made: PromotionPlan) -> None:
 def _section(title: str, lines: list[str]) -> None:
     if lines:
         typer.echo(f"\n{title}:")
-    for line in lines:
-        typer.echo(f"  {line}")
+    for text in lines:
+        line(f"  {text}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distributor.cli.context import run, settings
-from distributor.cli.output import DONE, Form, Output, emit, fail, say
+from distributor.cli.output import DONE, Form, Output, emit, fail, line, say
 
 if TYPE_CHECKING:
     from distributor.model.tags import Verb
@@ -300,4 +300,4 @@ def _show(data: dict[str, object], output: Form) -> None:
     typer.echo(f"{data['outcome']} {data['ref']}")
     reasons = data.get("reasons", ())
     for reason in reasons if isinstance(reasons, tuple) else ():
-        typer.echo(f"  {reason}")
+        line(f"  {reason}")

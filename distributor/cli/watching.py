@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distributor.cli.context import interactive, run, settings
-from distributor.cli.output import DONE, FINDINGS, REACH, Form, Output, age, emit, fail, say, table
+from distributor.cli.output import (
+    DONE,
+    FINDINGS,
+    REACH,
+    Form,
+    Output,
+    age,
+    emit,
+    fail,
+    line,
+    say,
+    table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,7 +106,7 @@ def show_notes(views: Sequence[InstanceView]) -> None:
     """What the tables have no column for, one line an instance."""
     for view in views:
         if noted := notes(view):
-            typer.echo(f"{view.environment}/{view.instance}: {noted}")
+            line(f"{view.environment}/{view.instance}: {noted}")
 
 
 def show_findings(service: Service, *, warnings: bool) -> None:
@@ -191,7 +203,7 @@ def why(
                 emit(chain, output)
             else:
                 for link in chain:
-                    typer.echo(f"{'ok ' if link.ok else '-> '} {link.step:<8} {link.text}")
+                    line(f"{'ok ' if link.ok else '-> '} {link.step:<8} {link.text}")
             return DONE if all(link.ok for link in chain) else FINDINGS
 
     raise typer.Exit(run(work))

@@ -14,6 +14,16 @@ from distributor.errors.tree import (
     Where,
     describe,
     registry,
+    visible,
 )
 
-__all__ = ["DistributorError", "Retryable", "Setup", "Terminal", "Where", "describe", "registry"]
+__all__ = [
+    "DistributorError",
+    "Retryable",
+    "Setup",
+    "Terminal",
+    "Where",
+    "describe",
+    "registry",
+    "visible",
+]

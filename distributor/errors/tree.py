@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import unicodedata
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,6 +19,25 @@ _MODULES = (
     "secrets",
     "vendoring",
 )
+
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of what steers a terminal, turns or breaks a line, or cannot be encoded."""
+
+
+def visible(text: str) -> str:
+    r"""The text with what would steer a terminal written out, as in ``\x1b``; newlines and tabs stay.
+
+    Messages quote what strangers wrote: a package, a live object, a server.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c.encode("unicode_escape").decode("ascii")
+        if c not in "\n\t" and unicodedata.category(c) in _UNSEEN
+        else c
+        for c in text
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +57,7 @@ class Where:
                 place += f":{self.column}"
         if self.field:
             place += f" ({self.field})" if place else self.field
-        return place
+        return visible(place).replace("\n", "\\n")
 
 
 class DistributorError(Exception):
@@ -50,10 +70,10 @@ class DistributorError(Exception):
     """What the program exits with: 1, something is wrong with what was looked at."""
 
     def __init__(self, detail: str = "", *, where: Where | None = None, remedy: str = "") -> None:
-        self.detail = detail
+        self.detail = visible(detail)
         self.where = where or Where()
         self.hint = remedy or type(self).remedy
-        super().__init__(detail)
+        super().__init__(self.detail)
 
     @classmethod
     def title(cls) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from distributor.errors import DistributorError, Terminal, Where
+from distributor.errors import DistributorError, Terminal, Where, visible
 
 
 class Severity(StrEnum):
@@ -26,6 +26,9 @@ class Finding:
     where: Where = field(default_factory=Where)
     remedy: str = ""
     severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", visible(self.message))
 
     def __str__(self) -> str:
         place = f"{self.where}: " if str(self.where) else ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from distributor.adapters.engine.frames import Refusal
 from distributor.adapters.engine.settings import MIB, EngineSettings
-from distributor.errors import DistributorError, Where
+from distributor.errors import DistributorError, Where, visible
 from distributor.errors.render import (
     BadManifest,
     ChartValuesInvalid,
@@ -62,7 +63,10 @@ _REMEDIES = (
     ),
     (r"is not UTF-8$|invalid (leading|trailing|continuation) UTF-8", "Save the file as UTF-8."),
     (r"contains itself$", "Remove the alias that stands inside its own anchor."),
-    (r"an integer of|no number that JSON|is not a boolean$", "Put it in quotes if it is text."),
+    (
+        r"an integer of|a float of|no number that JSON|is not a boolean$",
+        "Put it in quotes if it is text.",
+    ),
     (r"the tag .* is not known", "Remove the tag and write the value in plain YAML."),
     (r"!!binary is not", "Write the value as plain text, or encode it as base64 of UTF-8 text."),
     (r"a key must", "Write the key as plain text."),
@@ -73,14 +77,17 @@ _REMEDIES = (
     ),
 )
 """What to do about content that is no object, by what the engine says of it; else what the class says."""
+_CONTINUED = "\n    "
+"""How further lines of a message begin: deeper than a finding or a remedy, which they could be taken for."""
 _YAML_LINE = re.compile(r"(?:yaml: )?line (\d+)")
 
 
 def error_of(refusal: Refusal) -> DistributorError:
     """The error that a refusal stands for, with the place to blame as far as it is known."""
+    refusal = replace(refusal, message=visible(refusal.message).rstrip("\n"))
     kind = CODES.get(refusal.code, RenderFailed)
     detail = refusal.message if refusal.code in CODES else f"[{refusal.code}] {refusal.message}"
-    return kind(detail, where=_place(refusal), remedy=_remedy(refusal))
+    return kind(detail.replace("\n", _CONTINUED), where=_place(refusal), remedy=_remedy(refusal))
 
 
 def death_of(returncode: int | None, complaints: str, settings: EngineSettings) -> DistributorError:

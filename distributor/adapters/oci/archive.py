@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from distributor.adapters.oci.headers import HeaderGuard
 from distributor.catalog.walking import MAX_BYTES, MAX_DEPTH, MAX_FILES, bad_name, printable
 from distributor.errors import Where
 from distributor.errors.vendoring import ArtifactTooLarge, HostileArchive
@@ -79,7 +80,9 @@ def _inflate(data: bytes) -> bytes:
 def _members(stream: bytes) -> Iterator[tuple[tarfile.TarInfo, bytes | None]]:
     """Entries and the bytes of files; ``None`` for folders."""
     try:
-        with tarfile.open(fileobj=io.BytesIO(stream), mode="r:", encoding="utf-8") as archive:
+        source = io.BytesIO(stream)
+        entries = HeaderGuard(source).entries()
+        with tarfile.open(fileobj=source, mode="r:", encoding="utf-8", tarinfo=entries) as archive:
             for member in archive:
                 _check_kind(member)
                 yield member, None if member.isdir() else _content(archive, member, len(stream))

@@ -92,6 +92,48 @@ async def test_values_are_typed_as_kubernetes_types_them(pool, job, text, json):
     orjson.loads(found)
 
 
+GIGANTIC = (
+    "0x" + "f" * 1_000_000,
+    "-0X" + "F" * 400,
+    "0o" + "7" * 400,
+    "0b" + "10" * 600,
+    "0x" + "f_" * 200,
+    "0" + "7" * 400,
+    "+" + "9" * 400,
+    "9" * 400 + ".5",
+    "9" * 400 + "e5",
+    "1e" + "9" * 400,
+    "!!int 0x" + "f" * 1_000_000,
+)
+
+
+async def test_the_message_about_a_gigantic_number_is_none(raw):
+    for number in GIGANTIC:
+        with pytest.raises(BadManifest, match="quote it if it is text") as caught:
+            await raw({"m/a.yaml": f"{HEAD}x: {number}\n"}, "m")
+        assert len(str(caught.value)) < 1_000
+        assert "quotes" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0x" + "f" * 40,
+        "12e4567",
+        "1e400",
+        "0b" + "1" * 65,
+        "1." * 400 + "0",
+        "0x" + "f" * 400 + "z",
+    ],
+)
+async def test_what_only_looks_like_a_number_is_text(raw, text):
+    (found,) = await raw({"m/a.yaml": f"{HEAD}x: {text}\n"}, "m")
+    assert found["x"] == text
+    quoted = "0x" + "f" * 1_000
+    (found,) = await raw({"m/a.yaml": f"{HEAD}x: '{quoted}'\n"}, "m")
+    assert found["x"] == quoted
+
+
 @pytest.mark.parametrize(
     ("text", "error", "line"),
     [
@@ -102,6 +144,9 @@ async def test_values_are_typed_as_kubernetes_types_them(pool, job, text, json):
         (HEAD + "x: !custom [y]\n", BadManifest, 4),
         (HEAD + "x: !!set {y}\n", BadManifest, 4),
         (HEAD + f"x: {'9' * 5_000_000}\n", BadManifest, 4),
+        *((HEAD + f"x: {number}\n", BadManifest, 4) for number in GIGANTIC),
+        *((HEAD + f"x: [{number}]\n", BadManifest, 4) for number in GIGANTIC),
+        (HEAD + "x: !!float 1e999999999\n", BadManifest, 4),
         (HEAD + "x: &a [*a]\n", BadManifest, 4),
         (HEAD + "x: &a {<<: *a}\n", TooDeep, 4),
         (HEAD + "? [a]\n: b\n", BadManifest, 4),

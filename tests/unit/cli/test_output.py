@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -14,7 +15,7 @@ import pytest
 import yaml
 
 from distributor.cli.access import VERBS, access, setting
-from distributor.cli.output import Form, age, emit, fail, plain, table
+from distributor.cli.output import Form, age, emit, fail, line, plain, say, table
 from distributor.errors import Where
 from distributor.errors.catalog import UnknownField
 
@@ -71,6 +72,17 @@ def test_an_error_says_where_and_what_to_do(capsys):
     assert out == ""
     assert err.startswith("DST102 f.yaml:3: ")
     assert "remedy: " in err
+
+
+def test_what_strangers_wrote_steers_no_terminal(capsys):
+    fail(UnknownField("`\x1b[2J\u202e`", where=Where(file="f\n\x1b[1m.yaml")))
+    say("\x9b31m")
+    line("why: first\n-> forged\x1b[1A")
+    table(("a", "b"), [("\x1b]0;title\x07", "x")])
+    out, err = capsys.readouterr()
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", out.replace("\x1b[1m", "") + err)
+    assert out.startswith("why: first\n    -> forged\\x1b[1A\n")
+    assert err.startswith("DST102 f\\n\\x1b[1m.yaml: ")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from distributor.adapters.engine.frames import Refusal
 from distributor.adapters.engine.settings import EngineSettings
 from distributor.catalog import walking
 from distributor.errors.render import RenderFailed, TemplateFailed
+from distributor.model.findings import Finding, Invalid
 from distributor.render import jobs
 
 ENGINE = Path(distributor.__file__).parent / "_engine"
@@ -44,7 +45,16 @@ def test_every_code_of_the_engine_has_a_class():
 def test_the_place_comes_from_the_message(code, message, file, line):
     error = error_of(Refusal(code=code, message=message, path="chart"))
     assert (error.where.file, error.where.line) == (file, line)
-    assert message in str(error)
+    assert all(line in str(error) for line in message.splitlines())
+
+
+def test_what_a_template_says_forges_no_line_and_steers_no_terminal():
+    message = "template: a/t.yaml:3:5: \x1b[2Jhidden\x9b1A\nDST000 forged\n  remedy: forged\r\n"
+    error = error_of(Refusal(code="template", message=message, path="a/\x1b[31m.yaml"))
+    told = Invalid([Finding.from_error(error)])
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", str(told))
+    assert r"\x1b[2Jhidden\x9b1A" in str(error)
+    assert [line[:6] for line in str(error).splitlines()[1:]] == ["    DS", "      "]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +79,7 @@ def test_bad_content_has_the_remedy_of_its_cause(message, remedy):
 def test_every_remedy_of_bad_content_answers_something_that_the_engine_says():
     said = "".join((ENGINE / f"{name}.go").read_text() for name in ("json", "scalar", "yaml"))
     for text in ("stands twice in one mapping", "NUL byte at", "is not UTF-8", "contains itself",
-                 "an integer of", "no number that JSON", "is not a boolean", "the tag ", "!!binary is not",
+                 "an integer of", "a float of", "no number that JSON", "is not a boolean", "the tag ", "!!binary is not",
                  "a key must", "a merge key needs"):  # fmt: skip
         assert text in said
 
