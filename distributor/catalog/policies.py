@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from distributor.catalog.descriptors import (
     Findings,
@@ -13,6 +14,7 @@ from distributor.catalog.descriptors import (
     missing,
 )
 from distributor.catalog.documents import Document
+from distributor.catalog.durations import seconds
 from distributor.catalog.names import check_name
 from distributor.catalog.signers import parse_revoked, parse_signers
 from distributor.catalog.walking import check_entries
@@ -25,6 +27,8 @@ from distributor.model.trees import EntryKind, TreeEntry, TreeReader
 
 _ANY = "*"
 _SUFFIX = ".yaml"
+_DURATIONS: Mapping[str, tuple[str, ...]] = {"soak": ("duration",)}
+"""The parameters that are durations, by gate."""
 
 
 def read_policies(
@@ -118,9 +122,15 @@ def _gate(document: Document) -> GateBinding:
         environments=tuple(spec["environments"]),
         apps=tuple(spec.get("apps", (_ANY,))),
         severity=GateSeverity(spec.get("severity", "enforce")),
-        params=spec.get("params", {}),
+        params=_typed(spec["gate"], spec.get("params", {})),
         where=document.where(("spec", "gate")),
     )
+
+
+def _typed(gate: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as gates take them: durations in seconds. Those of an unknown gate are nobody's."""
+    durations = _DURATIONS.get(gate, ())
+    return {name: seconds(v) if name in durations else v for name, v in params.items()}
 
 
 def _stray(entry: TreeEntry, file: str) -> Findings:

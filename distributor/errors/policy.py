@@ -238,3 +238,10 @@ class RenderedDiffers(Terminal):
 
     code = "DST232"
     remedy = "Run `distributor plan` and make the request anew."
+
+
+class NotSoaked(Terminal):
+    """The package has not been long enough in an environment before this one."""
+
+    code = "DST260"
+    remedy = "Wait until the time named; where it no longer runs there, promote it there again."

@@ -42,6 +42,8 @@ _WORSE = (
 _POLICY = Speaker(0, "policy")
 _SUPPORT = Speaker(0, "support")
 _WHOSE = {Source.MAIN: "main's policy", Source.ACCEPTED: "the accepted one"}
+_TOLD = frozenset({GateResult.FAIL, GateResult.PENDING})
+"""What becomes a warning where a policy says so: neither keeps a request out then."""
 _STOPPED = frozenset({Verb.ACK, Verb.HOLD, Verb.PAUSE, Verb.ABORT, Verb.REJECT})
 """What is still decided while decisions have stopped (``formats.md``)."""
 
@@ -185,7 +187,7 @@ def _under(gate: Gate, facts: GateFacts, view: PolicyView, now: datetime) -> Ite
             yield Speaker(gate.number, gate.name).skipped(f"switched off by {view}")
             continue
         answer = _guarded(gate, facts, view, use, now)
-        if severity is GateSeverity.WARN and answer.result is GateResult.FAIL:
+        if severity is GateSeverity.WARN and answer.result in _TOLD:
             answer = replace(answer, result=GateResult.WARN)
         yield answer
 
@@ -205,8 +207,10 @@ def _worst(answers: list[GateAnswer]) -> GateAnswer:
     worst = max(answers, key=lambda answer: _WORSE.index(answer.result))
     same = [answer for answer in answers if answer.result is worst.result]
     evidence = {key: text for answer in reversed(answers) for key, text in answer.evidence.items()}
+    untils = [answer.until for answer in same if answer.until is not None]
     return replace(
         worst,
+        until=max(untils) if len(untils) == len(same) else None,  # all of them must let it in
         message="; ".join(dict.fromkeys(a.message for a in same if a.message)),
         findings=tuple(dict.fromkeys(f for answer in answers for f in answer.findings)),
         evidence=evidence,

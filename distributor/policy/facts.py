@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from distributor.model.findings import Finding
 from distributor.model.fleet import Environment, Pipeline
-from distributor.model.ledger import HoldSet, VetoSet
+from distributor.model.ledger import HoldSet, Soak, VetoSet
 from distributor.model.policy import PolicySet
 from distributor.model.promotion import Revision
 from distributor.model.refs import Digest, ObjectId, ObjectRef
@@ -50,13 +50,14 @@ class EnvironmentFact:
     ``targets`` counts the clusters that the app is placed on there, at the requested commit. ``verified``
     and ``desired`` say whether any instance of the app there was verified with, or is to run, this very
     package digest. ``tiers`` names the tiers with targets there whose tree differs from the one that was
-    verified.
+    verified. ``soak`` says how long it has been there.
     """
 
     targets: int
     verified: bool = False
     desired: bool = False
     tiers: tuple[str, ...] = ()
+    soak: Soak = field(default_factory=Soak)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from distributor.policy.gates import (
     renders,
     schemas,
     signature,
+    soak,
     veto,
 )
 
@@ -64,6 +65,15 @@ GATES: tuple[Gate, ...] = (
         name="predecessors",
         evaluate=predecessors.evaluate,
         verbs=_DEPLOY,
+        always=False,
+        per_view=True,
+        rules=True,
+    ),
+    Gate(
+        number=6,
+        name="soak",
+        evaluate=soak.evaluate,
+        verbs=frozenset({Verb.PROMOTE}),
         always=False,
         per_view=True,
         rules=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from distributor import log, metrics
 from distributor.catalog.tag_names import parse_name
@@ -67,6 +68,9 @@ class Decider:
         self._preparing = preparing
         self._journal = journal
         self.refused = 0  # by this process
+        self.ask_at: datetime | None = (
+            None  # when the first of those that wait is worth asking again
+        )
         self._log = log.get("decider")
 
     async def decide_all(self, snapshot: Snapshot) -> int:
@@ -75,7 +79,7 @@ class Decider:
         What takes longer is rendered behind this, and decided when ``Preparing`` says that it is ready.
         When somebody else moved the ledger in between, looks again and goes on with what is left.
         """
-        decided = 0
+        decided, self.ask_at = 0, None
         await self._alarms(snapshot)
         open_tags = self._open(snapshot)
         self._preparing.begin_pass(open_tags)
@@ -164,6 +168,7 @@ class Decider:
         if answers is None:
             return 0
         verdict = self._verdict(snapshot, case, answers)
+        self._ask_again(verdict)
         before = self._book.state.instance(*key_of(name)).last_verdicts.get(name)
         if before is not None and _waits_as_before(before, verdict):
             return 0
@@ -178,6 +183,13 @@ class Decider:
         metrics.VERDICTS.labels(verdict.environment, verdict.outcome.value).inc()
         await self._announce(name, verdict)
         return 1
+
+    def _ask_again(self, verdict: Verdict) -> None:
+        """Note when a pending one is worth asking again: at the first of the times that its gates name."""
+        if verdict.outcome is not VerdictOutcome.PENDING:
+            return
+        times = [self.ask_at, *(answer.until for answer in verdict.answers)]
+        self.ask_at = min((at for at in times if at is not None), default=None)
 
     async def _ask(
         self, snapshot: Snapshot, tag: ObservedTag
@@ -201,7 +213,10 @@ class Decider:
             rendered = await self._preparing.rendered((ref, tag.id), _behind(ref), case)
             if rendered is None:
                 return case, None
-            return rendered, (*answers, *judge(rendered.facts, now))
+            return rendered, (
+                *answers,
+                *judge(rendered.facts, self._book.now()),
+            )  # a render takes time
         except DistributorError as error:
             return case, (_crashed(str(error)),)
         except Exception as error:  # noqa: BLE001 - one request that crashes stops no other

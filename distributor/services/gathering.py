@@ -17,7 +17,6 @@ from distributor.ledger import (
     standing_veto,
     stopped,
     verified_here,
-    verified_in,
 )
 from distributor.model.catalog import Catalog, EnvironmentFiles
 from distributor.model.findings import Finding, errors
@@ -29,10 +28,11 @@ from distributor.model.refs import ObjectId, ObjectRef
 from distributor.model.tags import ObservedTag, Request, Verb
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
-from distributor.policy import EnvironmentFact, GateFacts, PolicyView, Reach, Source
+from distributor.policy import GateFacts, PolicyView, Reach, Source
 from distributor.ports import TreeChange
 from distributor.render import rendered_digest
 from distributor.services.desired import at_path, policy_root, read_desired, tier_names
+from distributor.services.elsewhere import Asked, elsewhere, running_on
 from distributor.services.ledger_book import LedgerBook
 from distributor.services.looking import Snapshot
 from distributor.services.rendering import Renderer, Subject
@@ -174,7 +174,9 @@ class Gatherer:
         facts = replace(
             facts,
             revision=self.revision(root, package, installation),
-            elsewhere=self._elsewhere(snapshot, catalog, package, root, name.environment),
+            elsewhere=elsewhere(
+                self._world, self._book, snapshot, Asked(catalog, package, root, name.environment)
+            ),
             targets=tuple(t.name for t in targets),
         )
         subject = Subject(catalog=catalog, package=package, installation=installation, files=files)
@@ -278,54 +280,6 @@ class Gatherer:
             fleet=fleet,
         )
 
-    def _elsewhere(
-        self, snapshot: Snapshot, catalog: Catalog, package: Package, root: ObjectId, here: str
-    ) -> dict[str, EnvironmentFact]:
-        """How the package stands in the other environments."""
-        facts: dict[str, EnvironmentFact] = {}
-        for name, files in catalog.environments.items():
-            if name == here:
-                continue
-            instances = [i for i in installations(catalog, name).values() if i.app == package.app]
-            clusters = {
-                t.name: t.cluster
-                for i in instances
-                for t in place(
-                    package,
-                    i,
-                    files,
-                    present=running_on(snapshot.ledger.instance(name, i.instance).desired),
-                ).targets
-            }
-            verified = verified_in(snapshot.ledger, name, package.app, package.digest)
-            desired = any(
-                v is not None
-                and v.verb is not Verb.REMOVE
-                and v.revision is not None
-                and v.revision.digest == package.digest
-                for (where, _), s in snapshot.ledger.instances.items()
-                if where == name
-                for v in (s.desired,)
-            )
-            tiers = sorted({c.tier for c in clusters.values()})
-            changed = self._changed_tiers(verified[0], root, tiers) if verified else ()
-            facts[name] = EnvironmentFact(
-                targets=len(clusters), verified=bool(verified), desired=desired, tiers=changed
-            )
-        return facts
-
-    def _changed_tiers(self, verdict: Verdict, root: ObjectId, tiers: list[str]) -> tuple[str, ...]:
-        """The tiers whose trees differ from those that were verified."""
-        pin = self._book.pinned(verdict.environment, verdict.instance, verdict.sequence)
-        if pin is None:
-            return tuple(tiers)
-        paths = {tier: f"environments/tiers/{tier}" for tier in tiers}
-        return tuple(
-            t
-            for t, p in paths.items()
-            if at_path(self._world, pin, p) != at_path(self._world, root, p)
-        )
-
     async def rendered(self, case: Case) -> Case:
         """Add the facts that need a render of every target, and of what was accepted before."""
         if case.subject is None or not case.clusters:
@@ -372,13 +326,6 @@ class Gatherer:
             minor = case.clusters[name].kubernetes
             found.update(dict.fromkeys(self._world.schemas.check(objects, minor, known)))
         return tuple(found)
-
-
-def running_on(before: Verdict | None) -> frozenset[str]:
-    """The clusters that an instance is on already: ``NoSelectIfNew`` keeps it off all others."""
-    if before is None or before.verb is Verb.REMOVE:
-        return frozenset()
-    return frozenset(before.targets)
 
 
 def _wrong(catalog: Catalog, *paths: str) -> tuple[Finding, ...]:

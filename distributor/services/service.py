@@ -74,6 +74,7 @@ class Service:
             snapshot = await self.look(fetch=fetch)
             if self.offline is None:
                 await self.decider.decide_all(snapshot)
+                self._ask_again()
                 await self.rollouts.follow(self.book.state)
                 self._resync_due |= bool(await self.joiner.join_all(snapshot))
             await self.rollouts.follow(self.book.state)
@@ -84,6 +85,12 @@ class Service:
         self.trouble = None
         metrics.STOPPED.set(0)
         return snapshot
+
+    def _ask_again(self) -> None:
+        """Look when the first request that waits for a time may be let in; the timer decides nothing."""
+        at = self.decider.ask_at
+        if at is not None:
+            self._timers.at("pending requests", at, self.hint)
 
     async def decided(self) -> Snapshot:
         """Passes until every open tag is decided and every newcomer looked at, however long they render."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from distributor.errors import DistributorError
 from distributor.errors.policy import GateCrashed
@@ -49,6 +50,21 @@ class Speaker:
         """It keeps the request out, for one reason."""
         return self.fails((Finding.of(kind, message),))
 
+    def waits(
+        self,
+        findings: Iterable[Finding],
+        *,
+        until: datetime | None = None,
+        evidence: Mapping[str, str] | None = None,
+    ) -> GateAnswer:
+        """It may let the request in later, without a new one: at ``until``, or when something else happens.
+
+        The reasons must not change with the clock, or each look would be a new verdict.
+        """
+        found = tuple(findings)
+        answer = self._answer(GateResult.PENDING, said(found), found, evidence)
+        return replace(answer, until=until)
+
     def lacks(self, what: str) -> GateAnswer:
         """It cannot be evaluated, because a fact was not gathered. Missing evidence never passes."""
         return self.errors((Finding.of(GateCrashed, f"It lacks {what}."),))
@@ -81,3 +97,16 @@ def said(findings: Iterable[Finding], limit: int = 3) -> str:
     text = "; ".join(finding.message for finding in found[:limit])
     more = len(found) - limit
     return f"{text} (and {more} more)" if more > 0 else text
+
+
+def utc(at: datetime) -> str:
+    """A time for people, to the second."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def span(time: timedelta) -> str:
+    """A duration as policy files write it, to the second: ``1h30m``."""
+    minutes, rest = divmod(int(time.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
+    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"

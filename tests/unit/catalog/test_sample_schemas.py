@@ -182,6 +182,9 @@ def test_bad_values_are_refused(kind: str, field: str, value: object) -> None:
         ("blast-radius", "enforce", {"maxPruned": 1}, False),
         ("predecessors", "enforce", {"require": "any", "parity": False}, True),
         ("predecessors", "enforce", {"require": "some"}, False),
+        ("soak", "warn", {"duration": "24h", "require": "any"}, True),
+        ("soak", "enforce", {}, False),
+        ("soak", "enforce", {"duration": 24}, False),
         ("not-known-yet", "enforce", {"anything": 1}, True),  # refused later, by the policy room
     ],
 )

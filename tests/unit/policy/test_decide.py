@@ -48,7 +48,7 @@ def numbers(answers: tuple[GateAnswer, ...]) -> list[int]:
 @pytest.mark.parametrize(
     ("verb", "asked"),
     [
-        (Verb.PROMOTE, [1, 2, 3, 4, 5, 8, 9, 13]),
+        (Verb.PROMOTE, [1, 2, 3, 4, 5, 6, 8, 9, 13]),
         (Verb.ROLLBACK, [1, 2, 3, 4, 5, 8, 9, 13]),
         (Verb.REMOVE, [1, 2, 3, 4, 13]),
         *((verb, [1, 2]) for verb in SWITCHING),

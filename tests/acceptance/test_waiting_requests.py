@@ -1,0 +1,58 @@
+"""Requests that wait for a time: pending until then, asked again by themselves, and let in."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import yaml
+
+from distributor.model.promotion import VerdictOutcome
+from distributor.model.tags import Verb
+from distributor.services.planning import plan_promotion
+from distributor.services.telling import why
+
+SECONDS = 6
+
+
+def policy(play, path: str, document: dict[str, object], service) -> None:
+    """Merge a policy file into main."""
+    (play.place.catalog / "policies" / path).write_text(yaml.safe_dump(document), "utf-8")
+    play.place.commit(f"Add {path}", service.now())
+
+
+def gate(name: str, *environments: str, **params: object) -> dict[str, object]:
+    return {
+        "apiVersion": "distributor.dev/v1alpha1",
+        "kind": "Gate",
+        "metadata": {"name": name},
+        "spec": {"gate": name, "environments": [*environments], "params": params},
+    }
+
+
+async def test_a_soak_ends_at_its_time_and_the_request_is_let_in_then(play):
+    async with play.service() as service:
+        policy(play, "gates/soak-uat.yaml", gate("soak", "uat", duration=f"{SECONDS}s") | {
+            "metadata": {"name": "soak-uat"}}, service)  # fmt: skip
+        await play.promote(service, "1.4.1", "sit")
+        verified = service.book.state.instance("sit", "shop").progress[1].verified_at
+        planned = (await plan_promotion(service, "uat", "shop", "1.4.1")).answers
+        soak = next(a for a in planned if a.number == 6)
+        assert soak.until == verified + timedelta(seconds=SECONDS)
+        asked = await play.ask(service, Verb.PROMOTE, "uat", "shop", "1.4.1")
+        await service.once()
+        state = service.book.state.instance("uat", "shop")
+        records = state.records
+        assert state.outcomes[asked.tag] is VerdictOutcome.PENDING
+        chain = await why(service, "uat", "shop")
+        assert any("gate 6 soak" in link.text and " UTC" in link.text for link in chain)
+        await service.once()  # another look records nothing
+        assert service.book.state.instance("uat", "shop").records == records
+        running = asyncio.create_task(service.run(poll=3600, resync=3600))
+        async with asyncio.timeout(60):
+            while service.book.state.instance("uat", "shop").desired is None:
+                await asyncio.sleep(0.1)
+        accepted_at = service.book.state.instance("uat", "shop").accepted_at[2]
+        assert accepted_at >= verified + timedelta(seconds=SECONDS)
+        await service.stop()
+        await running
