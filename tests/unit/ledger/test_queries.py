@@ -152,7 +152,7 @@ def test_soak_counts_good_residence_only(records: tuple[Record, ...], minutes: i
     ids=["current", "completed", "degraded", "recovered", "replaced while degraded", "never"],
 )  # fmt: skip
 def test_soak_says_the_same_whenever_it_is_asked(
-    records: tuple[Record, ...], longest: int, since: int | None, degraded: bool
+    records: tuple[Record, ...], longest: int, since: int | None, *, degraded: bool
 ) -> None:
     state = ledger(told(decided(1, verdict(1, "a")), *records))
     found = soak(state, "sit", "shop", digest("a"))
