@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from distributor.catalog.calendar import FILE as CALENDAR
+from distributor.catalog.calendar import read_windows
 from distributor.catalog.descriptors import (
     Findings,
     Folder,
@@ -22,7 +24,7 @@ from distributor.errors import Where
 from distributor.errors.catalog import BadEncoding, NameMismatch, UnknownReference
 from distributor.errors.policy import BadPolicy
 from distributor.model.findings import Finding, Severity
-from distributor.model.policy import GateBinding, GateSeverity, PolicySet, Role, SignerEntry
+from distributor.model.policy import GateBinding, GateSeverity, PolicySet, Role, SignerEntry, Window
 from distributor.model.trees import EntryKind, TreeEntry, TreeReader
 
 _ANY = "*"
@@ -49,9 +51,47 @@ def read_policies(
     findings += wrong
     signers, revoked, wrong = _signers(reader, entries)
     findings += wrong
+    windows, wrong = _calendar(reader, entries, environments, apps)
+    findings += wrong
     return PolicySet(
-        gates=gates, roles=roles, signers=signers, revoked=revoked, findings=tuple(findings)
+        gates=gates,
+        roles=roles,
+        signers=signers,
+        revoked=revoked,
+        windows=windows,
+        findings=tuple(findings),
     )
+
+
+def _calendar(
+    reader: TreeReader,
+    entries: Folder,
+    environments: frozenset[str] | None,
+    apps: frozenset[str] | None,
+) -> tuple[tuple[Window, ...], Findings]:
+    """The windows; without a calendar there are none."""
+    if "calendar.yaml" not in entries:
+        strays = [e for name, e in entries.items() if name in ("calendar.yml", "calendar.json")]
+        return (), tuple(f for e in strays for f in _stray(e, f"policies/{e.name}"))
+    document = descriptor(reader, entries["calendar.yaml"], CALENDAR, "Calendar", "calendar")
+    if not isinstance(document, Document):
+        return (), document
+    windows, wrong = read_windows(document)
+    findings = list(wrong)
+    for index, window in enumerate(document.spec["windows"]):
+        path = ("spec", "windows", index)
+        findings += _unknown(
+            document, (*path, "environments"), window["environments"], environments
+        )
+        findings += _unknown(
+            document,
+            (*path, "apps"),
+            window.get("apps", ()),
+            apps,
+            what="app",
+            severity=Severity.WARNING,
+        )
+    return windows, tuple(findings)
 
 
 def _roles(

@@ -245,3 +245,17 @@ class NotSoaked(Terminal):
 
     code = "DST260"
     remedy = "Wait until the time named; where it no longer runs there, promote it there again."
+
+
+class OutsideWindow(Terminal):
+    """Nothing may change now: a freeze holds, or no allow window is open."""
+
+    code = "DST261"
+    remedy = "Wait until the time named; policies/calendar.yaml says why. A rollback need not wait."
+
+
+class BadCalendar(Terminal):
+    """A window of policies/calendar.yaml cannot be understood, so nothing is let in."""
+
+    code = "DST262"
+    remedy = "Mend the field named; the how-to on freezes shows what it may say."

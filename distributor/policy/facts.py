@@ -91,7 +91,7 @@ class GateFacts:
     - ``prev``: the tag of the request accepted before, or ``none``.
     - ``elsewhere``: the other environments that order or parity may ask about.
     - ``verified_here``: a rollback's revision was verified by this instance.
-    - ``targets``: the clusters placed. ``renders``: findings of each cell, empty for one that renders.
+    - ``tiers``: of the clusters that change. ``targets``: the clusters placed. ``renders``: findings of each cell, empty for one that renders.
     - ``rendered``: the hash that approvals bind to. ``schemas``: findings of all objects.
     """
 
@@ -111,6 +111,7 @@ class GateFacts:
     holds: tuple[HoldSet, ...] = ()
     elsewhere: Mapping[str, EnvironmentFact] = field(default_factory=dict)
     verified_here: bool | None = None
+    tiers: tuple[str, ...] | None = None
     targets: tuple[str, ...] | None = None
     renders: Mapping[str, tuple[Finding, ...]] | None = None
     rendered: Digest = Digest("")

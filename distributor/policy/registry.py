@@ -20,6 +20,7 @@ from distributor.policy.gates import (
     signature,
     soak,
     veto,
+    windows,
 )
 
 Params = Mapping[str, Any]
@@ -74,6 +75,15 @@ GATES: tuple[Gate, ...] = (
         name="soak",
         evaluate=soak.evaluate,
         verbs=frozenset({Verb.PROMOTE}),
+        always=False,
+        per_view=True,
+        rules=True,
+    ),
+    Gate(
+        number=7,
+        name="windows",
+        evaluate=windows.evaluate,
+        verbs=frozenset({Verb.PROMOTE, Verb.REMOVE}),
         always=False,
         per_view=True,
         rules=True,

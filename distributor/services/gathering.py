@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -142,7 +142,9 @@ class Gatherer:
                     instance_exists=running is not None,
                     revision=running,
                 )
-                return replace(case, facts=facts, **self._pinned_again(desired))
+                pinned = self._pinned_again(desired)
+                tiers = tiers_of(pinned.get("clusters", {}).values())
+                return replace(case, facts=replace(facts, tiers=tiers), **pinned)
             case _:
                 found = installations(snapshot.catalog, name.environment).get(name.instance)
                 app = found.app if found else running.app if running else ""
@@ -177,6 +179,7 @@ class Gatherer:
             elsewhere=elsewhere(
                 self._world, self._book, snapshot, Asked(catalog, package, root, name.environment)
             ),
+            tiers=tiers_of(t.cluster for t in targets),
             targets=tuple(t.name for t in targets),
         )
         subject = Subject(catalog=catalog, package=package, installation=installation, files=files)
@@ -269,6 +272,7 @@ class Gatherer:
             veto=standing_veto(state, name.environment, revision.app, name.version),
             verified_here=verified_here(state, name.environment, name.instance, revision)
             is not None,
+            tiers=tiers_of(t.cluster for t in targets),
             targets=tuple(t.name for t in targets),
         )
         return replace(
@@ -326,6 +330,11 @@ class Gatherer:
             minor = case.clusters[name].kubernetes
             found.update(dict.fromkeys(self._world.schemas.check(objects, minor, known)))
         return tuple(found)
+
+
+def tiers_of(clusters: Iterable[Cluster]) -> tuple[str, ...]:
+    """The tiers of some clusters, each once."""
+    return tuple(sorted({cluster.tier for cluster in clusters}))
 
 
 def _wrong(catalog: Catalog, *paths: str) -> tuple[Finding, ...]:

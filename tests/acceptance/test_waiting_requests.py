@@ -56,3 +56,57 @@ async def test_a_soak_ends_at_its_time_and_the_request_is_let_in_then(play):
         assert accepted_at >= verified + timedelta(seconds=SECONDS)
         await service.stop()
         await running
+
+
+def calendar(*windows: dict[str, object]) -> dict[str, object]:
+    return {
+        "apiVersion": "distributor.dev/v1alpha1",
+        "kind": "Calendar",
+        "metadata": {"name": "calendar"},
+        "spec": {"windows": [*windows]},
+    }
+
+
+def freeze(service, name: str, *environments: str, seconds: float) -> dict[str, object]:
+    """A freeze that began yesterday and ends in a few seconds."""
+    now = service.now()
+    return {
+        "name": name,
+        "kind": "freeze",
+        "environments": [*environments],
+        "timeZone": "UTC",
+        "start": f"{now - timedelta(days=1):%Y-%m-%dT%H:%M}",
+        "end": f"{now + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}",
+        "reason": "inventory",
+    }
+
+
+async def test_a_freeze_keeps_requests_waiting_and_lets_them_in_when_it_ends(play):
+    async with play.service() as service:
+        policy(play, "calendar.yaml", calendar(freeze(service, "stop", "sit", seconds=8)), service)
+        asked = await play.ask(service, Verb.PROMOTE, "sit", "shop", "1.4.1")
+        await service.once()
+        state = service.book.state.instance("sit", "shop")
+        assert state.outcomes[asked.tag] is VerdictOutcome.PENDING
+        (link,) = [link for link in await why(service, "sit", "shop") if "gate 7" in link.text]
+        assert "freeze stop until" in link.text
+        assert "inventory" in link.text
+        running = asyncio.create_task(service.run(poll=3600, resync=3600))
+        async with asyncio.timeout(60):
+            while service.book.state.instance("sit", "shop").desired is None:
+                await asyncio.sleep(0.1)
+        await service.stop()
+        await running
+
+
+async def test_a_calendar_that_cannot_be_understood_lets_nothing_in(play):
+    async with play.service() as service:
+        bad = freeze(service, "stop", "prd", seconds=60) | {"timeZone": "Europe/Berlim"}
+        policy(play, "calendar.yaml", calendar(bad), service)
+        asked = await play.ask(service, Verb.PROMOTE, "sit", "shop", "1.4.1")
+        await service.once()
+        verdict = service.book.state.instance("sit", "shop").last_verdicts[asked.ref]
+        assert verdict.outcome is VerdictOutcome.REFUSED
+        (reason,) = verdict.reasons()
+        assert "policies/calendar.yaml:14:" in reason
+        assert "Europe/Berlin" in reason

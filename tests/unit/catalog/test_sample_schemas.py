@@ -21,6 +21,7 @@ KINDS = (
     "Package",
     "Pipeline",
     "Roles",
+    "Calendar",
     "Tier",
 )
 PATTERNS = {
@@ -33,6 +34,7 @@ PATTERNS = {
     "Tier": "environments/tiers/*/tier.yaml",
     "Gate": "policies/gates/*.yaml",
     "Roles": "policies/roles.yaml",
+    "Calendar": "policies/calendar.yaml",
 }
 
 

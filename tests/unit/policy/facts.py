@@ -143,6 +143,7 @@ GOOD = GateFacts(
         name: EnvironmentFact(targets=2, verified=True, desired=True) for name in ENVIRONMENTS
     },
     verified_here=True,
+    tiers=("central", "edge"),
     targets=("c1", "c2"),
     renders={"cell": ()},
     rendered=digest("f"),
