@@ -5,7 +5,7 @@ which gates are asked. What never does: reading Git, the ledger or clusters, wri
 calls gathers the facts first. Called by: services and checks.
 """
 
-from distributor.policy.decide import authorise, judge, needed, outcome, principal
+from distributor.policy.decide import authorise, before_wave, judge, needed, outcome, principal
 from distributor.policy.facts import EnvironmentFact, GateFacts, PolicyView, Reach, Source
 from distributor.policy.registry import GATES, Gate
 from distributor.policy.roles import is_service, may
@@ -20,6 +20,7 @@ __all__ = [
     "Reach",
     "Source",
     "authorise",
+    "before_wave",
     "is_service",
     "judge",
     "may",

@@ -101,6 +101,8 @@ GATES: tuple[Gate, ...] = (
     ),
 )  # fmt: skip
 
+WINDOWS = 7
+"""The gate that is asked again before each wave."""
 NAMES = frozenset(gate.name for gate in GATES)
 
 

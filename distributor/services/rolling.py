@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from weakref import WeakValueDictionary
@@ -21,11 +21,13 @@ from distributor.model.rollout import (
     Reconcile,
     RolloutPhase,
     RolloutState,
+    Shut,
     Superseded,
     TargetSeen,
     TargetStage,
     Tick,
     WakeAt,
+    WavesShut,
 )
 from distributor.ports import StoredRollout, StoredTarget
 from distributor.rollout import (
@@ -65,6 +67,10 @@ class TargetLocks:
         return lock
 
 
+Windows = Callable[[Desired, RolloutState, datetime], Mapping[str, Shut]]
+"""Says which waves of a rollout must not open at a time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What every runner shares."""
@@ -76,6 +82,7 @@ class Tools:
     slots: asyncio.Semaphore
     wake_at: Callable[[str, datetime, Callable[[], None]], None]
     notify: Callable[[], None]
+    windows: Windows
     locks: TargetLocks = field(default_factory=TargetLocks)
 
 
@@ -148,6 +155,8 @@ class Runner:
 
         A look that finds a waiting rollout as it was needs no claim, and so no commit in the ledger.
         """
+        now = self._tools.world.clock.now()
+        self._waiting.append(WavesShut(shut=self._tools.windows(self.desired, self.state, now)))
         self._waiting.extend(events)
         if not self.ended and not self._still_waits() and not await self._claimed():
             return

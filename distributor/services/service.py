@@ -24,6 +24,7 @@ from distributor.services.preparing import Preparing
 from distributor.services.rendering import Renderer
 from distributor.services.rollouts import Rollouts
 from distributor.services.warming import Warmer
+from distributor.services.windows import WaveWindows
 from distributor.services.world import World
 
 
@@ -39,7 +40,10 @@ class Service:
         self.preparing = Preparing(self.gatherer, self.hint)
         self.decider = Decider(world, self.book, self.gatherer, self.preparing, self.journal)
         self.joiner = Joiner(world, self.book, self.renderer, self.journal, self.hint)
-        self.rollouts = Rollouts(world, self.book, self.renderer, self.journal, timers.at)
+        windows = WaveWindows(self.gatherer, self.book, lambda: self.snapshot)
+        self.rollouts = Rollouts(
+            world, self.book, self.renderer, self.journal, timers.at, windows=windows
+        )
         self.warmer = Warmer(world, self.renderer)
         self.snapshot: Snapshot | None = None
         self.trouble: DistributorError | None = None

@@ -162,7 +162,13 @@ def _requests(view: InstanceView, desired: Verdict | None) -> list[Link]:
             chain.append(Link(step="gate", ok=True, text=text))
     if view.last_refusal:
         chain.append(Link(step="gate", ok=False, text=view.last_refusal))
-    for label, text in (("hold", view.held), ("stopped", view.stopped), ("main", view.main_ahead)):
+    told = (
+        ("hold", view.held),
+        ("stopped", view.stopped),
+        ("rollout", view.shut),
+        ("main", view.main_ahead),
+    )
+    for label, text in told:
         if text:
             chain.append(Link(step="gate", ok=label == "main", text=f"{label}: {text}"))
     return chain

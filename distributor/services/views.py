@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from enum import StrEnum
 
 from distributor.catalog.digests import config_digest
 from distributor.errors import DistributorError
+from distributor.errors.rollout import StateBroken
 from distributor.errors.service import NotFound
 from distributor.ledger import refused_ack, standing_holds, stopped
 from distributor.model.changes import Actuation
@@ -21,9 +23,11 @@ from distributor.model.promotion import Revision, Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState
 from distributor.model.tags import Verb
 from distributor.placement.instances import installations
-from distributor.ports import StoredTarget
+from distributor.ports import StoredRollout, StoredTarget
+from distributor.rollout import decode, shut_out
 from distributor.services.desired import tier_names
 from distributor.services.looking import Snapshot
+from distributor.services.rolling import owed
 from distributor.services.service import Service
 from distributor.services.waiting import waiting
 
@@ -75,6 +79,7 @@ class InstanceView:
     main_ahead: str = ""
     vanished: tuple[str, ...] = ()  # targets whose cluster file main has no more
     left_behind: tuple[str, ...] = ()  # clusters that ran it before and are no targets any more
+    shut: str = ""  # which wave must not open now, and why
     waiting: tuple[str, ...] = ()  # clusters that main has for it and that cannot join, with why
     last_refusal: str = ""
     clusters: tuple[TargetView, ...] = ()
@@ -93,14 +98,35 @@ async def instance_views(
     for row in rows:
         by_key.setdefault((row.environment, row.instance), []).append(row)
     rollouts = {(r.environment, r.instance): r for r in service.rollouts.running()}
+    stored = {(r.environment, r.instance): r for r in await service.world.store.rollouts()}
     kept_off = await waiting(service.world, snapshot, service.book.state)
     return tuple(
         replace(
             _view(service, snapshot, key, by_key.get(key, []), rollouts.get(key)),
+            shut=_shut(service, key, rollouts.get(key), stored.get(key)),
             waiting=tuple(f"{w.cluster} cannot join: {w.text}" for w in kept_off.get(key, ())),
         )
         for key in _keys(snapshot, environment, instance)
     )
+
+
+def _shut(
+    service: Service,
+    key: tuple[str, str],
+    running: RolloutState | None,
+    stored: StoredRollout | None,
+) -> str:
+    """What the rollout of an instance waits for with its next wave, in this process or in another one."""
+    state = service.book.state.instance(*key)
+    if state.desired is None or not owed(state):
+        return ""
+    rollout = running
+    if rollout is None and stored is not None and stored.sequence == state.desired.sequence:
+        with contextlib.suppress(StateBroken):
+            rollout = decode(stored.state)
+    if rollout is None or rollout.sequence != state.desired.sequence or shut_out(rollout) is None:
+        return ""
+    return rollout.reason
 
 
 def _keys(snapshot: Snapshot, environment: str, instance: str) -> list[tuple[str, str]]:

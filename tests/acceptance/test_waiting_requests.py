@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import yaml
 
+from distributor.app import open_service
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
 from distributor.services.planning import plan_promotion
 from distributor.services.telling import why
+from distributor.services.views import instance_views
 
 SECONDS = 6
 
@@ -110,3 +112,38 @@ async def test_a_calendar_that_cannot_be_understood_lets_nothing_in(play):
         (reason,) = verdict.reasons()
         assert "policies/calendar.yaml:14:" in reason
         assert "Europe/Berlin" in reason
+
+
+async def test_a_freeze_keeps_the_next_wave_shut_and_lets_the_one_that_runs_end(play):
+    async with play.service() as service:
+        await play.promote(service, "1.4.1", "sit", "uat", "pre")
+        policy(play, "gates/windows.yaml", gate("windows", "prd"), service)  # the sample only warns
+        await play.ask(service, Verb.PROMOTE, "prd", "shop", "1.4.1")
+        running = asyncio.create_task(service.run(poll=3600, resync=3600))
+        key = ("prd", "shop")
+        async with asyncio.timeout(60):
+            while service.book.state.instance(*key).desired is None:
+                await asyncio.sleep(0.02)
+        policy(play, "calendar.yaml", calendar(freeze(service, "stop", "prd", seconds=10)), service)
+        service.hint()
+        sequence = service.book.state.instance(*key).desired.sequence
+        async with asyncio.timeout(60):
+            while not (shut := (await instance_views(service, *key))[0].shut):
+                await asyncio.sleep(0.1)
+        assert shut.startswith("wave half waits: gate 7 windows: ")
+        assert "freeze stop until" in shut
+        (state,) = [r for r in service.rollouts.running() if (r.environment, r.instance) == key]
+        stages = {t.stage.value for t in state.targets.values() if t.wave == state.open_wave}
+        assert (state.open_wave, stages) == (0, {"ready"})
+        assert {t.stage.value for t in state.targets.values() if t.wave > 0} == {"waiting"}
+        assert any(shut in link.text for link in await why(service, *key))
+        await service.rollouts.settled()  # whoever syncs does not wait for a freeze
+        async with open_service(play.settings, writing=False) as other:  # another process tells it too
+            await other.look()
+            assert (await instance_views(other, *key))[0].shut == shut
+        async with asyncio.timeout(60):
+            while service.book.state.instance(*key).progress[sequence].verified_at is None:
+                await asyncio.sleep(0.1)
+        assert (await instance_views(service, *key))[0].shut == ""
+        await service.stop()
+        await running
