@@ -259,3 +259,31 @@ class BadCalendar(Terminal):
 
     code = "DST262"
     remedy = "Mend the field named; the how-to on freezes shows what it may say."
+
+
+class MissingDependency(Terminal):
+    """A target lacks an app that the package needs, or has one that it conflicts with."""
+
+    code = "DST263"
+    remedy = "Promote the app that is needed there first, or choose other targets."
+
+
+class DependencyPending(Terminal):
+    """An app that the package needs is being rolled out to a target."""
+
+    code = "DST264"
+    remedy = "Wait until it is verified there; the request is then asked again by itself."
+
+
+class NoCapacity(Terminal):
+    """A target's nodes have not enough left."""
+
+    code = "DST265"
+    remedy = "Add nodes and say so in the cluster's file, ask for less, or choose other targets."
+
+
+class NoLongerFits(Terminal):
+    """A cluster runs the app and is no target of this version: it keeps what it has."""
+
+    code = "DST266"
+    remedy = "Change the cluster, or take the app away from it once nobody needs it there."

@@ -6,6 +6,7 @@ a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan)
 """
 
 from distributor.plan.applying import GROUND, apply_plan, dependents
+from distributor.plan.capacity import declared, demand, supply
 from distributor.plan.changing import NEVER_OURS, changes
 from distributor.plan.drift import Drifted, FieldDrift, diff
 from distributor.plan.guards import guard
@@ -40,6 +41,8 @@ __all__ = [
     "changes",
     "compare",
     "confirmed",
+    "declared",
+    "demand",
     "dependents",
     "diff",
     "ended",
@@ -54,6 +57,7 @@ __all__ = [
     "removable",
     "schedule",
     "seen_uids",
+    "supply",
     "text",
     "widened",
 ]

@@ -6,16 +6,26 @@ calls gathers the facts first. Called by: services and checks.
 """
 
 from distributor.policy.decide import authorise, before_wave, judge, needed, outcome, principal
-from distributor.policy.facts import EnvironmentFact, GateFacts, PolicyView, Reach, Source
+from distributor.policy.facts import (
+    ClusterFact,
+    EnvironmentFact,
+    GateFacts,
+    Neighbour,
+    PolicyView,
+    Reach,
+    Source,
+)
 from distributor.policy.registry import GATES, Gate
 from distributor.policy.roles import is_service, may
 from distributor.policy.signatures import signing_key, verify, verify_bytes
 
 __all__ = [
     "GATES",
+    "ClusterFact",
     "EnvironmentFact",
     "Gate",
     "GateFacts",
+    "Neighbour",
     "PolicyView",
     "Reach",
     "Source",

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from distributor.model.capacity import Resources
 from distributor.model.findings import Finding
 from distributor.model.fleet import Environment, Pipeline
 from distributor.model.ledger import HoldSet, Soak, VetoSet
+from distributor.model.package import Fits
 from distributor.model.policy import PolicySet
 from distributor.model.promotion import Revision
 from distributor.model.refs import Digest, ObjectId, ObjectRef
@@ -76,6 +78,25 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """An app that is to run on a cluster; ``verified`` says whether the ledger knows that it does."""
+
+    app: str
+    version: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterFact:
+    """One target: which of the apps that matter run there, what is asked of it, taken by others, and there."""
+
+    neighbours: tuple[Neighbour, ...] = ()
+    need: Resources = field(default_factory=Resources)
+    taken: Resources = field(default_factory=Resources)
+    supply: Resources = field(default_factory=Resources)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateFacts:
     """Everything about one request that gates may look at.
 
@@ -92,6 +113,8 @@ class GateFacts:
     - ``elsewhere``: the other environments that order or parity may ask about.
     - ``verified_here``: a rollback's revision was verified by this instance.
     - ``tiers``: of the clusters that change. ``targets``: the clusters placed. ``renders``: findings of each cell, empty for one that renders.
+    - ``fits``: what the package asks of a cluster. ``clusters``: what each target that renders has.
+    - ``unfit``: clusters that run the app already and that the package does not fit, with the reason.
     - ``rendered``: the hash that approvals bind to. ``schemas``: findings of all objects.
     """
 
@@ -117,6 +140,9 @@ class GateFacts:
     rendered: Digest = Digest("")
     schemas: tuple[Finding, ...] | None = None
     reach: Reach | None = None
+    fits: Fits | None = None
+    clusters: Mapping[str, ClusterFact] | None = None
+    unfit: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def asked(self) -> Request:

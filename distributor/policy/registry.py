@@ -13,6 +13,7 @@ from distributor.policy.facts import GateFacts, PolicyView
 from distributor.policy.gates import (
     binding,
     blast_radius,
+    fit,
     predecessors,
     provenance,
     renders,
@@ -90,6 +91,15 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(number=8, name="renders", evaluate=renders.evaluate, verbs=_DEPLOY),
     Gate(number=9, name="schemas", evaluate=schemas.evaluate, verbs=_DEPLOY),
+    Gate(
+        number=12,
+        name="fit",
+        evaluate=fit.evaluate,
+        verbs=frozenset({Verb.PROMOTE}),
+        always=False,
+        per_view=True,
+        rules=True,
+    ),
     Gate(
         number=13,
         name="blast-radius",

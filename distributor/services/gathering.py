@@ -28,13 +28,14 @@ from distributor.model.refs import ObjectId, ObjectRef
 from distributor.model.tags import ObservedTag, Request, Verb
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
-from distributor.policy import GateFacts, PolicyView, Reach, Source
+from distributor.policy import ClusterFact, GateFacts, PolicyView, Reach, Source
 from distributor.ports import TreeChange
 from distributor.render import rendered_digest
 from distributor.services.desired import at_path, policy_root, read_desired, tier_names
 from distributor.services.elsewhere import Asked, elsewhere, running_on
 from distributor.services.ledger_book import LedgerBook
 from distributor.services.looking import Snapshot
+from distributor.services.neighbours import cluster_facts
 from distributor.services.rendering import Renderer, Subject
 from distributor.services.world import World
 
@@ -172,9 +173,12 @@ class Gatherer:
             return replace(case, facts=replace(facts, content=content))
         files, fleet = self._fleet(snapshot, case.verdict_before, files, root)
         present = running_on(case.verdict_before)
-        targets = place(package, installation, files, present=present).targets
+        placed = place(package, installation, files, present=present)
+        targets = placed.targets
         facts = replace(
             facts,
+            fits=package.fits,
+            unfit={n: why for n, why in placed.left_out.items() if n in present},
             revision=self.revision(root, package, installation),
             elsewhere=elsewhere(
                 self._world, self._book, snapshot, Asked(catalog, package, root, name.environment)
@@ -312,8 +316,18 @@ class Gatherer:
             rendered=rendered_digest({n: m.digest for n, m in result.manifests.items()}, vanished),
             schemas=self._schemas(case, result.manifests),
             reach=reach,
+            clusters=self._clusters(case, result.manifests),
         )
         return replace(case, facts=facts)
+
+    def _clusters(
+        self, case: Case, manifests: Mapping[str, ManifestSet]
+    ) -> dict[str, ClusterFact] | None:
+        if case.subject is None:
+            return None
+        key = (case.facts.name.environment, case.facts.name.instance)
+        package = case.subject.package
+        return cluster_facts(self._book.state, key, package, case.clusters, manifests)
 
     async def _before(self, verdict: Verdict | None) -> Mapping[str, ManifestSet]:
         """What was accepted before, rendered; nothing where there was nothing or it was removed."""

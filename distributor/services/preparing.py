@@ -83,5 +83,6 @@ def _with_render(case: Case, done: Case) -> Case:
             rendered=facts.rendered,
             schemas=facts.schemas,
             reach=facts.reach,
+            clusters=facts.clusters,
         ),
     )

@@ -187,6 +187,10 @@ def test_bad_values_are_refused(kind: str, field: str, value: object) -> None:
         ("soak", "warn", {"duration": "24h", "require": "any"}, True),
         ("soak", "enforce", {}, False),
         ("soak", "enforce", {"duration": 24}, False),
+        ("fit", "enforce", {"maxUsePercent": 80}, True),
+        ("fit", "enforce", {"maxUsePercent": 0}, False),
+        ("windows", "warn", {}, True),
+        ("windows", "enforce", {"anything": 1}, False),
         ("not-known-yet", "enforce", {"anything": 1}, True),  # refused later, by the policy room
     ],
 )

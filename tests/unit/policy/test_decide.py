@@ -48,7 +48,7 @@ def numbers(answers: tuple[GateAnswer, ...]) -> list[int]:
 @pytest.mark.parametrize(
     ("verb", "asked"),
     [
-        (Verb.PROMOTE, [1, 2, 3, 4, 5, 6, 7, 8, 9, 13]),
+        (Verb.PROMOTE, [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13]),
         (Verb.ROLLBACK, [1, 2, 3, 4, 5, 8, 9, 13]),
         (Verb.REMOVE, [1, 2, 3, 4, 7, 13]),
         *((verb, [1, 2]) for verb in SWITCHING),
@@ -124,6 +124,7 @@ def test_later_gates_are_all_asked_whatever_the_first_says() -> None:
         (7, "pass"),
         (8, "fail"),
         (9, "error"),
+        (12, "pass"),
         (13, "error"),
     ]
 
@@ -136,6 +137,8 @@ FACTS_NEEDED = {
     "targets": 8,
     "renders": 8,
     "schemas": 9,
+    "fits": 12,
+    "clusters": 12,
     "reach": 13,
 }
 
