@@ -8,7 +8,7 @@ init containers that go on running count as containers
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 from distributor.model.capacity import Resources
@@ -61,6 +61,7 @@ def _node(group: NodeGroup) -> Resources:
     return Resources(cpu=quantity(group.cpu), memory=quantity(group.memory))
 
 
+@lru_cache(maxsize=1024)  # most objects are the same on many clusters
 def _workload(manifest: Manifest, nodes: int) -> Resources:
     ref = manifest.ref
     if ref.kind not in _GROUPS.get(ref.group, ()):

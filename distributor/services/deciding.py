@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 
 from distributor import log, metrics
 from distributor.catalog.tag_names import parse_name
@@ -37,6 +36,7 @@ from distributor.services.gathering import Case, Gatherer
 from distributor.services.journal import Journal
 from distributor.services.ledger_book import Entry, LedgerBook
 from distributor.services.looking import Snapshot, look, main_seen
+from distributor.services.pending import Pending, Seen
 from distributor.services.preparing import Preparing
 from distributor.services.world import World
 
@@ -68,9 +68,7 @@ class Decider:
         self._preparing = preparing
         self._journal = journal
         self.refused = 0  # by this process
-        self.ask_at: datetime | None = (
-            None  # when the first of those that wait is worth asking again
-        )
+        self.pending = Pending()
         self._log = log.get("decider")
 
     async def decide_all(self, snapshot: Snapshot) -> int:
@@ -79,15 +77,18 @@ class Decider:
         What takes longer is rendered behind this, and decided when ``Preparing`` says that it is ready.
         When somebody else moved the ledger in between, looks again and goes on with what is left.
         """
-        decided, self.ask_at = 0, None
+        decided = 0
         await self._alarms(snapshot)
         open_tags = self._open(snapshot)
         self._preparing.begin_pass(open_tags)
+        self.pending.begin_pass(open_tags)
         for name, oid in open_tags:
             for _ in range(8):
                 if self._known(self._book.state, name, oid):
                     break  # by another service, while this pass went on
                 if self._preparing.waits((name, oid), _behind(name)):
+                    break
+                if self.pending.still((name, oid), self._seen(snapshot), self._book.now()):
                     break
                 try:
                     decided += await self.decide(snapshot, name, oid)
@@ -168,7 +169,7 @@ class Decider:
         if answers is None:
             return 0
         verdict = self._verdict(snapshot, case, answers)
-        self._ask_again(verdict)
+        self.pending.note((name, oid), verdict, self._seen(snapshot))
         before = self._book.state.instance(*key_of(name)).last_verdicts.get(name)
         if before is not None and _waits_as_before(before, verdict):
             return 0
@@ -184,12 +185,8 @@ class Decider:
         await self._announce(name, verdict)
         return 1
 
-    def _ask_again(self, verdict: Verdict) -> None:
-        """Note when a pending one is worth asking again: at the first of the times that its gates name."""
-        if verdict.outcome is not VerdictOutcome.PENDING:
-            return
-        times = [self.ask_at, *(answer.until for answer in verdict.answers)]
-        self.ask_at = min((at for at in times if at is not None), default=None)
+    def _seen(self, snapshot: Snapshot) -> Seen:
+        return Seen(main=snapshot.main, ledger=self._book.state.head)
 
     async def _ask(
         self, snapshot: Snapshot, tag: ObservedTag

@@ -92,7 +92,7 @@ class Service:
 
     def _ask_again(self) -> None:
         """Look when the first request that waits for a time may be let in; the timer decides nothing."""
-        at = self.decider.ask_at
+        at = self.decider.pending.ask_at
         if at is not None:
             self._timers.at("pending requests", at, self.hint)
 
