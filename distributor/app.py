@@ -12,6 +12,7 @@ from pathlib import Path
 from distributor.adapters.branch import BranchConnections, Head
 from distributor.adapters.branch.connections import is_branch
 from distributor.adapters.cache import CacheSettings, DiskRenderCache
+from distributor.adapters.cel import CelExpressions
 from distributor.adapters.clock import SystemClock
 from distributor.adapters.directory import DirectoryConnections
 from distributor.adapters.engine import EnginePool, EngineSettings
@@ -90,6 +91,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
     objects = PygitObjects.create(state / "repository.git")
     heads = (settings.main, settings.ledger)
     seal = _seal(settings, signer)
+    pushed = KubeConnections({n: e for n, e in settings.connections.items() if not is_branch(e)})
     return World(
         objects=objects,
         remote=GitRemote(
@@ -111,9 +113,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
                     Mode.DIRECTORY: DirectoryConnections(
                         Path(settings.directory_root).expanduser()
                     ),
-                    Mode.PUSH: KubeConnections(
-                        {n: e for n, e in settings.connections.items() if not is_branch(e)}
-                    ),
+                    Mode.PUSH: pushed,
                     Mode.BRANCH: _branches(settings, state, signer),
                 }
             ),
@@ -128,6 +128,10 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         claim_seconds=settings.claim_seconds,
         target_concurrency=settings.target_concurrency,
         seal=seal,
+        adopt_managers=settings.adopted(),
+        expressions=CelExpressions(),
+        watch=pushed,
+        resync_requests=settings.resync_requests,
     )
 
 

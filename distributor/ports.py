@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.package import GroupVersionKind
-from distributor.model.refs import ObjectId, ObjectRef
+from distributor.model.refs import GroupKind, ObjectId, ObjectRef
 from distributor.model.rendering import RenderJob
-from distributor.model.trees import TreeReader
+from distributor.model.trees import NewCommit, TreeReader
 
 
 class Clock(Protocol):
@@ -27,16 +28,6 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewCommit:
-    """A commit to write: parents in order; ``signature`` is added by the writer's signer."""
-
-    tree: ObjectId
-    parents: tuple[ObjectId, ...]
-    message: str
-    at: datetime
 
 
 class GitObjects(TreeReader, Protocol):
@@ -164,6 +155,9 @@ class RenderCache(Protocol):
         ...
 
 
+Entries = Sequence[InventoryEntry]
+
+
 class TargetConnection(Protocol):
     """One cluster, as far as one instance's delivery needs it."""
 
@@ -188,18 +182,29 @@ class TargetConnection(Protocol):
         """
         ...
 
-    async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
+    async def read_live(self, entries: Entries) -> Mapping[ObjectRef, LiveObject]:
         """The objects of these that exist."""
         ...
 
-    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
-        """Apply the objects; one outcome each, in order. Errors of single objects are outcomes."""
+    async def apply(
+        self, inventory: Inventory, group: Sequence[Manifest], claims: Claims = NO_CLAIMS
+    ) -> tuple[Outcome, ...]:
+        """Apply the objects; one outcome each, in order. Errors of single objects are outcomes.
+
+        ``claims`` say whose fields become ours; a target that knows no owners of fields passes over them.
+        """
         ...
 
-    async def delete(
-        self, inventory: Inventory, entries: Sequence[InventoryEntry]
-    ) -> tuple[Outcome, ...]:
+    async def delete(self, inventory: Inventory, entries: Entries) -> tuple[Outcome, ...]:
         """Delete objects that are still ours; gone ones count as pruned."""
+        ...
+
+    async def owned(self, instance: str) -> Collection[ObjectRef]:
+        """What is the instance's by its label, whatever inventories say; empty where nobody can tell."""
+        ...
+
+    async def taken_along(self, inventory: Inventory, entries: Entries) -> Mapping[ObjectRef, str]:
+        """What deleting these Namespaces and definitions would take along of others', in words."""
         ...
 
     async def aclose(self) -> None:
@@ -216,6 +221,18 @@ class Connections(Protocol):
 
     async def aclose(self) -> None:
         """Close everything that was opened."""
+        ...
+
+
+class Watch(Protocol):
+    """Sees objects move without asking for each."""
+
+    async def mark(self, cluster: Cluster, instance: str, kinds: Collection[GroupKind]) -> str:
+        """A text that is the same as long as neither the inventory nor an object of these kinds moved.
+
+        Empty where that cannot be known now. A read that began after a mark was given and found all in
+        step need not be repeated while the mark is the same.
+        """
         ...
 
 
@@ -349,6 +366,18 @@ class SecretOpener(Protocol):
 
         ``environment`` is where the values go: its key must open the file. All of them or none: raises the errors of ``errors.secrets``, which name ``path`` and never a value.
         """
+        ...
+
+
+class Expressions(Protocol):
+    """Evaluates CEL over one variable, ``object``; cheap enough to be asked of every object."""
+
+    def problem(self, expression: str) -> str:
+        """What is wrong with an expression; empty where nothing is."""
+        ...
+
+    def holds(self, expression: str, obj: Mapping[str, Any]) -> bool:
+        """Whether it is true of an object; raises ``ExpressionFailed`` where it is neither true nor false."""
         ...
 
 

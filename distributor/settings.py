@@ -90,6 +90,21 @@ class Settings:
         512 << 20, "Bytes of memory that one render may take", least=64 << 20
     )
 
+    adopt_managers: str = _setting(
+        "kubectl-client-side-apply,before-first-apply",
+        "Field managers, separated by commas, whose fields packages take over on clusters",
+    )
+
+    resync_requests: int = _setting(
+        0,
+        "Requests to clusters after which a look at all targets leaves the rest to the next; 0: no limit",
+        least=0,
+    )
+
+    def adopted(self) -> frozenset[str]:
+        """The names in ``adopt_managers``."""
+        return frozenset(filter(None, (name.strip() for name in self.adopt_managers.split(","))))
+
     def state_path(self) -> Path:
         """The state folder; its default depends on the repository, so that two never share one."""
         if self.state_dir:
@@ -189,7 +204,7 @@ def _refuse_unknown(document: Mapping[str, Any], known: Mapping[str, Any], file:
 _PATHS = ("state_dir", "service_key", "sign", "directory_root", "secrets_key")
 
 
-def _beside(name: str, value: Any, folder: Path) -> Any:  # noqa: ANN401 - a setting's own type
+def _beside(name: str, value: Any, folder: Path) -> Any:  # noqa: ANN401 - each setting has a type of its own
     """A relative path in the file starts at the file's folder; so does a repository that is one."""
     if name == "connections":
         return {
@@ -206,7 +221,7 @@ def _is_path(name: str, value: str) -> bool:
     return name == "kubeconfig" or (name == "repository" and value.startswith("."))
 
 
-def _convert(name: str, value: Any, default: Any, origin: str) -> Any:  # noqa: ANN401 - a setting's own type
+def _convert(name: str, value: object, default: Any, origin: str) -> Any:  # noqa: ANN401 - each setting has a type of its own
     where = Where(file=origin, field=name)
     if name == "connections":
         if not isinstance(value, Mapping) or not all(
@@ -222,6 +237,6 @@ def _convert(name: str, value: Any, default: Any, origin: str) -> Any:  # noqa: 
         raise BadSetting(f"({value!r} is not a {type(default).__name__})", where=where) from error
 
 
-def _check_least(name: str, value: Any, least: float | None, origin: str) -> None:  # noqa: ANN401 - a setting's own type
+def _check_least(name: str, value: float | None, least: float | None, origin: str) -> None:
     if value is not None and least is not None and not value >= least:
         raise BadSetting(f"({value!r} is below {least:g})", where=Where(file=origin, field=name))

@@ -7,12 +7,13 @@ reads a clock, the environment or the network.
 from __future__ import annotations
 
 import argparse
+import ast
 import dataclasses
 import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from distributor.policy.registry import GATES, Gate
 from distributor.settings import PREFIX, Settings
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
+PROGRAM = Path(errors.__file__).resolve().parent.parent
 NOTE = "<!-- Written by `make docs` from the program. Change the program, not this page. -->\n"
 RANGES = {
     "1": "Catalog",
@@ -60,6 +62,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "settings.md", settings()
     yield "gates.md", gates()
     yield "metrics.md", measures()
+    yield "rooms.md", rooms()
     for kind in descriptor_schemas.KINDS:
         yield f"schemas/{kind}.md", descriptor(kind)
     if importlib.util.find_spec("distributor.cli.main") is not None:
@@ -76,6 +79,7 @@ def index() -> str:
 - [Error codes](errors.md)
 - [Gates](gates.md)
 - [Metrics](metrics.md)
+- [Rooms and files](rooms.md) of the program
 - Descriptors: {kinds}
 """
 
@@ -289,11 +293,32 @@ def _word(argument: Any) -> str:  # noqa: ANN401 - the command line library ship
     return word if argument.required else f"[{word}]"
 
 
+def rooms() -> str:
+    """Every file of the program by its room, with the first sentence that it says of itself."""
+    text = "# Rooms and files\n\nWhere to look for what, in the files' own words. [The architecture](../explanation/architecture.md) says how the rooms stand to each other.\n"
+    for room in sorted({path.parent for path in PROGRAM.rglob("*.py")}):
+        name = "/".join((PROGRAM.name, *room.relative_to(PROGRAM).parts))
+        files = sorted(path for path in room.glob("*.py") if path.name != "__init__.py")
+        rows = [(f"`{path.name}`", _says(path)) for path in files]
+        text += f"\n## {name}\n\n{_says(room / '__init__.py')}\n"
+        text += "\n" + _table(("file", "what it is"), rows) if rows else ""
+    return text
+
+
+def _says(path: Path) -> str:
+    """The first paragraph of a module's docstring, in a line; nothing where there is none."""
+    said = ast.get_docstring(ast.parse(path.read_bytes())) if path.is_file() else ""
+    return " ".join((said or "").partition("\n\n")[0].split())
+
+
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    clean: Callable[[str], str] = lambda cell: " ".join(cell.split()).replace("|", "\\|")  # noqa: E731 - used twice, here alone
     columns = list(head)
-    lines = [columns, ["---"] * len(columns), *([clean(cell) for cell in row] for row in rows)]
+    lines = [columns, ["---"] * len(columns), *([_cell(text) for text in row] for row in rows)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _read(path: Path) -> str | None:

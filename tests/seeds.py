@@ -12,5 +12,5 @@ def seed() -> int:
     """This run's seed."""
     given = os.environ.get("DISTRIBUTOR_TEST_SEED", "")
     number = int(given) if given else secrets.randbelow(1 << 32)
-    print(f"DISTRIBUTOR_TEST_SEED={number}")  # noqa: T201 - so that a failure can be repeated
+    print(f"DISTRIBUTOR_TEST_SEED={number}")
     return number

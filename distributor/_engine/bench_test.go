@@ -26,23 +26,33 @@ func BenchmarkKustomize(b *testing.B) {
 		b.Skipf("%s names no tree", benchTree)
 	}
 	tree := inMemory(b, root)
-	// As the engine has it: with the collector's default, kustomize would look slower than it need be.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	defer collectAsInProduction()()
 	b.Run("run", func(b *testing.B) {
 		for b.Loop() {
-			kustomized(b, tree)
+			built(b, tree)
 		}
 	})
 	b.Run("yaml", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := kustomized(b, tree).AsYaml(); err != nil {
+			if _, err := built(b, tree).AsYaml(); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 }
 
-func kustomized(b *testing.B, tree filesys.FileSystem) resmap.ResMap {
+// collectAsInProduction gives both what the engine has: with the collector's default, kustomize would
+// look slower than it need be.
+func collectAsInProduction() (restore func()) {
+	percent := debug.SetGCPercent(garbagePercent)
+	limit := debug.SetMemoryLimit(defaultLimits().SoftMemory)
+	return func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}
+}
+
+func built(b *testing.B, tree filesys.FileSystem) resmap.ResMap {
 	options := krusty.MakeDefaultOptions()
 	options.Reorder = krusty.ReorderOptionUnspecified
 	found, err := krusty.MakeKustomizer(options).Run(tree, "/tree/"+os.Getenv(benchDir))
@@ -72,4 +82,37 @@ func inMemory(b *testing.B, root string) filesys.FileSystem {
 		b.Fatal(err)
 	}
 	return tree
+}
+
+// BenchmarkRender measures the same build as a request of the engine: checks and JSON included.
+func BenchmarkRender(b *testing.B) {
+	root := os.Getenv(benchTree)
+	if root == "" {
+		b.Skipf("%s names no tree", benchTree)
+	}
+	files := onDisk(b, root)
+	defer collectAsInProduction()()
+	b.ReportAllocs()
+	for b.Loop() {
+		request := Request{Renderer: "kustomize", Path: os.Getenv(benchDir)}
+		work := job{request: request, files: files, limits: defaultLimits()}
+		if _, err := work.render(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func onDisk(b *testing.B, root string) map[string][]byte {
+	files := map[string][]byte{}
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		files[name], err = os.ReadFile(filepath.Join(root, name))
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return files
 }

@@ -29,8 +29,10 @@ func TestScalarsFollowTheirReader(t *testing.T) {
 		{"{a: , b: ~, c: [{d: }]}", `{"a":null,"b":null,"c":[{"d":null}]}`, `{"a":"","b":null,"c":[{"d":""}]}`},
 		{"99999999999999999999", "99999999999999999999", "99999999999999999999"},
 		{"12345678.0", "12345678", "12345678"},
+		{"{a: 2020-01-02 03:04:05}", `{"a":"2020-01-02 03:04:05"}`, `{"a":"2020-01-02 03:04:05"}`},
+		{"{a: !!timestamp 2020-01-02T03:04:05.50Z}", `{"a":"2020-01-02T03:04:05.50Z"}`, `{"a":"2020-01-02T03:04:05.5Z"}`},
 	} {
-		for words, want := range map[dialect]string{kubernetes: c.client, kustomization: c.kustomize} {
+		for words, want := range map[dialect]string{kubernetes: c.client, kustomized: c.kustomize} {
 			if got, err := convert(t, "[ "+c.text+" ]", words); err != nil || got != "["+want+"]" {
 				t.Errorf("%s: got %s, %v, want [%s]", c.text, got, err, want)
 			}
@@ -43,7 +45,6 @@ func TestWhatIsNoPlainYAMLIsRefused(t *testing.T) {
 		strings.Repeat("9", 310):              "310 digits",
 		"-" + strings.Repeat("1", 400):        "401 digits",
 		"!!python/object [a]":                 "python/object",
-		"!!set {a, b}":                        "!!set",
 		"!custom {a: 1}":                      "!custom",
 		"!!omap [a: 1]":                       "!!omap",
 		"{k: {<<: !x {a: 1}}}":                "!x",
@@ -58,6 +59,36 @@ func TestWhatIsNoPlainYAMLIsRefused(t *testing.T) {
 	for _, text := range []string{strings.Repeat("9", 308), `"` + strings.Repeat("9", 400) + `"`, "! [a]", "!!map {a: 1}", "1e999999999", "8e123456"} {
 		if _, err := convert(t, "[ "+text+" ]", kubernetes); err != nil {
 			t.Errorf("%.40s: %v", text, err)
+		}
+	}
+}
+
+func TestASetIsAMappingToKustomizeAlone(t *testing.T) {
+	if got, err := convert(t, "a: !!set {b, c}", kustomized); err != nil || got != `{"a":{"b":"","c":""}}` {
+		t.Errorf("got %s, %v", got, err)
+	}
+	if got, err := convert(t, "a: !!set {b, c}", kubernetes); err == nil || !strings.Contains(err.Error(), "!!set") {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+func TestKeysThatAreNoText(t *testing.T) {
+	for text, want := range map[string]string{
+		"0x1f: a\ntrue: b": `{"0x1f":"a","true":"b"}`,
+		"a: {'1': b}":      `{"a":{"1":"b"}}`,
+		"a: {!!str 1: b}":  `{"a":{"1":"b"}}`,
+		"a: {yes: b}":      `{"a":{"yes":"b"}}`,
+	} {
+		if got, err := convert(t, text, kustomized); err != nil || got != want {
+			t.Errorf("%s: got %s, %v, want %s", text, got, err, want)
+		}
+	}
+	for _, key := range []string{"1", "true", "1.5", "~", "2020-01-02", "0x1f", `!!int "1"`, "!!binary aGk="} {
+		if got, err := convert(t, "a: {? "+key+" : b}", kustomized); err == nil || !strings.Contains(err.Error(), "no text") {
+			t.Errorf("%s: got %s, %v", key, got, err)
+		}
+		if _, err := convert(t, "a: {? "+key+" : b}", kustomization); err != nil && key != "!!binary aGk=" {
+			t.Errorf("%s: %v", key, err)
 		}
 	}
 }

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.builders.wheel import WheelBuilder
 
 SOURCE = Path(__file__).resolve().parent
 BINARY = SOURCE / "bin" / "distributor-engine"
@@ -69,7 +70,10 @@ class EngineBuildHook(BuildHookInterface[BuilderConfig]):
             return
         build()
         build_data["pure_python"] = False
-        build_data["infer_tag"] = True
+        # The engine binds a wheel to its platform, and nothing in it to one Python.
+        builder = WheelBuilder(self.root, metadata=self.metadata)
+        platform = builder.get_best_matching_tag().rpartition("-")[2]
+        build_data["tag"] = f"py3-none-{platform}"
         if version != "editable":
             build_data["force_include"][str(BINARY)] = "distributor/_engine/bin/distributor-engine"
             # Not in pyproject.toml, where it would also reach editable wheels, as copies that age.

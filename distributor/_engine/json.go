@@ -17,14 +17,18 @@ type converter struct {
 	open     map[*yaml.Node]bool // aliases that are being followed: an anchor may contain itself
 }
 
-// dialect says how plain words such as yes, on and n are read.
-type dialect bool
+// dialect says whose reading of YAML counts.
+type dialect int
 
 const (
-	// kubernetes: as booleans (YAML 1.1), which is what clients do with a manifest they apply.
-	kubernetes dialect = true
-	// kustomization: as strings (YAML 1.2), which is what kustomize does with what it reads.
-	kustomization dialect = false
+	// kubernetes: plain words such as yes, on and n are booleans (YAML 1.1), as they are to clients
+	// that read a manifest to apply it.
+	kubernetes dialect = iota
+	// kustomization: such words are text (YAML 1.2), as they are to kustomize when it reads a file.
+	kustomization
+	// kustomized: what kustomize gives. It writes each object and reads it again, which is less than
+	// it took in: a key below the top must be text, and what stands between braces may change.
+	kustomized
 )
 
 func toJSON(name string, node *yaml.Node, maxDepth int, words dialect) ([]byte, error) {
@@ -45,7 +49,7 @@ func (c *converter) value(out []byte, node *yaml.Node, depth int) ([]byte, error
 	c.flow = node.Kind != yaml.AliasNode && (c.flow || node.Style&yaml.FlowStyle != 0)
 	switch node.Kind {
 	case yaml.MappingNode:
-		if node.ShortTag() != "!!map" {
+		if !c.isMapping(node) {
 			return nil, c.unknownTag(node)
 		}
 		return c.mapping(out, node, depth)
@@ -61,6 +65,13 @@ func (c *converter) value(out []byte, node *yaml.Node, depth int) ([]byte, error
 	default:
 		return nil, fail(codeBadYAML, c.name, "line %d: not a value", node.Line)
 	}
+}
+
+// isMapping says whether the tag of a mapping is known. A set is a mapping to nothing for kustomize; the
+// clients of Kubernetes refuse it.
+func (c *converter) isMapping(node *yaml.Node) bool {
+	tag := node.ShortTag()
+	return tag == "!!map" || tag == "!!set" && c.dialect != kubernetes
 }
 
 func (c *converter) alias(out []byte, node *yaml.Node, depth int) ([]byte, error) {
@@ -96,7 +107,7 @@ type entry struct {
 }
 
 func (c *converter) mapping(out []byte, node *yaml.Node, depth int) ([]byte, error) {
-	entries, err := c.entries(node, 0)
+	entries, err := c.entries(node, 0, depth == 0)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +132,7 @@ func (c *converter) mapping(out []byte, node *yaml.Node, depth int) ([]byte, err
 
 // entries are the keys of a mapping, merge keys (`<<`) resolved: a key that stands in the mapping
 // itself wins over a merged one, an earlier merged mapping over a later one.
-func (c *converter) entries(node *yaml.Node, depth int) ([]entry, error) {
+func (c *converter) entries(node *yaml.Node, depth int, top bool) ([]entry, error) {
 	if c.nodes++; depth > c.maxDepth || c.nodes > maxNodes {
 		return nil, fail(codeTooDeep, c.name, "line %d: merge keys are nested too deep", node.Line)
 	}
@@ -134,7 +145,7 @@ func (c *converter) entries(node *yaml.Node, depth int) ([]entry, error) {
 			merged = append(merged, node.Content[i+1])
 			continue
 		}
-		name, err := c.key(key)
+		name, err := c.key(key, top)
 		if err != nil {
 			return nil, err
 		}
@@ -144,10 +155,10 @@ func (c *converter) entries(node *yaml.Node, depth int) ([]entry, error) {
 		seen[name] = true
 		result = append(result, entry{name, node.Content[i+1]})
 	}
-	return c.merge(result, seen, merged, depth)
+	return c.merge(result, seen, merged, depth, top)
 }
 
-func (c *converter) merge(result []entry, seen map[string]bool, merged []*yaml.Node, depth int) ([]entry, error) {
+func (c *converter) merge(result []entry, seen map[string]bool, merged []*yaml.Node, depth int, top bool) ([]entry, error) {
 	for len(merged) > 0 {
 		source := resolveAlias(merged[0])
 		merged = merged[1:]
@@ -155,10 +166,10 @@ func (c *converter) merge(result []entry, seen map[string]bool, merged []*yaml.N
 		case yaml.SequenceNode:
 			merged = append(slices.Clone(source.Content), merged...)
 		case yaml.MappingNode:
-			if source.ShortTag() != "!!map" {
+			if !c.isMapping(source) {
 				return nil, c.unknownTag(source)
 			}
-			entries, err := c.entries(source, depth+1)
+			entries, err := c.entries(source, depth+1, top)
 			if err != nil {
 				return nil, err
 			}

@@ -58,7 +58,7 @@ func (j *job) build(dir string, top map[string][]byte) ([][]byte, error) {
 	}
 	objects := make([][]byte, 0, result.Size())
 	for _, resource := range result.Resources() {
-		object, err := toJSON(resource.CurId().String(), resource.YNode(), j.limits.MaxDepth, kustomization)
+		object, err := toJSON(resource.CurId().String(), resource.YNode(), j.limits.MaxDepth, kustomized)
 		if err != nil {
 			return nil, err
 		}
@@ -70,6 +70,9 @@ func (j *job) build(dir string, top map[string][]byte) ([][]byte, error) {
 // address is where something lies in memory; some messages of kustomize print it.
 var address = regexp.MustCompile(`0x[0-9a-f]{8,}`)
 
+// inTree takes from paths in a message what only stands there because of the top directory.
+var inTree = strings.NewReplacer(fromTop(""), "", treeDir+"/", "")
+
 // kustomizeError gives an error of the library a code. Most of its errors are plain text; the
 // scan before the run finds the dangerous cases, so a wrong guess here only costs precision.
 func kustomizeError(name string, err error) error {
@@ -77,7 +80,7 @@ func kustomizeError(name string, err error) error {
 	if errors.As(err, &coded) {
 		return coded
 	}
-	message := address.ReplaceAllString(strings.ReplaceAll(err.Error(), treeDir+"/", ""), "...")
+	message := address.ReplaceAllString(inTree.Replace(err.Error()), "...")
 	code := codeBuild
 	switch {
 	case types.IsErrOnlyBuiltinPluginsAllowed(err), strings.Contains(message, "plugins disabled"),

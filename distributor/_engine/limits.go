@@ -22,7 +22,7 @@ func defaultLimits() Limits {
 		MaxInput:   32 << 20,
 		MaxOutput:  64 << 20,
 		MaxDepth:   128,
-		SoftMemory: 64 << 20,
+		SoftMemory: 48 << 20,
 		HardMemory: 512 << 20,
 	}
 }
@@ -31,9 +31,10 @@ func defaultLimits() Limits {
 // way to recover from it: the process dies and the caller starts another.
 const maxStack = 64 << 20
 
-// garbagePercent lets the heap grow to five times what is live before it is collected: renders are
-// short and leave little behind, and the soft limit bounds the whole.
-const garbagePercent = 400
+// garbagePercent turns off collections by the growth of the heap: renders are short and leave little
+// behind, so a worker collects when it reaches the soft limit, once in a dozen renders. Its memory is
+// that limit from the first dozen on, however many follow.
+const garbagePercent = -1
 
 // heapMetric counts live and not yet swept objects: reading it does not stop the world.
 const heapMetric = "/memory/classes/heap/objects:bytes"
@@ -52,7 +53,7 @@ type watchdog struct {
 	began atomic.Int64
 }
 
-// watch makes the collector work harder from the soft memory limit on, and starts the watchdog.
+// watch has the collector work at the soft memory limit, and starts the watchdog.
 func watch(limits Limits) *watchdog {
 	debug.SetMaxStack(maxStack)
 	debug.SetGCPercent(garbagePercent)

@@ -2,8 +2,22 @@
 //
 // It reads framed requests on standard input and writes framed answers on standard output, one
 // after the other (frame.go describes the frames). It never reads a disk, never opens a socket and
-// never starts a program: every input arrives in the request, and confine holds it to that. One process serves one request at a
-// time; the caller runs several processes and kills one that takes too long.
+// never starts a program: every input arrives in the request, and confine holds it to that. One
+// process serves one request at a time; the caller runs several processes and kills one that takes
+// too long.
+//
+// Where to look, in the order in which a request passes:
+//
+//	main, frame, request      the process, its frames, the fields of a request
+//	render                    one job: a base by its renderer, layers and patches over it
+//	scan, cost, archives      what is refused before a library reads it, and why it would cost too much
+//	kustomize, treefs, labels a kustomization, the files it sees, and a step that it need not take
+//	helm, helmcharts          a chart, alone or as an entry of a kustomization
+//	impure, steady, scope, chartfiles, nofiles   what makes a chart a pure function of its input
+//	schema, schemacost        values.schema.json
+//	yaml, json, scalar        text to nodes, nodes to the JSON of the answer
+//	limits, usage, sandbox    what a render may take, and what the system holds it to
+//	errors, identity          codes of refusals; the version that caches are keyed by
 package main
 
 import (
@@ -44,7 +58,7 @@ func parseFlags() Limits {
 	flag.IntVar(&limits.MaxInput, "max-input", limits.MaxInput, "bytes of one request's files")
 	flag.IntVar(&limits.MaxOutput, "max-output", limits.MaxOutput, "bytes of one answer's objects")
 	flag.IntVar(&limits.MaxDepth, "max-depth", limits.MaxDepth, "nesting of one document")
-	flag.Int64Var(&limits.SoftMemory, "soft-memory", limits.SoftMemory, "bytes at which the collector works harder")
+	flag.Int64Var(&limits.SoftMemory, "soft-memory", limits.SoftMemory, "bytes at which the collector works")
 	flag.Int64Var(&limits.HardMemory, "hard-memory", limits.HardMemory, "bytes of heap at which the process exits")
 	flag.DurationVar(&limits.MaxCPU, "max-cpu", limits.MaxCPU, "processor time of one request; 0 bounds nothing")
 	flag.Parse()

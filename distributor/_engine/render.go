@@ -147,7 +147,7 @@ func (j *job) raw() ([][]byte, error) {
 	names := j.below(j.request.Path)
 	names = slices.DeleteFunc(names, func(name string) bool { return !isManifest(name) })
 	if len(names) == 0 {
-		return nil, fail(codeBuild, j.request.Path, "no .yaml, .yml or .json file lies below this path")
+		return nil, fail(codeNoKust, j.request.Path, "no .yaml, .yml or .json file lies below this path")
 	}
 	for _, name := range names {
 		found, err := j.objectsIn(name, j.files[name])

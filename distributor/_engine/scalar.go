@@ -43,8 +43,8 @@ func (c *converter) scalar(out []byte, node *yaml.Node) ([]byte, error) {
 	case "!!merge":
 		return appendString(out, node.Value), nil
 	case "!!null":
-		// kustomize writes an object out and reads it again: nothing becomes '' between braces.
-		if c.flow && node.Value == "" && c.dialect == kustomization {
+		// What is missing is written as '' between braces.
+		if c.flow && node.Value == "" && c.dialect == kustomized {
 			return append(out, '"', '"'), nil
 		}
 		return append(out, "null"...), nil
@@ -67,10 +67,12 @@ func (c *converter) unknownTag(node *yaml.Node) error {
 	return fail(codeBadYAML, c.name, "line %d: the tag %s is not known; Kubernetes reads plain YAML only", node.Line, quote(node.ShortTag()))
 }
 
-// timestamp is the text as it stands; kustomize reads a time and writes it in full.
+// timestamp is the text as it stands; kustomize reads a time and writes it in full. Between braces a
+// colon must be quoted, so that a time of day becomes text before it is read.
 func (c *converter) timestamp(node *yaml.Node) string {
 	var at time.Time
-	if c.dialect == kubernetes || node.Decode(&at) != nil {
+	quoted := c.flow && node.Style&yaml.TaggedStyle == 0 && strings.Contains(node.Value, ":")
+	if c.dialect != kustomized || quoted || node.Decode(&at) != nil {
 		return node.Value
 	}
 	return at.Format(time.RFC3339Nano)
@@ -123,10 +125,16 @@ func normalInt(text string) string {
 }
 
 // key is the text of a mapping key; keys of other types become the text of their JSON form, as
-// Kubernetes clients do.
-func (c *converter) key(node *yaml.Node) (string, error) {
+// Kubernetes clients do. kustomize keeps them as they stand at the top of an object, and fails below.
+func (c *converter) key(node *yaml.Node, top bool) (string, error) {
 	if node.Kind != yaml.ScalarNode {
 		return "", fail(codeBadYAML, c.name, "line %d: a key must be a plain value, not %s", node.Line, kindName(node))
+	}
+	if tag := node.ShortTag(); c.dialect == kustomized && tag != "!!str" && tag != "!!merge" {
+		if top && tag != "!!null" && tag != "!!binary" {
+			return node.Value, nil
+		}
+		return "", fail(codeBadYAML, c.name, "the key %s is no text, which kustomize cannot write; quote it", quote(node.Value))
 	}
 	encoded, err := c.scalar(nil, node)
 	if err != nil {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -147,9 +147,8 @@ async def _or_silence(
         await asyncio.gather(coming, closed, return_exceptions=True)
 
 
-async def _next(source: Any) -> StoredEvent:  # noqa: ANN401 - an async iterator's own next
-    found: StoredEvent = await anext(source)
-    return found
+async def _next(source: AsyncIterator[StoredEvent]) -> StoredEvent:
+    return await anext(source)
 
 
 def _frame(number: int, kind: str, data: dict[str, Any]) -> bytes:

@@ -82,7 +82,11 @@ def page(
     """The wanted part of items, sorted by key; only that part is turned into what is shown."""
     after = wanted.after
     rest = sorted(
-        (i for i in items if after is None or comes_after(key(i), after, newest_first)),
+        (
+            i
+            for i in items
+            if after is None or comes_after(key(i), after, newest_first=newest_first)
+        ),
         key=key,
         reverse=newest_first,
     )
@@ -104,6 +108,6 @@ async def gather(
     return Page(items=found)
 
 
-def comes_after(key: Key, after: Key, newest_first: bool = False) -> bool:  # noqa: FBT001, FBT002 - the list's own direction
+def comes_after(key: Key, after: Key, *, newest_first: bool) -> bool:
     """Whether a key comes after another in a list."""
     return key < after if newest_first else key > after

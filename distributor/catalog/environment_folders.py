@@ -161,7 +161,7 @@ def _files(
     findings = [*check_entries(listed, path)]
     for entry in listed:
         file = f"{path}/{entry.name}"
-        if entry.kind in {EntryKind.LINK, EntryKind.SUBMODULE}:
+        if entry.kind not in {EntryKind.BLOB, EntryKind.TREE}:
             continue  # check_entries said so
         if not entry.name.endswith(_SUFFIX):
             findings += _stray(entry, file)

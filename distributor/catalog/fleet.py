@@ -10,6 +10,7 @@ from distributor.catalog.durations import seconds
 from distributor.catalog.packages import kinds
 from distributor.model.fleet import (
     Cluster,
+    DriftMode,
     Environment,
     Flavour,
     Installation,
@@ -89,6 +90,7 @@ def installation(document: Document, environment: str) -> Installation:
         values=spec.get("values", {}),
         patches=tuple(spec.get("patches", ())),
         pin=spec.get("pin", {}).get("version", ""),
+        drift=DriftMode(spec["drift"]) if "drift" in spec else None,
     )
 
 
@@ -111,6 +113,7 @@ def environment(document: Document) -> Environment:
         ),
         standby_for=spec.get("standbyFor", ""),
         standby_mode=StandbyMode(spec.get("mode", "after")),
+        drift=DriftMode(defaults.get("drift", "heal")),
     )
 
 

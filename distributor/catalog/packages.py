@@ -8,6 +8,7 @@ from typing import Any
 
 from distributor.catalog.documents import Document
 from distributor.catalog.durations import seconds
+from distributor.model.health import HealthRule, HealthStatus
 from distributor.model.hooks import DeclaredHook, Moment
 from distributor.model.package import (
     App,
@@ -15,6 +16,7 @@ from distributor.model.package import (
     Delivery,
     Fits,
     GroupVersionKind,
+    IgnoreRule,
     Image,
     NamespaceSpec,
     Package,
@@ -26,7 +28,11 @@ from distributor.model.package import (
 from distributor.model.refs import Digest, GroupKind, ObjectId, ObjectRef
 from distributor.model.versions import Version, VersionRange
 
-_MOMENTS = {"before-apply": Moment.PRE, "after-apply": Moment.POST}
+_MOMENTS = {
+    "before-apply": Moment.PRE,
+    "after-apply": Moment.POST,
+    "on-failure": Moment.FAILURE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +167,41 @@ def _delivery(spec: Mapping[str, Any]) -> Delivery:
         depends_on=depends,
         offline=spec.get("offline", "keep"),
         hooks=tuple(_hook(entry) for entry in spec.get("hooks", ())),
+        health=health_rules(spec.get("health", ())),
+        ignore=ignore_rules(spec.get("ignore", ())),
     )
+
+
+def ignore_rules(entries: Sequence[Mapping[str, Any]]) -> tuple[IgnoreRule, ...]:
+    """Ignore rules as ``delivery.ignore`` lists them."""
+    return tuple(
+        IgnoreRule(
+            kind=GroupKind(entry.get("group", ""), entry["kind"]),
+            name=entry.get("name", ""),
+            fields=tuple(entry.get("fields", ())),
+            managers=tuple(entry.get("managers", ())),
+            reason=entry.get("reason", ""),
+            when=entry.get("when", ""),
+        )
+        for entry in entries
+    )
+
+
+def health_rules(entries: Sequence[Mapping[str, Any]]) -> dict[GroupKind, tuple[HealthRule, ...]]:
+    """Rules by kind; those of a kind that is named twice follow each other."""
+    found: dict[GroupKind, tuple[HealthRule, ...]] = {}
+    for entry in entries:
+        kind = GroupKind(entry.get("group", ""), entry["kind"])
+        rules = tuple(
+            HealthRule(
+                status=HealthStatus(rule["status"]),
+                when=rule["when"],
+                message=rule.get("message", ""),
+            )
+            for rule in entry["rules"]
+        )
+        found[kind] = found.get(kind, ()) + rules
+    return found
 
 
 def _hook(spec: Mapping[str, Any]) -> DeclaredHook:

@@ -66,19 +66,19 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _entry(line: str, number: int) -> SignerEntry:
     words = _WORD.findall(line)
-    if len(words) < 3:  # noqa: PLR2004 - principals, key type, key
-        raise _BadLine("A line has principals, options, a key type and a key")
-    principals, *rest = words
     options: Mapping[str, str] = {}
-    if rest[0] not in KEY_TYPES:
-        options = _options(rest.pop(0))
-    if len(rest) < 2:  # noqa: PLR2004 - key type and key
-        raise _BadLine("A line has principals, options, a key type and a key")
+    match words:
+        case [principals, kind, key, *_] if kind in KEY_TYPES:
+            pass
+        case [principals, written, kind, key, *_]:
+            options = _options(written)
+        case _:
+            raise _BadLine("A line has principals, options, a key type and a key")
     after, before = (_time(options.get(name, "")) for name in ("valid-after", "valid-before"))
     return SignerEntry(
         principals=_principals(principals.strip('"')),
-        key_type=rest[0],
-        key=_key(rest[0], rest[1]),
+        key_type=kind,
+        key=_key(kind, key),
         namespaces=tuple(n.strip() for n in options.get("namespaces", "").split(",") if n.strip()),
         valid_after=after,
         valid_before=before,

@@ -30,8 +30,6 @@ FIELDS: Mapping[str, tuple[_Field, ...]] = {
     "Package": (
         _Field("capacity.pods"),
         _Field("fits.windowsBuild"),
-        _Field("delivery.health"),
-        _Field("delivery.ignore"),
         _Field("delivery.offline", ("keep",)),
         _Field("delivery.timeout", ("5m",)),
     ),
@@ -62,7 +60,7 @@ def unused(document: Document, kind: str) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _at(spec: Mapping[str, Any], path: tuple[str, ...]) -> Any:  # noqa: ANN401 - a descriptor's field may be anything
+def _at(spec: Mapping[str, Any], path: tuple[str, ...]) -> object:
     value: Any = spec
     for name in path:
         if not isinstance(value, Mapping) or name not in value:

@@ -19,6 +19,7 @@ from distributor.catalog.names import check_version
 from distributor.catalog.packages import VersionFolder
 from distributor.catalog.schema import compiled, explain, unknown
 from distributor.catalog.unused import unused
+from distributor.catalog.vendored import check_vendored
 from distributor.catalog.walking import TreeFile, walk
 from distributor.errors import Where
 from distributor.errors.catalog import (
@@ -64,6 +65,7 @@ class _Version:
         file = self.files.get("package.yaml")
         digest, pointers = digest_files(self.reader, self.files.values(), self.folder)
         self.findings += pointers
+        self.findings += check_vendored(self.reader, self.files, self.folder)
         environments = self._components("env")
         tiers = self._components("tier")
         if file is None:

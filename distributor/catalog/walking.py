@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from distributor.errors import Where
 from distributor.errors.catalog import BadPath, TooLarge, UnsafeEntry
+from distributor.errors.service import NotReadable
 from distributor.model.findings import Finding
 from distributor.model.refs import ObjectId
 from distributor.model.trees import EntryKind, TreeEntry, TreeReader
@@ -107,6 +108,8 @@ def _check_entry(entry: TreeEntry, folder: str) -> Iterator[Finding]:
         yield Finding.of(UnsafeEntry, "It is a symbolic link.", where)
     elif entry.kind is EntryKind.SUBMODULE:
         yield Finding.of(UnsafeEntry, "It is a submodule.", where)
+    elif entry.kind is EntryKind.UNREADABLE:
+        yield Finding.of(NotReadable, "It is no plain file, or may not be read.", where)
     reason = bad_name(entry.name)
     if reason:
         yield Finding.of(BadPath, reason, where)

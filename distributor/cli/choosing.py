@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from distributor.cli.local import Choice, Local
 from distributor.errors.service import BadArgument, NotFound
 from distributor.model.catalog import Catalog, EnvironmentFiles
+from distributor.model.findings import errors
 from distributor.model.fleet import Cluster, Flavour, Installation, Mode
 from distributor.model.package import Package
 from distributor.model.target import Placement
@@ -33,7 +34,7 @@ def choose(local: Local, package: Package, wanted: Wanted) -> Choice:
     findings: what is broken must not be passed over in silence.
     """
     catalog = local.catalog
-    environment = wanted.environment or _environment(catalog, package, wanted)
+    environment = wanted.environment or _environment(local, package, wanted)
     folder = f"environments/{environment}"
     parts = ("environment.yaml", "overlay", "apps", f"clusters/{wanted.cluster}.yaml")
     local.refuse(*(f"{folder}/{part}" for part in parts))
@@ -61,13 +62,15 @@ def _names(found: Mapping[str, object]) -> str:
     return ", ".join(found) or "none"
 
 
-def _environment(catalog: Catalog, package: Package, wanted: Wanted) -> str:
+def _environment(local: Local, package: Package, wanted: Wanted) -> str:
     """The environment of a cluster that was named, else the first that has the app."""
+    catalog = local.catalog
     order = catalog.pipeline.names if catalog.pipeline else tuple(sorted(catalog.environments))
     there = [name for name in order if name in catalog.environments]
     if wanted.cluster:
         found = [n for n in there if wanted.cluster in catalog.environments[n].clusters]
         if len(found) != 1:
+            local.refuse(*_hiding(catalog, wanted.cluster))
             hint = f"in {len(found)} environments; name one with --env"
             raise NotFound(f"(cluster {wanted.cluster!r} is {hint})")
         return found[0]
@@ -75,6 +78,16 @@ def _environment(catalog: Catalog, package: Package, wanted: Wanted) -> str:
     if not there:
         raise NotFound("(the repository has no environment)")
     return (fits or there)[0]
+
+
+def _hiding(catalog: Catalog, cluster: str) -> Iterator[str]:
+    """The files that cannot be read and may be a cluster's: its own, or those of a whole environment."""
+    for finding in errors(catalog.findings):
+        match finding.where.file.split("/"):
+            case ["environments", environment, "clusters", file] if file == f"{cluster}.yaml":
+                yield f"environments/{environment}/clusters/{file}"
+            case ["environments", environment, *_] if environment not in catalog.environments:
+                yield f"environments/{environment}"
 
 
 def _of_app(catalog: Catalog, package: Package, environment: str) -> Iterator[Installation]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from distributor.adapters.workspace import KUSTOMIZATIONS, read_objects
-from distributor.cli.rendering import Asked, objects_at
+from distributor.cli.asked import Asked
+from distributor.cli.rendering import objects_at
 from distributor.settings import Settings
 
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from distributor.adapters.cel import CelExpressions
 from distributor.adapters.engine import EnginePool, EngineSettings
 from distributor.adapters.workspace import PARTS, read_work_tree
 from distributor.catalog.loading import Loader
 from distributor.cli.context import OPTIONS
-from distributor.errors import Terminal, Where
+from distributor.errors import DistributorError, Terminal, Where
 from distributor.errors.catalog import NotACatalog, UnknownReference
 from distributor.model.catalog import Catalog, EnvironmentFiles
 from distributor.model.findings import Invalid, errors
@@ -31,12 +31,14 @@ from distributor.render import (
     Search,
     Variables,
     binder_of,
+    blamed,
     check_placeholders,
     explain,
     finish,
     job,
     render_input,
 )
+from distributor.services.ruling import require_rules
 from distributor.settings import Settings
 
 
@@ -83,7 +85,7 @@ def here() -> Path:
 
 def open_catalog(root: Path, more: Mapping[str, bytes] | None = None) -> Local:
     """Read the catalog below a folder, as if it were committed; ``more`` are files to be added."""
-    tree = read_work_tree(root, only=PARTS, more=more)
+    tree = read_work_tree(root, only=PARTS, more=more, lenient=True)
     return Local(root=root.resolve(), reader=tree, catalog=Loader(tree).load(tree.root))
 
 
@@ -118,15 +120,17 @@ class LocalRenderer:
     def __init__(self, local: Local, engine: RenderEngine) -> None:
         self._local = local
         self._engine = engine
+        self._expressions = CelExpressions()
         self._cells: dict[Digest, asyncio.Task[Binder]] = {}
 
     async def bound(self, choice: Choice) -> ManifestSet:
         """The objects of an instance on a cluster; raises what the render rooms and the engine raise."""
+        require_rules(choice.package, self._expressions)
         cell = self._cell(choice)
         task = self._cells.get(cell.digest)
         if task is None:
-            task = self._cells[cell.digest] = asyncio.ensure_future(self._binder(cell, choice))
-        return (await task).bind(_variables(choice), choice.cluster.registry)
+            task = self._cells[cell.digest] = asyncio.ensure_future(self.binder(cell, choice))
+        return bound(await task, choice)
 
     async def explain(self, choice: Choice, ref: ObjectRef, path: str) -> Origin:
         """Which layer and file set a field; raises what rendering raises, and ``UnknownReference``."""
@@ -140,7 +144,11 @@ class LocalRenderer:
             environment=choice.files.environment,
             cluster=choice.cluster,
         )
-        return await self._found(explain(question, await self._engine.render(wanted), ref, path))
+        try:
+            objects = await self._engine.render(wanted)
+        except DistributorError as error:
+            raise blamed(error, cell, wanted) from error
+        return await self._found(explain(question, objects, ref, path))
 
     async def _found(self, search: Search) -> Origin:
         """Render what a search asks for, until it has its answer."""
@@ -161,13 +169,18 @@ class LocalRenderer:
             self._local.catalog, choice.package, choice.installation, choice.files, choice.cluster
         )
 
-    async def _binder(self, cell: RenderInput, choice: Choice) -> Binder:
+    async def binder(self, cell: RenderInput, choice: Choice) -> Binder:
+        """What binds the objects of a cell, rendered anew; raises what rendering raises."""
         wanted = job(cell, choice.package, choice.installation, self._local.reader)
-        objects = await self._engine.render(wanted)
-        check_placeholders(finish(objects, cell, choice.package), wanted.placeholders)
+        try:
+            objects = await self._engine.render(wanted)
+            check_placeholders(finish(objects, cell, choice.package), wanted.placeholders)
+        except DistributorError as error:
+            raise blamed(error, cell, wanted) from error
         return binder_of(objects, cell, choice.package)
 
 
-def _variables(choice: Choice) -> Mapping[str, Any]:
+def bound(binder: Binder, choice: Choice) -> ManifestSet:
+    """The objects of a cell for one of its clusters; raises ``UnboundVariable`` and ``BadVariable``."""
     made = Variables(choice.package, choice.installation, choice.files.environment)
-    return made.of(choice.cluster)
+    return binder.bind(made.of(choice.cluster), choice.cluster.registry)

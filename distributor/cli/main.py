@@ -12,11 +12,13 @@ from distributor.cli import (
     audit,
     clusters,
     demo,
+    drifting,
     offline,
     planning,
     requests,
     scaffold,
     serving,
+    switches,
     vendor,
     watching,
 )
@@ -44,12 +46,14 @@ for module in (
     offline,
     planning,
     requests,
+    switches,
     watching,
     clusters,
     audit,
     serving,
     demo,
     vendor,
+    drifting,
 ):
     module.register(app)
 

@@ -14,7 +14,6 @@ from distributor.cli.rendering import render
 
 if TYPE_CHECKING:
     from distributor.model.refs import ObjectRef
-    from distributor.plan import Comparison
 
 
 def register(app: typer.Typer) -> None:
@@ -109,24 +108,34 @@ def health(
     paths: Annotated[
         list[Path], typer.Argument(help="Files or folders of live objects, as YAML or JSON.")
     ],
+    package: Annotated[
+        Path | None, typer.Option(help="Package (its folder) whose health rules count.")
+    ] = None,
+    at: Annotated[
+        str, typer.Option(help="When the objects were read (ISO 8601); now if empty.")
+    ] = "",
     output: Output = Form.TABLE,
 ) -> None:
     """Whether live objects have converged, one by one, in the words of kstatus."""
-    from distributor.adapters.clock import SystemClock
     from distributor.adapters.workspace import read_objects
+    from distributor.cli.healthy import moment_of, rulebook_at
     from distributor.health import health as health_of
     from distributor.health import plain_kinds
 
+    now, rulebook = moment_of(at), rulebook_at(package)
     objects = [obj for path in paths for obj in read_objects(path)]
     plain = plain_kinds(o for o in objects if o.get("kind") == "CustomResourceDefinition")
-    now = SystemClock().now()
-    found = [health_of(obj, now, plain=plain) for obj in objects]
+    found = [health_of(obj, now, plain=plain, rulebook=rulebook) for obj in objects]
     rows = [
-        _identity(h.ref, h.api_version) | {"status": h.status.value, "message": h.message}
+        _identity(h.ref, h.api_version)
+        | {"status": h.status.value, "message": h.message, "observedAt": now.isoformat()}
         for h in found
     ]
     names = ("apiVersion", "kind", "namespace", "name", "status", "message")
-    _rows(names, [tuple(row[n] for n in names) for row in rows], output)
+    if output is Form.TABLE:
+        table(names, [tuple(row[n] for n in names) for row in rows])
+    else:
+        emit(rows, output)
 
 
 def _identity(ref: ObjectRef, api_version: str) -> dict[str, str]:
@@ -143,56 +152,29 @@ def diff(
         Path, typer.Option(help="What should be: manifests, a kustomization or a chart.")
     ],
     live: Annotated[Path, typer.Option(help="What is: objects as the cluster shows them.")],
+    ignore: Annotated[
+        Path | None, typer.Option(help="A package whose ignore rules hold: its file or folder.")
+    ] = None,
     output: Output = Form.TABLE,
 ) -> None:
     """Where live objects are not what is desired, field by field; nothing means in sync."""
     from distributor.adapters.workspace import read_objects
     from distributor.cli.desired import desired_at
+    from distributor.cli.drifting import rows_of, rules_at, show, show_rules
     from distributor.errors.service import NotFound
     from distributor.errors.tree import Where
     from distributor.model.manifest import Manifest
-    from distributor.plan import compare
+    from distributor.plan import NOTHING_IGNORED, compare
 
     for path in (desired, live):
         if not path.exists():
             raise NotFound(where=Where(file=str(path)))
+    rules = rules_at(ignore) if ignore is not None else NOTHING_IGNORED
     wanted = run(lambda: desired_at(loaded().settings, desired))
-    found = compare((Manifest.of(obj) for obj in wanted), read_objects(live))
-    rows = _drift(found)
-    if output is not Form.TABLE:
-        emit(rows, output)
-    elif rows:
-        table(
-            ("object", "drift", "field", "desired", "live", "owner"),
-            [tuple(_short(v) for v in row.values()) for row in rows],
-        )
+    found = compare((Manifest.of(obj) for obj in wanted), read_objects(live), ignore=rules)
+    show(rows_of(found), output)
+    show_rules(found.changed)
     raise typer.Exit(DONE if found.in_sync else FINDINGS)
-
-
-def _drift(found: Comparison) -> list[dict[str, Any]]:
-    whole: dict[str, Any] = {"field": "", "desired": None, "live": None, "owner": ""}
-    rows = [{"object": str(ref), "drift": "missing", **whole} for ref in found.missing]
-    rows += [
-        {
-            "object": str(ref),
-            "drift": field.drifted.value,
-            "field": field.path,
-            "desired": field.desired,
-            "live": field.live,
-            "owner": field.manager,
-        }
-        for ref, fields in found.changed.items()
-        for field in fields
-    ]
-    return rows
-
-
-def _short(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    import orjson
-
-    return "" if value is None else orjson.dumps(value).decode()
 
 
 def _rows(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], output: Form) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -38,7 +38,7 @@ class Form(StrEnum):
 Output = Annotated[Form, typer.Option("-o", "--output", help="How to print the result.")]
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - any value, one answer a type
+def plain(value: object) -> object:
     """The value as JSON knows it: dataclasses become objects, times ISO 8601 texts."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
@@ -58,7 +58,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any value, one answer a type
     return str(value)
 
 
-def emit(data: Any, form: Form) -> None:  # noqa: ANN401 - any value that `plain` knows
+def emit(data: object, form: Form) -> None:
     """Print data as JSON or YAML."""
     if form is Form.YAML:
         import yaml

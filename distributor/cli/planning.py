@@ -45,10 +45,10 @@ async def _planned(found: Settings, about: tuple[str, str, str], cluster: str, o
 
     async with open_service(found, writing=False) as service:
         made = await plan_promotion(
-            service, *about, cluster, signer=signer_of(found), tagger=tagger_of(found)
+            service, *about, cluster=cluster, signer=signer_of(found), tagger=tagger_of(found)
         )
         warn(service)
-    if cluster and made.targets == () and made.rendered:
+    if cluster and made.targets == () and made.cells:
         raise NotFound(f"({about[1]} has no target {cluster!r} in {about[0]})")
     if output is Form.TABLE:
         show(made)

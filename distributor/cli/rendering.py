@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +13,7 @@ from distributor.cli.context import loaded, run
 from distributor.cli.output import DONE, Form, emit, say, table
 
 if TYPE_CHECKING:
-    from distributor.cli.choosing import Wanted
-    from distributor.cli.given import Given
+    from distributor.cli.asked import Asked
     from distributor.model.rendering import ChartOptions, RenderJob
     from distributor.render import Origin
     from distributor.settings import Settings
@@ -36,47 +34,6 @@ RenderOutput = Annotated[
         help="How to print; objects as yaml, what --all and --explain tell as a table.",
     ),
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The options of one render."""
-
-    path: Path
-    environment: str
-    tier: str
-    cluster: str
-    name: str
-    namespace: str
-    kubernetes: str
-    sets: tuple[str, ...]
-    files: tuple[Path, ...]
-    explain: str
-    progress: bool | None = None
-
-    def values(self) -> Mapping[str, Any]:
-        """The values of the files, later ones over earlier ones, and ``--set`` over all of them."""
-        every = self.given()
-        return every[-1].values if every else {}
-
-    def given(self) -> tuple[Given, ...]:
-        """The arguments that give values, one by one."""
-        from distributor.cli.given import given
-
-        return tuple(given(self.files, self.sets))
-
-    def wanted(self) -> Wanted:
-        """What was named, for a package."""
-        from distributor.cli.choosing import Wanted
-
-        return Wanted(
-            environment=self.environment,
-            tier=self.tier,
-            cluster=self.cluster,
-            name=self.name,
-            namespace=self.namespace,
-            kubernetes=self.kubernetes,
-        )
 
 
 def render(
@@ -113,6 +70,8 @@ def render(
 ) -> None:
     """Print the objects of a package, kustomization, chart or folder, in apply order."""
     _check_kubernetes(kubernetes)
+    from distributor.cli.asked import Asked
+
     asked = Asked(
         path=path, environment=environment, tier=tier, cluster=cluster, name=name,
         namespace=namespace, kubernetes=kubernetes, sets=tuple(sets or ()),
@@ -249,20 +208,22 @@ async def objects_at(settings: Settings, asked: Asked) -> list[dict[str, Any]]:
     import orjson
 
     from distributor.cli.local import engine
-    from distributor.errors import DistributorError, Where
+    from distributor.errors import DistributorError
+    from distributor.errors.render import NoKustomization
+    from distributor.render import renamed
 
-    wanted = _job(asked)
+    wanted, folders = _job(asked)
     async with engine(settings) as pool:
         try:
             return [orjson.loads(raw) for raw in await pool.render(wanted)]
         except DistributorError as error:
-            inside = error.where.file.removeprefix(wanted.path).strip("/")
-            file = asked.path / inside if asked.path.is_dir() else asked.path
-            error.where = Where(file=str(file), line=error.where.line, column=error.where.column)
-            raise
+            if isinstance(error, NoKustomization):  # the class speaks of packages
+                error.hint = "Name a folder with a kustomization, a chart or manifests in it."
+            raise renamed(error, wanted, folders) from error
 
 
-def _job(asked: Asked) -> RenderJob:
+def _job(asked: Asked) -> tuple[RenderJob, dict[str, str]]:
+    """What is asked of the engine, and what its folders (or its file) are called by whoever asks."""
     from distributor.adapters.workspace import (
         KUSTOMIZATIONS,
         Content,
@@ -277,23 +238,27 @@ def _job(asked: Asked) -> RenderJob:
     path = asked.path
     if (path / "Chart.yaml").is_file():
         content = read_folder(path)
-        return RenderJob(
+        job = RenderJob(
             renderer=Renderer.HELM, files=content.files, path=content.path, chart=_chart(asked)
         )
+        return job, {content.path: str(path)}
     if asked.sets or asked.files or asked.name or asked.namespace or asked.kubernetes:
         raise BadArgument(
             f"(values, names and versions are for packages and charts; {path} is none)"
         )
     if any((path / name).is_file() for name in KUSTOMIZATIONS):
         content = read_kustomization(path)
-        return RenderJob(renderer=Renderer.KUSTOMIZE, files=content.files, path=content.path)
+        job = RenderJob(renderer=Renderer.KUSTOMIZE, files=content.files, path=content.path)
+        return job, {"content": os.path.relpath(content.top), content.path: str(path)}
     if path.is_dir():
         content = read_folder(path)
+        names = {content.path: str(path)}
     else:
         known = path.suffix in (".yaml", ".yml", ".json")
         file = f"content/{path.name if known else path.name + '.yaml'}"
-        content = Content(files={file: read_bytes(path)}, path="content")
-    return RenderJob(renderer=Renderer.RAW, files=content.files, path=content.path)
+        content = Content(files={file: read_bytes(path)}, path="content", top=path.parent)
+        names = {file: str(path)}
+    return RenderJob(renderer=Renderer.RAW, files=content.files, path=content.path), names
 
 
 def _chart(asked: Asked) -> ChartOptions:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from distributor.adapters.workspace import (
     commit_all,
     copy_sample,
     create_repository,
+    put_together,
     read_bytes,
     read_folder,
     read_work_tree,
@@ -143,22 +143,12 @@ def _service_key(path: Path, *, given: bool) -> str:
 
 
 def _make(folder: Path, lines: list[str], asked: Start) -> ObjectId:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    except OSError as error:
-        raise NotWritable(f"({error.strerror})", where=Where(file=str(folder))) from error
-    try:
-        made.chmod(0o755)
+    with put_together(folder) as made:
         copy_sample(made)
         with (made / SIGNERS).open("a", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines)
         _check(made)
         return _committed(made, folder, asked)
-    except OSError as error:
-        raise NotWritable(f"({error.strerror})", where=Where(file=str(folder))) from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def _committed(made: Path, folder: Path, asked: Start) -> ObjectId:

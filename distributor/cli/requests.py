@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distributor.cli.context import run, settings
-from distributor.cli.output import DONE, FINDINGS, REACH, Form, Output, emit, say
+from distributor.cli.output import DONE, Form, Output, emit, fail, say
 
 if TYPE_CHECKING:
     from distributor.model.tags import Verb
@@ -41,7 +41,7 @@ class _Wanted:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (promote, rollback, remove, reject, unreject, hold, unhold, ack):
+    for command in (promote, approve, rollback, remove, reject, unreject):
         app.command()(command)
 
 
@@ -72,11 +72,57 @@ def promote(
     """Ask for a version in an environment: creates and pushes the tag, and may follow it."""
     from distributor.model.tags import Verb
 
-    _ask(
+    ask_for(
         Verb.PROMOTE, environment, instance, version,
         options={"reason": reason, "ticket": ticket, "hotfix": hotfix, "commit": commit},
         sign=sign, wait=timeout if wait else 0, output=output, again=again,
     )  # fmt: skip
+
+
+def approve(
+    environment: Environment,
+    instance: Instance,
+    version: Version,
+    reason: Reason = "",
+    sign: Sign = None,
+    rendered: Annotated[
+        str,
+        typer.Option(help="The hash that `plan` showed you; refused if the request gives another."),
+    ] = "",
+    output: Output = Form.TABLE,
+) -> None:
+    """Approve what the open request for a version renders to; void as soon as that changes."""
+    from distributor.model.refs import Digest
+    from distributor.model.tags import Verb
+    from distributor.services.requesting import Ask
+
+    _check(reason, "")
+    ask = Ask(
+        verb=Verb.APPROVE,
+        environment=environment,
+        instance=instance,
+        version=version,
+        reason=reason,
+        rendered=Digest(rendered),
+    )
+    found = settings(sign=sign)
+    raise typer.Exit(run(lambda: _approved(found, ask, output)))
+
+
+async def _approved(found: Settings, ask: Ask, output: Form) -> int:
+    from distributor.app import open_service
+    from distributor.cli.identity import signer_of, tagger_of
+    from distributor.services.approving import make_approval
+
+    async with open_service(found, writing=False) as service:
+        snapshot = await service.look()
+        if service.offline is not None:
+            raise service.offline
+        asked = await make_approval(
+            service, snapshot, ask, tagger=tagger_of(found), signer=signer_of(found)
+        )
+        _show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested"}, output)
+        return DONE
 
 
 def rollback(
@@ -94,7 +140,7 @@ def rollback(
     """Go back to a revision that was verified in the environment; sets a hold."""
     from distributor.model.tags import Verb
 
-    _ask(
+    ask_for(
         Verb.ROLLBACK, environment, instance, version,
         options={"reason": reason}, sign=sign, wait=timeout if wait else 0, output=output,
     )  # fmt: skip
@@ -112,7 +158,7 @@ def remove(
     """Remove an instance and everything it owns from all its clusters."""
     from distributor.model.tags import Verb
 
-    _ask(
+    ask_for(
         Verb.REMOVE, environment, instance, "",
         options={"reason": reason}, sign=sign, wait=timeout if wait else 0, output=output,
     )  # fmt: skip
@@ -125,7 +171,7 @@ def reject(
     """Veto a version of an app; only `unreject` lifts it."""
     from distributor.model.tags import Verb
 
-    _ask(
+    ask_for(
         Verb.REJECT, environment, app, version, options={"reason": reason}, sign=sign, output=output
     )
 
@@ -137,7 +183,7 @@ def unreject(
     """Lift a veto."""
     from distributor.model.tags import Verb
 
-    _ask(
+    ask_for(
         Verb.UNREJECT,
         environment,
         app,
@@ -148,39 +194,7 @@ def unreject(
     )
 
 
-def hold(
-    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
-    output: Output = Form.TABLE,
-) -> None:  # fmt: skip
-    """Let nothing new in for an instance until `unhold`; rollback and remove still work."""
-    from distributor.model.tags import Verb
-
-    _ask(Verb.HOLD, environment, instance, "", options={"reason": reason}, sign=sign, output=output)
-
-
-def unhold(
-    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
-    output: Output = Form.TABLE,
-) -> None:  # fmt: skip
-    """Lift every hold of an instance."""
-    from distributor.model.tags import Verb
-
-    _ask(
-        Verb.UNHOLD, environment, instance, "", options={"reason": reason}, sign=sign, output=output
-    )
-
-
-def ack(
-    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
-    output: Output = Form.TABLE,
-) -> None:  # fmt: skip
-    """Acknowledge moved or deleted tags (or, with `all all`, a rewritten main): decisions go on."""
-    from distributor.model.tags import Verb
-
-    _ask(Verb.ACK, environment, instance, "", options={"reason": reason}, sign=sign, output=output)
-
-
-def _ask(
+def ask_for(
     verb: Verb,
     environment: str,
     instance: str,
@@ -192,6 +206,7 @@ def _ask(
     wait: float = 0,
     again: bool = True,
 ) -> None:
+    """Make one request; with ``wait`` seconds, follow it until it ends. Exits the program with its outcome."""
     from distributor.services.requesting import Ask
 
     _check(str(options.get("reason", "")), str(options.get("ticket", "")))
@@ -268,9 +283,14 @@ def _settled(wanted: _Wanted, found: Settings, service: Service, snapshot: Snaps
 
 
 def _code(followed: Followed) -> int:
+    """How the program ends; what is not good is told with its code."""
+    from distributor.errors.service import RequestEnded, WaitTimeout
+
     if followed.good:
         return DONE
-    return FINDINGS if followed.ended else REACH
+    error = RequestEnded() if followed.ended else WaitTimeout()
+    fail(error)
+    return error.exit_code
 
 
 def _show(data: dict[str, object], output: Form) -> None:

@@ -33,7 +33,7 @@ def set_values(texts: Iterable[str], base: dict[str, Any] | None = None) -> dict
     return values
 
 
-def _copied(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _copied(value: object) -> object:
     if isinstance(value, dict):
         return {k: _copied(v) for k, v in value.items()}
     return [_copied(v) for v in value] if isinstance(value, list) else value
@@ -80,7 +80,7 @@ def _steps(path: str, whole: str) -> tuple[str | int, ...]:
     return tuple(steps)
 
 
-def _value(text: str) -> Any:  # noqa: ANN401 - any JSON value
+def _value(text: str) -> object:
     if text.startswith("{") and text.endswith("}"):
         inner = text[1:-1]
         return [_typed(item) for item in _split(inner, ",")] if inner else []
@@ -96,7 +96,7 @@ def _typed(text: str) -> str | int | bool | None:
     return _plain(text)
 
 
-def _put(below: Any, steps: tuple[str | int, ...], value: Any, whole: str) -> Any:  # noqa: ANN401 - any JSON value
+def _put(below: object, steps: tuple[str | int, ...], value: object, whole: str) -> object:
     if not steps:
         return value
     step, *rest = steps

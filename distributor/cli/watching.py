@@ -10,12 +10,14 @@ from distributor.cli.context import interactive, run, settings
 from distributor.cli.output import DONE, FINDINGS, REACH, Form, Output, age, emit, fail, say, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from distributor.model.fleet import Cluster
     from distributor.model.promotion import Verdict
     from distributor.services.service import Service
     from distributor.services.views import InstanceView
+
+    Chosen = Callable[[Verdict, Cluster], bool]
 
 _SHOWN = 10
 Environment = Annotated[str, typer.Argument(help="Environment; all if empty.")]
@@ -83,7 +85,9 @@ def show_status(service: Service, views: Sequence[InstanceView]) -> None:
     table(("environment", "app", "version", "stage", "in step", "health", "age"), rows)
     show_notes(views)
     if any(folders(view) for view in views):
-        say("Unknown: a folder cannot show health; what was written there counts as delivered")
+        say(
+            "Unknown: a folder or branch cannot show health; what was written there counts as delivered"
+        )
 
 
 def show_notes(views: Sequence[InstanceView]) -> None:
@@ -135,7 +139,7 @@ def notes(view: InstanceView) -> str:
     if view.shut:
         found.append(view.shut)
     found += view.waiting
-    troubled = [t for t in view.clusters if not t.in_step and t.message]
+    troubled = [t for t in view.clusters if not t.in_step and t.message and not t.to_come]
     if troubled:
         more = f" (and {len(troubled) - 1} more)" if len(troubled) > 1 else ""
         found.append(f"{troubled[0].cluster}: {troubled[0].message}{more}")
@@ -231,9 +235,9 @@ def history(
 
 
 def sync(
-    once: Annotated[  # noqa: ARG001 - it says what happens anyway, for scripts that want to say so
+    once: Annotated[
         bool, typer.Option("--once", help="One pass, then exit (the default).")
-    ] = True,
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until interrupted.")] = False,
     environment: Annotated[
         str, typer.Option("--env", help="Only targets of this environment.")
@@ -245,6 +249,10 @@ def sync(
     output: Output = Form.TABLE,
 ) -> None:
     """Reconcile now, without a server: decide open requests, roll out, bring targets back in step."""
+    from distributor.errors.service import BadArgument
+
+    if watch and (once or dry_run):
+        raise BadArgument(f"(--watch goes on; {'--once' if once else '--dry-run'} does not)")
     found = settings()
 
     def only(verdict: Verdict, target: Cluster) -> bool:
@@ -278,7 +286,7 @@ def sync(
     raise typer.Exit(run(work))
 
 
-async def _followed(service: Service, only: object, talk: bool) -> None:
+async def _followed(service: Service, only: Chosen, talk: bool) -> None:
     """Sync, telling events as they come where a person watches."""
     import asyncio
 
@@ -291,16 +299,16 @@ async def _followed(service: Service, only: object, talk: bool) -> None:
 
     talking = asyncio.create_task(tell()) if talk else None
     try:
-        await service.sync(only)  # type: ignore[arg-type]  # a predicate over types imported lazily
+        await service.sync(only)
     finally:
         if talking is not None:
             talking.cancel()
 
 
-async def _dry(service: Service, only: object, output: Form) -> int:
+async def _dry(service: Service, only: Chosen, output: Form) -> int:
     from distributor.services.dry import dry_run
 
-    plans = await dry_run(service, only)  # type: ignore[arg-type]  # a predicate over types imported lazily
+    plans = await dry_run(service, only)
     if output is not Form.TABLE:
         emit(plans, output)
     else:

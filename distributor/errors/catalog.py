@@ -132,10 +132,10 @@ class AlreadyExists(Terminal):
 
 
 class PackageChanged(Terminal):
-    """A package that is on main already has changed."""
+    """A version that was accepted already has changed."""
 
     code = "DST119"
-    remedy = "Packages are immutable: make a new version with `distributor new version`."
+    remedy = "Versions are immutable: restore its files from Git, and make a new one with `distributor new version`."
 
 
 class YamlBomb(Terminal):
@@ -163,7 +163,7 @@ class SharedObject(Terminal):
     """Two Installations yield the same object on one cluster."""
 
     code = "DST123"
-    remedy = "Give one of them another namespace or name."
+    remedy = "Give one of them another namespace or name; of a shared namespace, let one alone say `namespace.create`."
 
 
 class UnusedComponent(Terminal):

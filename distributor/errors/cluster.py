@@ -51,7 +51,10 @@ class FieldConflict(Terminal):
     """Another manager owns a field that the package sets."""
 
     code = "DST407"
-    remedy = "Remove the field from the package, or have its manager release it."
+    remedy = (
+        "Remove the field from the package, have its manager release it, or take it over: name the manager in "
+        "the object's annotation distributor.dev/take-over."
+    )
 
 
 class Fenced(Terminal):
@@ -65,7 +68,10 @@ class PruneGuard(Terminal):
     """A guard stopped a deletion that needs consent."""
 
     code = "DST409"
-    remedy = "Check the prune list with `distributor plan`; consent or put the objects back."
+    remedy = (
+        "Check the prune list with `distributor plan`; put the objects back, or agree for this revision with "
+        "`distributor consent ENV INSTANCE`. See docs/howto/agree-to-a-deletion.md."
+    )
 
 
 class ForeignObject(Terminal):
@@ -192,3 +198,51 @@ class Adopted(Terminal):
 
     code = "DST429"
     remedy = "Take it out of the package if it is somebody's; label it helm.sh/resource-policy: keep to keep it at a removal."
+
+
+class Drift(Terminal):
+    """A live object is not what was applied, and drift is only reported here."""
+
+    code = "DST440"
+    remedy = (
+        "Look at it with `distributor drift`; then take the change into the package, name it in its "
+        "delivery.ignore, or set drift: heal on the Installation."
+    )
+
+
+class DriftPaused(Terminal):
+    """Drift is not looked at here: what runs may differ from what was applied."""
+
+    code = "DST441"
+    remedy = "Set drift: heal or report on the Installation when the pause is over."
+
+
+class NotAdopted(Terminal):
+    """An object of that name is there already and is not this instance's; it was left as it is."""
+
+    code = "DST430"
+    remedy = (
+        "Rename one of the two, or say that it may become this instance's: annotate it distributor.dev/adopt: "
+        "existing in the package, or agree for this revision with `distributor consent ENV INSTANCE`."
+    )
+
+
+class LetGo(Terminal):
+    """Something that was stuck was let go of, because a person asked for that."""
+
+    code = "DST432"
+    remedy = "Look after the object by hand: nobody waits for it any more."
+
+
+class UsedAsItIs(Terminal):
+    """A Namespace was there before and is nobody's: it is used as it is, and stays when the instance goes."""
+
+    code = "DST431"
+    remedy = "Nothing to do if that is wanted; annotate it distributor.dev/adopt: existing to make it this instance's."
+
+
+class ExpressionFailed(Terminal):
+    """An expression cannot be read, or not be evaluated for this object."""
+
+    code = "DST450"
+    remedy = "Mend the expression; has(object.status.x) says whether a field is there."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distributor.errors.tree import Retryable, Terminal
+from distributor.errors.tree import Retryable, Setup, Terminal
 
 
 class BadTagName(Terminal):
@@ -231,6 +231,27 @@ class AskedAlready(Terminal):
 
     code = "DST233"
     remedy = "Follow it with `distributor why ENV INSTANCE`, or ask once more with `--again`."
+
+
+class ApprovalMisdirected(Terminal):
+    """The approval does not point at the request that its name says."""
+
+    code = "DST240"
+    remedy = "`distributor approve ENV INSTANCE VERSION` makes one for the request that is open."
+
+
+class NoRollout(Terminal):
+    """There is no rollout that this switch could be for."""
+
+    code = "DST242"
+    remedy = "`distributor status` shows what is rolled out; pause, resume and abort what runs, retry what failed."
+
+
+class NothingToApprove(Setup):
+    """No request for that version is open."""
+
+    code = "DST241"
+    remedy = "`distributor history ENV INSTANCE` shows the requests; promote first, then approve."
 
 
 class RenderedDiffers(Terminal):

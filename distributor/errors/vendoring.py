@@ -33,7 +33,7 @@ class ArtifactMissing(Terminal):
     remedy = "Check repository and tag; a registry may also hide what you may not read."
 
 
-class DigestMismatch(Terminal):
+class ArtifactMismatch(Terminal):
     """What the registry sent is not what its digest says."""
 
     code = "DST349"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -34,9 +35,7 @@ def completion(obj: Mapping[str, Any], now: datetime | None = None) -> ObjectHea
         status = HealthStatus.FAILED
     else:
         status = HealthStatus.IN_PROGRESS
-    return ObjectHealth(
-        ref=found.ref, api_version=found.api_version, status=status, message=found.message
-    )
+    return replace(found, status=status)
 
 
 def _ended(obj: Mapping[str, Any], condition: str, phase: str) -> bool:

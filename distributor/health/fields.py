@@ -20,13 +20,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One entry of ``status.conditions``; ``observed`` is the generation it speaks of, if it says so."""
+    """One entry of ``status.conditions``; ``observed`` is the generation it speaks of, ``since`` its last change, if it says so."""
 
     type: str
     status: str
     reason: str
     message: str
     observed: int | None
+    since: str = ""
 
     @property
     def words(self) -> str:
@@ -91,6 +92,11 @@ def maps(obj: object, *path: str) -> tuple[Mapping[str, Any], ...]:
 
 def conditions(obj: object) -> tuple[Condition, ...]:
     """``status.conditions``, in their order."""
+    return conditions_of(at(obj, "status"))
+
+
+def conditions_of(part: object) -> tuple[Condition, ...]:
+    """The ``conditions`` of a part of an object, in their order."""
     return tuple(
         Condition(
             type=text(item, "type"),
@@ -98,8 +104,9 @@ def conditions(obj: object) -> tuple[Condition, ...]:
             reason=text(item, "reason"),
             message=text(item, "message"),
             observed=maybe_number(item, "observedGeneration"),
+            since=text(item, "lastTransitionTime"),
         )
-        for item in maps(obj, "status", "conditions")
+        for item in maps(part, "conditions")
     )
 
 

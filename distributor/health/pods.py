@@ -21,6 +21,7 @@ from distributor.health.fields import (
 SCHEDULE_WINDOW = timedelta(seconds=15)
 """How long a pod may be unschedulable before that is a failure (kstatus)."""
 _PULL = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
+_CONFIGURED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _CONTAINERS = ("initContainerStatuses", "containerStatuses")
 
 
@@ -62,13 +63,19 @@ def _pending(obj: Mapping[str, Any], now: datetime | None) -> Told:
             if now is not None and born is not None and now - born < SCHEDULE_WINDOW:
                 return in_progress(f"Pod has not been scheduled. {c.message}".strip())
             return failed(f"Pod could not be scheduled. {c.message}".strip())
+    crashing = _waiting(obj, frozenset({"CrashLoopBackOff"}), ("initContainerStatuses",))
+    if crashing:
+        return failed(f"Init containers in CrashLoop state: {','.join(crashing)}")
     return _pulling(obj) or in_progress("Pod is in the Pending phase")
 
 
 def _pulling(obj: Mapping[str, Any]) -> Told | None:
-    """An image that cannot be pulled may come yet, so it is progress; the words name it."""
+    """An image or a Secret that is not there may come yet, so it is progress; the words name the container."""
     stuck = _waiting(obj, _PULL, _CONTAINERS)
-    return in_progress(f"Images cannot be pulled: {','.join(stuck)}") if stuck else None
+    if stuck:
+        return in_progress(f"Images cannot be pulled: {','.join(stuck)}")
+    stuck = _waiting(obj, _CONFIGURED, _CONTAINERS)
+    return in_progress(f"Containers cannot be created: {','.join(stuck)}") if stuck else None
 
 
 def _waiting(

@@ -7,6 +7,7 @@ from typing import Any
 
 from distributor.health.fields import (
     Told,
+    at,
     conditions,
     current,
     failed,
@@ -54,12 +55,22 @@ def deployment(obj: Mapping[str, Any]) -> Told:
         or _short((("Available", usable, updated), ("Ready", ready, want)))
     )
     if waiting is not None:
-        return waiting
+        return _because(obj, waiting)
     if not progressed:
         return in_progress("ReplicaSet not Available")
     if not available:
         return in_progress("Deployment not Available")
     return current(f"Deployment is available. Replicas: {have}")
+
+
+def _because(obj: Mapping[str, Any], waiting: Told) -> Told:
+    """With what keeps a Deployment from its pods: that it is paused, a quota, a refusal."""
+    why = next(
+        (c.words for c in conditions(obj) if c.type == "ReplicaFailure" and c.status == "True"), ""
+    )
+    paused = "it is paused" if at(obj, "spec", "paused") is True else ""
+    told = [waiting.message, *(part for part in (paused, why) if part)]
+    return Told(waiting.status, "; ".join(told))
 
 
 def stateful_set(obj: Mapping[str, Any]) -> Told:
@@ -78,7 +89,10 @@ def stateful_set(obj: Mapping[str, Any]) -> Told:
         return _short((("Updated", updated, want - partition),)) or current(
             f"Partition rollout complete. Updated: {updated}"
         )
-    waiting = _short((("Current", number(obj, "status", "currentReplicas"), want),))
+    needed = [("Current", number(obj, "status", "currentReplicas"), want)]
+    if maybe_number(obj, "spec", "minReadySeconds"):
+        needed.append(("Available", number(obj, "status", "availableReplicas"), want))
+    waiting = _short(needed)
     if waiting is not None:
         return waiting
     if text(obj, "status", "currentRevision") != text(obj, "status", "updateRevision"):
@@ -95,10 +109,13 @@ def daemon_set(obj: Mapping[str, Any]) -> Told:
     want = maybe_number(obj, "status", "desiredNumberScheduled")
     if want is None:
         return in_progress("Missing .status.desiredNumberScheduled")
+    updated = number(obj, "status", "updatedNumberScheduled")
+    if text(obj, "spec", "updateStrategy", "type") == "OnDelete":
+        updated = want  # the update is left to a person, as with a StatefulSet
     return _short(
         (
             ("Current", number(obj, "status", "currentNumberScheduled"), want),
-            ("Updated", number(obj, "status", "updatedNumberScheduled"), want),
+            ("Updated", updated, want),
             ("Available", number(obj, "status", "numberAvailable"), want),
             ("Ready", number(obj, "status", "numberReady"), want),
         )

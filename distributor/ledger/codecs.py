@@ -60,7 +60,7 @@ class Shape(Generic[T]):
                 written[field.name] = field.codec.dump(item)
         return written
 
-    def load(self, data: Any) -> T:  # noqa: ANN401 - any JSON value may stand there
+    def load(self, data: object) -> T:
         """The value of a JSON object; raises ``ValueError`` with the member's name."""
         if not isinstance(data, dict):
             msg = "is not an object"
@@ -97,7 +97,7 @@ def _same(value: T) -> T:
 
 
 def _typed(kind: type[T], name: str) -> Callable[[Any], T]:
-    def load(value: Any) -> T:  # noqa: ANN401 - any JSON value
+    def load(value: object) -> T:
         if type(value) is not kind:  # `True` is no number here
             msg = f"{str(value)[:80]!r} is not {name}"
             raise ValueError(msg)
@@ -109,7 +109,7 @@ def _typed(kind: type[T], name: str) -> Callable[[Any], T]:
 load_text = _typed(str, "text")
 
 
-def _load_time(value: Any) -> datetime:  # noqa: ANN401 - any JSON value
+def _load_time(value: object) -> datetime:
     at = datetime.fromisoformat(load_text(value))
     if at.tzinfo is None:
         msg = f"{value!r} has no time zone"
@@ -121,18 +121,20 @@ def _dump_time(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _load_oid(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    if not is_object_id(load_text(value)):
-        msg = f"{value[:80]!r} is not an object id"
+def _load_oid(value: object) -> str:
+    text = load_text(value)
+    if not is_object_id(text):
+        msg = f"{text[:80]!r} is not an object id"
         raise ValueError(msg)
-    return load_text(value)
+    return text
 
 
-def _load_digest(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    if not is_digest(load_text(value)):
-        msg = f"{value[:80]!r} is not a digest"
+def _load_digest(value: object) -> str:
+    text = load_text(value)
+    if not is_digest(text):
+        msg = f"{text[:80]!r} is not a digest"
         raise ValueError(msg)
-    return load_text(value)
+    return text
 
 
 def _dump_raw(value: bytes) -> str | dict[str, str]:
@@ -143,7 +145,7 @@ def _dump_raw(value: bytes) -> str | dict[str, str]:
         return {"base64": base64.b64encode(value).decode()}
 
 
-def _load_raw(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+def _load_raw(value: object) -> bytes:
     if isinstance(value, dict) and set(value) == {"base64"}:
         try:
             return base64.b64decode(load_text(value["base64"]), validate=True)
@@ -165,7 +167,7 @@ RAW: Codec[bytes] = Codec(_dump_raw, _load_raw)
 def choice(kind: type[StrEnum]) -> Codec[Any]:
     """One word of a closed list."""
 
-    def load(value: Any) -> StrEnum:  # noqa: ANN401 - any JSON value
+    def load(value: object) -> StrEnum:
         return kind(load_text(value))
 
     return Codec(lambda value: value.value, load)
@@ -174,7 +176,7 @@ def choice(kind: type[StrEnum]) -> Codec[Any]:
 def listed(item: Codec[Any]) -> Codec[Any]:
     """A list, in its order."""
 
-    def load(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any JSON value
+    def load(value: object) -> tuple[Any, ...]:
         if not isinstance(value, list):
             msg = "is not a list"
             raise ValueError(msg)  # noqa: TRY004 - one kind of error for everything unreadable
@@ -189,7 +191,7 @@ def mapped(item: Codec[Any]) -> Codec[Any]:
     def dump(value: Mapping[str, Any]) -> dict[str, Any]:
         return {key: item.dump(value[key]) for key in sorted(value)}
 
-    def load(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+    def load(value: object) -> dict[str, Any]:
         if not isinstance(value, dict):
             msg = "is not an object"
             raise ValueError(msg)  # noqa: TRY004 - one kind of error for everything unreadable

@@ -18,6 +18,7 @@ from distributor.model.ledger import (
     Acknowledged,
     Archived,
     Claimed,
+    Consented,
     Decided,
     FleetChanged,
     Genesis,
@@ -31,6 +32,7 @@ from distributor.model.ledger import (
     Record,
     Step,
     Tampered,
+    Thrown,
     VetoSet,
 )
 from distributor.model.promotion import Verdict, VerdictOutcome
@@ -43,6 +45,8 @@ _ENDS = {
     Verb.REMOVE: Step.REMOVED,
 }
 """The verbs that change desired state, and how each ends the revision before it."""
+THROWN = frozenset({Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY})
+"""The switches of a rollout."""
 
 
 @dataclass(slots=True)
@@ -64,8 +68,10 @@ class _Builder:
     holds: list[HoldSet] = field(default_factory=list)
     vetoes: list[VetoSet] = field(default_factory=list)
     fleet: list[FleetChanged] = field(default_factory=list)
+    switches: list[Thrown] = field(default_factory=list)
     tampered: list[Tampered] = field(default_factory=list)
     archived: set[str] = field(default_factory=set)
+    consents: list[Consented] = field(default_factory=list)
     records: int = 0
     sequence: int = 0
     last_at: datetime | None = None
@@ -95,7 +101,8 @@ class _Builder:
                 assert_never(record)
 
     def _switch(
-        self, record: HoldSet | VetoSet | FleetChanged | Tampered | Acknowledged | Archived
+        self,
+        record: HoldSet | VetoSet | FleetChanged | Tampered | Acknowledged | Archived | Consented,
     ) -> None:
         match record:
             case HoldSet():
@@ -111,8 +118,16 @@ class _Builder:
                 self._acknowledged(record)
             case Archived():
                 self.archived.add(record.ref)
+            case Consented():
+                self._consented(record)
             case _:
                 assert_never(record)
+
+    def _consented(self, record: Consented) -> None:
+        """One that is about another verdict than the last accepted says nothing."""
+        last = self.accepted[-1].sequence if self.accepted else 0
+        if record.sequence == last and record not in self.consents:
+            self.consents.append(record)
 
     def _fleet_changed(self, record: FleetChanged) -> None:
         """A cluster that joined is a target of the accepted revision from then on."""
@@ -139,10 +154,14 @@ class _Builder:
         self.sequence = verdict.sequence
         if verdict.verb in _ENDS:
             self._desired(verdict, at)
+        elif verdict.verb in THROWN:
+            self._thrown(verdict, at)
 
     def _desired(self, verdict: Verdict, at: datetime) -> None:
         if self.accepted:
             self._draft(self.accepted[-1].sequence).end(_ENDS[verdict.verb], at)
+            if not _same(self.accepted[-1], verdict):
+                self.consents.clear()
         self.accepted.append(verdict)
         self.accepted_at[verdict.sequence] = at
         self._draft(verdict.sequence)
@@ -151,6 +170,19 @@ class _Builder:
             # Gate 4 lets only a person's promotion past a rollback's hold, so being accepted ends it.
             left = verdict.revision.digest
             self.holds = [h for h in self.holds if not h.digest or h.digest == left]
+
+    def _thrown(self, verdict: Verdict, at: datetime) -> None:
+        self.switches.append(
+            Thrown(
+                at=at,
+                verb=verdict.verb,
+                by=verdict.principal,
+                ref=verdict.ref,
+                reason=verdict.reason,
+            )
+        )
+        if verdict.verb is Verb.RETRY and self.accepted:
+            self._draft(self.accepted[-1].sequence).retry()
 
     def _draft(self, sequence: int) -> Draft:
         """The draft of one verdict's progress; only those that records touch are made."""
@@ -212,12 +244,20 @@ class _Builder:
             holds=tuple(self.holds),
             vetoes=tuple(self.vetoes),
             fleet=tuple(self.fleet),
+            switches=tuple(self.switches),
             tampered=tuple(self.tampered),
             archived=frozenset(self.archived),
             records=self.records,
             sequence=self.sequence,
             last_at=self.last_at,
+            consents=tuple(self.consents),
         )
+
+
+def _same(before: Verdict, after: Verdict) -> bool:
+    """Whether the same revision was asked for once more: then what was agreed to still is."""
+    removing = (before.verb is Verb.REMOVE, after.verb is Verb.REMOVE)
+    return before.revision == after.revision and removing in {(True, True), (False, False)}
 
 
 def _resume(base: InstanceState) -> _Builder:
@@ -236,11 +276,13 @@ def _resume(base: InstanceState) -> _Builder:
         holds=list(base.holds),
         vetoes=list(base.vetoes),
         fleet=list(base.fleet),
+        switches=list(base.switches),
         tampered=list(base.tampered),
         archived=set(base.archived),
         records=base.records,
         sequence=base.sequence,
         last_at=base.last_at,
+        consents=list(base.consents),
     )
 
 

@@ -84,10 +84,14 @@ class Draft:
         self.reason = reason or self.reason
         self._close(at)
 
+    def retry(self) -> None:
+        """What failed goes on."""
+        if self.last is Step.FAILED:
+            self.ended_at, self.last, self.reason = None, None, ""
+
     def _verified(self, at: datetime) -> None:
         self.verified_at = self.verified_at or at
-        if self.last is Step.FAILED:  # it was resumed, and went on to the end
-            self.ended_at, self.last, self.reason = None, None, ""
+        self.retry()  # it went on to the end
 
     def _degraded(self, record: Progressed) -> None:
         if self.ended_at is None and not (self.degraded and self.degraded[-1][1] is None):

@@ -14,6 +14,8 @@ from distributor.model.ledger import (
     LedgerState,
     Progress,
     Soak,
+    Step,
+    Thrown,
     VetoSet,
 )
 from distributor.model.promotion import Revision, Verdict, VerdictOutcome
@@ -58,6 +60,18 @@ def verified_in(
     """
     found = (verdict for verdict, _ in _of_app(state, environment, app, digest))
     return tuple(sorted(found, key=lambda verdict: -verdict.sequence))
+
+
+def released(state: LedgerState) -> dict[tuple[str, str], Verdict]:
+    """By app and version, the verdict by which it first came anywhere: from then on it is what it was."""
+    found: dict[tuple[str, str], Verdict] = {}
+    for instance in state.instances.values():
+        for verdict in instance.accepted:
+            if verdict.revision is not None:
+                key = (verdict.revision.app, verdict.revision.version)
+                if key not in found or verdict.sequence < found[key].sequence:
+                    found[key] = verdict
+    return found
 
 
 def verified_here(
@@ -135,6 +149,18 @@ def _degraded(progress: Progress, start: datetime) -> timedelta:
     return sum((until - since for since, until in spans if until > since), timedelta())
 
 
+def approvals(
+    state: LedgerState, environment: str, instance: str, request: ObjectId
+) -> tuple[Verdict, ...]:
+    """The accepted approvals of one request, by its tag object; in the order of their names."""
+    verdicts = state.instance(environment, instance).last_verdicts
+    return tuple(
+        verdict
+        for _, verdict in sorted(verdicts.items())
+        if verdict.verb is Verb.APPROVE and verdict.accepted and verdict.commit == request
+    )
+
+
 def standing_veto(state: LedgerState, environment: str, app: str, version: str) -> VetoSet | None:
     """The veto on that version of an app, of the environment or of all; ``None`` where there is none."""
     for where in (environment, ALL):
@@ -153,6 +179,31 @@ def _scopes(state: LedgerState, environment: str, instance: str) -> Iterable[Ins
 def standing_holds(state: LedgerState, environment: str, instance: str) -> tuple[HoldSet, ...]:
     """Every hold that stands on an instance, its own first."""
     return tuple(hold for scope in _scopes(state, environment, instance) for hold in scope.holds)
+
+
+def rollout_stands(state: InstanceState) -> str:
+    """Whether the last accepted revision is ``running``, ``failed`` or ``ended``; empty where there is none."""
+    desired = state.desired
+    if desired is None:
+        return ""
+    progress = state.progress.get(desired.sequence)
+    if progress is not None and progress.end is Step.FAILED:
+        return "failed"
+    over = progress is not None and (progress.end is not None or progress.verified_at is not None)
+    return "ended" if over else "running"
+
+
+def switches(state: LedgerState, environment: str, instance: str) -> tuple[Thrown, ...]:
+    """The switches thrown since the last accepted revision of an instance, oldest first.
+
+    Those of all instances, or of all environments, are among them.
+    """
+    here = state.instance(environment, instance)
+    since = here.accepted_at.get(here.desired.sequence) if here.desired else None
+    if since is None:
+        return ()
+    found = (t for scope in _scopes(state, environment, instance) for t in scope.switches)
+    return tuple(sorted((t for t in found if t.at >= since), key=lambda t: (t.at, t.ref)))
 
 
 def stopped(state: LedgerState, environment: str, instance: str) -> str:
@@ -183,6 +234,14 @@ def refused_ack(state: LedgerState, environment: str, instance: str) -> str:
         return ""
     last = max(refused, key=lambda item: item[0])[1]
     return f"{last.outcome.value} {last.ref}: {'; '.join(last.reasons())}"
+
+
+def agreed(state: LedgerState, verdict: Verdict) -> frozenset[Verb]:
+    """What people agreed to for an accepted verdict: ``consent``, ``detach``, both or nothing."""
+    here = state.instance(verdict.environment, verdict.instance)
+    if here.desired is None or here.desired.sequence != verdict.sequence:
+        return frozenset()
+    return frozenset(consented.verb for consented in here.consents)
 
 
 def prev_of(state: LedgerState, environment: str, instance: str) -> str:
@@ -222,3 +281,15 @@ def running_claim(
     if claim is None or claim.released or claim.expires <= now:
         return None
     return claim
+
+
+def left_behind(state: InstanceState) -> tuple[str, ...]:
+    """Clusters of earlier verdicts that the desired one leaves out: what they run stays there."""
+    since = 0
+    for number, verdict in enumerate(state.accepted):
+        if verdict.verb is Verb.REMOVE:
+            since = number + 1
+    rest = state.accepted[since:]
+    if not rest:
+        return ()
+    return tuple(sorted({t for v in rest for t in v.targets} - set(rest[-1].targets)))

@@ -28,6 +28,7 @@ from distributor.model.ledger import (
     Acknowledged,
     Archived,
     Claimed,
+    Consented,
     Decided,
     FleetChanged,
     Genesis,
@@ -191,6 +192,17 @@ _SHAPES: dict[str, Shape[Any]] = {
     ),
     "archived": Shape(
         Archived, (_AT, Field("ref", "ref", TEXT), Field("tag", "tag", OID))
+    ),
+    "consented": Shape(
+        Consented,
+        (
+            _AT,
+            Field("verb", "verb", choice(Verb)),
+            Field("by", "by", TEXT),
+            Field("sequence", "sequence", NUMBER),
+            Field("ref", "ref", TEXT, ""),
+            Field("reason", "reason", TEXT, ""),
+        ),
     ),
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from distributor.model.findings import Finding
 from distributor.model.health import ObjectHealth
 from distributor.model.hooks import HookLog, HookStep
 from distributor.model.manifest import Manifest
+from distributor.model.ownership import Claim, Claims
 from distributor.model.refs import Digest, ObjectId, ObjectRef
 
 
@@ -41,7 +42,7 @@ class Inventory:
     revision: str = ""
     applied: Digest = Digest(
         ""
-    )  # digest of the ManifestSet last applied in full; "" while under way
+    )  # digest of the ManifestSet last applied in full, as far as a write at its end said so
     entries: Mapping[ObjectRef, InventoryEntry] = field(default_factory=dict)
     hooks: HookLog = field(default_factory=HookLog)
     token: str = ""
@@ -74,6 +75,8 @@ class Change:
     """One object's change; ``reason`` says why where it is not plain (``skipped``, drift).
 
     ``manifest`` is there for what is desired, ``entry`` for what only the inventory still names.
+    ``claim`` says what becomes of its fields' owners, ``conflicts`` who is in its way; ``recreates`` that it may be deleted and made anew
+    where the API server confirms that a field cannot change.
     """
 
     ref: ObjectRef
@@ -81,6 +84,9 @@ class Change:
     manifest: Manifest | None = None
     reason: str = ""
     entry: InventoryEntry | None = None
+    claim: Claim | None = None
+    conflicts: str = ""
+    recreates: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +127,17 @@ class Phase:
 class ApplyPlan:
     """What the executor carries out: phases, then prune groups in reverse order.
 
-    ``dependencies`` maps an object to those that must have been applied for it.
+    ``dependencies`` maps an object to those that must have been applied for it, ``awaits`` to those of
+    them that it asks for itself: these must be current.
     """
 
     phases: tuple[Phase, ...]
     prune: tuple[tuple[InventoryEntry, ...], ...] = ()
     unchanged: tuple[Manifest, ...] = ()
     dependencies: Mapping[ObjectRef, frozenset[ObjectRef]] = field(default_factory=dict)
+    claims: Claims = field(default_factory=dict)
+    recreates: frozenset[ObjectRef] = frozenset()
+    awaits: Mapping[ObjectRef, frozenset[ObjectRef]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,3 +177,4 @@ class TargetReport:
     findings: tuple[Finding, ...] = ()
     observed_at: datetime
     ledger_commit: ObjectId = ObjectId("")
+    drift: tuple[str, ...] = ()  # what was not as applied: an object and why, one line each

@@ -39,6 +39,14 @@ class StandbyMode(StrEnum):
     AFTER = "after"
 
 
+class DriftMode(StrEnum):
+    """What becomes of drift where a revision is applied in full."""
+
+    HEAL = "heal"  # brought back
+    REPORT = "report"  # told, and left as it is
+    PAUSE = "pause"  # not looked at
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taint:
     """Keeps instances off a cluster unless they tolerate it."""
@@ -132,7 +140,7 @@ class VerifyRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """An environment; all but ``defaults``, ``registry`` and ``rollout`` is policy (``formats.md``)."""
+    """An environment; all but ``defaults``, ``registry`` and ``rollout`` is policy."""
 
     name: str
     display_name: str = ""
@@ -145,6 +153,7 @@ class Environment:
     verify: VerifyRule = field(default_factory=VerifyRule)
     standby_for: str = ""
     standby_mode: StandbyMode = StandbyMode.AFTER
+    drift: DriftMode = DriftMode.HEAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +191,7 @@ class Installation:
     patches: tuple[Mapping[str, Any], ...] = ()
     pin: str = ""
     implicit: bool = False
+    drift: DriftMode | None = None  # None: as the environment says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

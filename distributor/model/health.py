@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
-from distributor.model.refs import ObjectRef
+from distributor.model.refs import Digest, ObjectRef
 
 
 class HealthStatus(StrEnum):
@@ -37,10 +38,24 @@ def worst(statuses: Iterable[HealthStatus]) -> HealthStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HealthRule:
+    """One rule of a package for a kind: the status that it gives ``when`` a CEL expression over ``object`` holds."""
+
+    status: HealthStatus
+    when: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectHealth:
-    """The health of one object, with what to tell a person."""
+    """The health of one object, with what to tell a person.
+
+    ``revision`` is the digest of the manifest that it was observed on, empty where that is not known.
+    """
 
     ref: ObjectRef
     api_version: str
     status: HealthStatus
     message: str = ""
+    observed_at: datetime | None = None
+    revision: Digest = Digest("")

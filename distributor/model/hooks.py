@@ -11,10 +11,11 @@ from distributor.model.refs import ObjectRef
 
 
 class Moment(StrEnum):
-    """When a hook runs: before or after the instance's own objects."""
+    """When a hook runs: before or after the instance's own objects, or when something failed."""
 
     PRE = "pre"
     POST = "post"
+    FAILURE = "failure"
 
 
 class Occasion(StrEnum):

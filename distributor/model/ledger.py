@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from distributor.model.promotion import Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId
+from distributor.model.tags import Verb
 
 LEDGER_FORMAT = 1
 """The ledger format that this program writes; a newer one is refused."""
@@ -155,6 +156,22 @@ class Archived:
     tag: ObjectId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consented:
+    """A person let happen what is not done on the word of a plan alone, for one accepted revision.
+
+    ``verb`` is ``consent`` (guarded deletions, objects taken over) or ``detach`` (what is stuck is let go
+    of). ``sequence`` is the verdict that the person saw.
+    """
+
+    at: datetime
+    verb: Verb
+    by: str
+    sequence: int
+    ref: str = ""
+    reason: str = ""
+
+
 Record = (
     Observed
     | Decided
@@ -166,6 +183,7 @@ Record = (
     | Tampered
     | Acknowledged
     | Archived
+    | Consented
 )
 
 
@@ -210,6 +228,17 @@ class Soak:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Thrown:
+    """A switch of a rollout that was accepted: pause, resume, abort or retry."""
+
+    at: datetime
+    verb: Verb
+    by: str
+    ref: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceState:
     """The fold of one JSONL file."""
 
@@ -227,11 +256,13 @@ class InstanceState:
     holds: tuple[HoldSet, ...] = ()  # standing ones
     vetoes: tuple[VetoSet, ...] = ()  # standing ones
     fleet: tuple[FleetChanged, ...] = ()
+    switches: tuple[Thrown, ...] = ()  # of rollouts, oldest first
     tampered: tuple[Tampered, ...] = ()  # not acknowledged
     archived: frozenset[str] = frozenset()
     records: int = 0
     sequence: int = 0  # the highest one in this file
     last_at: datetime | None = None
+    consents: tuple[Consented, ...] = ()  # those that stand for what is desired now
 
     @property
     def desired(self) -> Verdict | None:

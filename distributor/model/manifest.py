@@ -32,11 +32,10 @@ class Manifest:
         """Make a manifest of an object; raises ``BadManifest`` where it has no identity."""
         api_version, kind = data.get("apiVersion"), data.get("kind")
         metadata = data.get("metadata")
-        name = metadata.get("name") if isinstance(metadata, Mapping) else None
+        named: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
+        name, namespace = named.get("name"), named.get("namespace") or ""
         if not (isinstance(api_version, str) and isinstance(kind, str) and isinstance(name, str)):
             raise BadManifest(f"(apiVersion {api_version!r}, kind {kind!r}, name {name!r})")
-        assert isinstance(metadata, Mapping)  # noqa: S101 - tells the type checker what `name` proved
-        namespace = metadata.get("namespace") or ""
         if not (api_version and kind and name and isinstance(namespace, str)):
             raise BadManifest(f"({kind} {name!r} in namespace {namespace!r})")
         group = api_version.partition("/")[0] if "/" in api_version else ""
@@ -49,7 +48,7 @@ class Manifest:
         )
 
 
-def canonical(data: Any) -> bytes:  # noqa: ANN401 - any JSON value
+def canonical(data: object) -> bytes:
     """Compact JSON with sorted keys: the same value gives the same bytes anywhere."""
     try:
         return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from distributor.model.health import HealthRule
 from distributor.model.hooks import DeclaredHook
 from distributor.model.refs import Digest, GroupKind, ObjectId
 from distributor.model.versions import Version, VersionRange
@@ -133,6 +134,23 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IgnoreRule:
+    """Fields of objects that others may change: it is no drift, and is left as it is.
+
+    ``fields`` are JSON pointers, where a step into a list may name the entry by its keys; none means every
+    field of ``managers``. With ``managers`` only what these own is ignored. An empty name means any.
+    ``when`` is a CEL expression over the live object, and the rule counts only while it holds.
+    """
+
+    kind: GroupKind
+    name: str = ""
+    fields: tuple[str, ...] = ()
+    managers: tuple[str, ...] = ()
+    reason: str = ""
+    when: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """How objects are delivered: prune policy by kind, and how long a target may take (seconds)."""
 
@@ -143,13 +161,15 @@ class Delivery:
     )  # ObjectRef text -> texts
     offline: str = "keep"
     hooks: tuple[DeclaredHook, ...] = ()
+    ignore: tuple[IgnoreRule, ...] = ()
+    health: Mapping[GroupKind, tuple[HealthRule, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """One version of an app, immutable once on main.
 
-    ``digest`` is the package digest (``formats.md``), ``tree`` the Git tree of the version's folder,
+    ``digest`` is the package digest (``catalog.digests``), ``tree`` the Git tree of the version's folder,
     ``folder`` its path from the repository's root.
     """
 

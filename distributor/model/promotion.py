@@ -40,6 +40,10 @@ class GateResult(StrEnum):
     SKIPPED = "skipped"
 
 
+KEEPS_OUT = frozenset({GateResult.FAIL, GateResult.PENDING, GateResult.ERROR})
+"""The answers with which a gate keeps a request out."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateAnswer:
     """What one gate said, with its evidence; ``until`` is when a pending one is worth asking again."""
@@ -93,7 +97,6 @@ class Verdict:
 
     def reasons(self) -> tuple[str, ...]:
         """Why it was not let in: one line a gate that did not pass."""
-        bad = (GateResult.FAIL, GateResult.PENDING, GateResult.ERROR)
         return tuple(
-            f"gate {a.number} {a.gate}: {a.message}" for a in self.answers if a.result in bad
+            f"gate {a.number} {a.gate}: {a.message}" for a in self.answers if a.result in KEEPS_OUT
         )

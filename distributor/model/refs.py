@@ -76,10 +76,10 @@ class ObjectRef:
     @classmethod
     def parse(cls, text: str) -> ObjectRef:
         """Read the written form back; raises ``ValueError`` for anything else."""
-        parts = text.split("/")
-        if len(parts) == 3:  # noqa: PLR2004 - Kind/namespace/name
-            parts.insert(0, "")
-        if len(parts) != 4 or not parts[1] or not parts[3]:  # noqa: PLR2004 - with its group
-            msg = f"{text!r} is not of the form group/Kind/namespace/name"
-            raise ValueError(msg)
-        return cls(*parts)
+        match text.split("/"):
+            case [kind, namespace, name] if kind and name:
+                return cls("", kind, namespace, name)
+            case [group, kind, namespace, name] if kind and name:
+                return cls(group, kind, namespace, name)
+        msg = f"{text!r} is not of the form group/Kind/namespace/name"
+        raise ValueError(msg)

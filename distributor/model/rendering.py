@@ -47,7 +47,7 @@ class RenderJob:
 class RenderInput:
     """A cell: everything that decides a render before late binding, and the digest that keys it.
 
-    ``layers`` names each folder and where its content comes from, in the fixed order of ``formats.md``.
+    ``layers`` names each folder and where its content comes from, in the fixed order of layers, base first.
     ``values`` is a JSON object without the per-cluster ones. ``registry`` replaces the registry of the
     package's images; empty leaves them.
     """

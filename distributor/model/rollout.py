@@ -11,6 +11,7 @@ from distributor.model.changes import Actuation
 from distributor.model.fleet import RolloutStrategy, VerifyRule
 from distributor.model.health import HealthStatus
 from distributor.model.ledger import Step
+from distributor.model.tags import Verb
 
 
 class TargetStage(StrEnum):
@@ -80,6 +81,7 @@ class RolloutState:
     open_wave: int = -1
     started_at: datetime | None = None
     reason: str = ""
+    switches: int = 0  # the number of the last one that was taken
     shut: Mapping[str, Shut] = field(default_factory=dict)
 
 
@@ -109,11 +111,15 @@ class Superseded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PauseAsked:
-    """A person paused (``on``) or resumed the rollout."""
+class Switched:
+    """A person threw a switch: pause, resume, abort or retry; any other verb changes nothing.
 
-    on: bool
+    ``number`` counts the switches of this revision from 1, so that none is taken twice; 0 is always taken.
+    """
+
+    verb: Verb
     reason: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +129,7 @@ class WavesShut:
     shut: Mapping[str, Shut] = field(default_factory=dict)
 
 
-Event = TargetSeen | Tick | Superseded | PauseAsked | WavesShut
+Event = TargetSeen | Tick | Superseded | Switched | WavesShut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

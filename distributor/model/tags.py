@@ -41,6 +41,9 @@ SWITCHES = frozenset(
 )  # fmt: skip
 """The verbs of ``do/...`` tags."""
 
+CONSENTS = frozenset({Verb.CONSENT, Verb.DETACH})
+"""Switches that are about one accepted revision of one instance, and name it."""
+
 
 class RequestClass(StrEnum):
     """How urgent a request is, and what it may override."""

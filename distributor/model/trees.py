@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -16,6 +17,7 @@ class EntryKind(StrEnum):
     TREE = "tree"
     LINK = "link"  # a symbolic link
     SUBMODULE = "submodule"
+    UNREADABLE = "unreadable file"  # on a disk only: it may not be read, or is no plain file
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +44,13 @@ class TreeReader(Protocol):
     def size(self, blob: ObjectId) -> int:
         """The size of a blob in bytes, without reading it; raises ``ObjectMissing``."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCommit:
+    """A commit to write: parents in order; ``signature`` is added by the writer's signer."""
+
+    tree: ObjectId
+    parents: tuple[ObjectId, ...]
+    message: str
+    at: datetime

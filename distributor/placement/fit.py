@@ -39,11 +39,8 @@ def _kubernetes(fits: Fits, cluster: Cluster) -> str:
 
 def declared_version(text: str) -> Version | None:
     """A declared minor such as ``1.33`` as a version, 1.33.0; ``None`` for anything else."""
-    parts = text.split(".")
-    if len(parts) == 2:  # noqa: PLR2004 - major and minor
-        parts.append("0")
     try:
-        return Version.parse(".".join(parts))
+        return Version.parse(f"{text}.0" if text.count(".") == 1 else text)
     except ValueError:
         return None
 

@@ -5,9 +5,13 @@ inventories widened and narrowed; field-level drift; the printable plan. What ne
 a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan) and the command line.
 """
 
-from distributor.plan.applying import GROUND, apply_plan, dependents
+from distributor.plan.applying import GROUND, apply_plan, blocked_by, dependents
+from distributor.plan.attesting import made_here
 from distributor.plan.capacity import declared, demand, supply
-from distributor.plan.changing import NEVER_OURS, changes
+from distributor.plan.changing import ALREADY_GONE, FORGOTTEN, changes
+from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
+from distributor.plan.conflicts import foreseen
+from distributor.plan.dependencies import asks_for_order
 from distributor.plan.drift import Drifted, FieldDrift, diff
 from distributor.plan.guards import guard
 from distributor.plan.hooks import (
@@ -23,22 +27,51 @@ from distributor.plan.hooks import (
     removable,
     schedule,
 )
-from distributor.plan.inventories import confirmed, narrowed, seen_uids, widened
-from distributor.plan.order import ordered
+from distributor.plan.ignoring import (
+    NOTHING_IGNORED,
+    Ignoring,
+    rules_for,
+    spec_of,
+    suggested,
+    yielding,
+)
+from distributor.plan.inventories import (
+    confirmed,
+    narrowed,
+    recovered,
+    says_the_same,
+    seen_uids,
+    widened,
+)
+from distributor.plan.managed import handed_over, rewritten
+from distributor.plan.order import DEFINITION, NAMESPACE, ordered
+from distributor.plan.ownership import OUR_MANAGER
 from distributor.plan.printing import text
 from distributor.plan.sets import Comparison, compare
 
 __all__ = [
+    "ALREADY_GONE",
+    "DEFINITION",
+    "FORGOTTEN",
     "GROUND",
-    "NEVER_OURS",
+    "HANDED_OVER",
+    "HAND_OVER_MANAGER",
+    "NAMESPACE",
+    "NOTHING_IGNORED",
+    "OUR_MANAGER",
     "REMOVED",
+    "TAKE_OVER",
     "Comparison",
     "Drifted",
     "FieldDrift",
+    "Ignoring",
     "Judged",
     "Move",
     "apply_plan",
+    "asks_for_order",
+    "blocked_by",
     "changes",
+    "claim",
     "compare",
     "confirmed",
     "declared",
@@ -46,18 +79,28 @@ __all__ = [
     "dependents",
     "diff",
     "ended",
+    "foreseen",
     "guard",
+    "handed_over",
     "judge",
+    "made_here",
     "marked",
     "narrowed",
     "occasion_of",
     "opened",
     "ordered",
+    "recovered",
     "remaining",
     "removable",
+    "rewritten",
+    "rules_for",
+    "says_the_same",
     "schedule",
     "seen_uids",
+    "spec_of",
+    "suggested",
     "supply",
     "text",
     "widened",
+    "yielding",
 ]

@@ -60,22 +60,33 @@ def apply_plan(
         prune=_prune_groups(changes),
         unchanged=ordered(_manifests(changes, Action.UNCHANGED)),
         dependencies={ref: found for ref, found in edges.items() if found},
+        awaits={ref: found for ref, found in said.asked.items() if found},
+        claims={c.ref: c.claim for c in changes.changes if c.claim is not None},
+        recreates=frozenset(c.ref for c in changes.changes if c.recreates),
     )
 
 
 def dependents(plan: ApplyPlan, failed: frozenset[ObjectRef]) -> frozenset[ObjectRef]:
     """Everything that needs one of ``failed``, at any remove; without ``failed`` itself."""
-    needed_by: dict[ObjectRef, set[ObjectRef]] = {}
+    return frozenset(blocked_by(plan, failed))
+
+
+def blocked_by(plan: ApplyPlan, failed: frozenset[ObjectRef]) -> dict[ObjectRef, ObjectRef]:
+    """Everything that needs one of ``failed``, at any remove, with the one that it needs."""
+    if not failed:
+        return {}
+    needed_by: dict[ObjectRef, list[ObjectRef]] = {}
     for ref, wanted in plan.dependencies.items():
         for needed in wanted:
-            needed_by.setdefault(needed, set()).add(ref)
-    found: set[ObjectRef] = set()
-    pending = list(failed)
-    while pending:
-        fresh = needed_by.get(pending.pop(), set()) - found
-        found |= fresh
-        pending.extend(fresh)
-    return frozenset(found) - failed
+            needed_by.setdefault(needed, []).append(ref)
+    found: dict[ObjectRef, ObjectRef] = {}
+    for cause in sorted(failed):
+        pending = [cause]
+        while pending:
+            fresh = [ref for ref in needed_by.get(pending.pop(), ()) if ref not in found]
+            found.update(dict.fromkeys(fresh, cause))
+            pending.extend(fresh)
+    return {ref: cause for ref, cause in found.items() if ref not in failed}
 
 
 def refuse_cycles(edges: Edges) -> None:

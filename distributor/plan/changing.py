@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from distributor.errors import DistributorError, Where
 from distributor.errors.cluster import (
     Adopted,
     DeletePending,
     ForeignObject,
+    NotAdopted,
     NotOwned,
     PruneGuard,
     StoredVersionDropped,
+    UsedAsItIs,
 )
 from distributor.health import goes_by_itself
 from distributor.model.changes import (
@@ -27,13 +29,26 @@ from distributor.model.findings import Finding, Severity
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
+from distributor.plan.attesting import FOUND, adopts, is_copy, is_ours, writers
+from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented
+from distributor.plan.conflicts import held
+from distributor.plan.conflicts import told as conflicts_told
 from distributor.plan.definitions import dropped_versions
 from distributor.plan.dependencies import annotations_of
 from distributor.plan.drift import FieldDrift, diff
+from distributor.plan.ignoring import NOTHING_IGNORED, Ignoring, yielding
+from distributor.plan.order import NAMESPACE
+from distributor.plan.ownership import OUR_MANAGER
+from distributor.plan.unchangeable import unchangeable
+from distributor.render.applyset import applyset_id
 from distributor.render.placeholders import in_data
 
 ALREADY_GONE = "already gone"
 NEVER_OURS = "never became this instance's"
+USED = "was there before, and is used as it is"
+MOVED = "the same object is desired under another API group"
+FORGOTTEN = frozenset({NEVER_OURS, MOVED})
+"""Reasons for which an inventory forgets what the revision no longer has: nothing is left to take away."""
 _INSTANCE = "app.kubernetes.io/instance"
 _KEEP: Mapping[str, str] = {
     "helm.sh/resource-policy": "keep",
@@ -52,6 +67,23 @@ class _Scene:
     prune: Mapping[GroupKind, PrunePolicy]
     consents: frozenset[ObjectRef]
     wanted_uids: frozenset[str]
+    adopt: frozenset[str]
+    ignore: Ignoring
+    adopting: bool
+    names: Collection[str]
+
+    def belongs(self, there: LiveObject) -> str:
+        """Whose an object is, in words: the instance where it is known, else the id of its ApplySet."""
+        if not there.owner:
+            return "belongs to nobody"
+        if is_copy(there, self.owner):
+            return f"only carries a copy of our label: {writers(there) or 'others'} made it"
+        whose, ours = (self._named(owner) for owner in (there.owner, self.owner))
+        told = f"belongs to {whose or _told(there)}"
+        return f"{told}, wanted by {ours}" if ours else told
+
+    def _named(self, owner: str) -> str:
+        return next((f"instance {name}" for name in self.names if applyset_id(name) == owner), "")
 
 
 _Judged = tuple[Change, Finding | None]
@@ -65,12 +97,20 @@ def changes(
     owner: str,
     prune: Mapping[GroupKind, PrunePolicy],
     consents: frozenset[ObjectRef] = frozenset(),
+    adopt: frozenset[str] = frozenset(),
+    ignore: Ignoring = NOTHING_IGNORED,
+    adopting: bool = False,
+    names: Collection[str] = (),
 ) -> ChangeSet:
     """What it takes to bring a target to ``desired``; ``owner`` is our ApplySet id.
 
     ``live`` must have been read for every desired object and every inventory entry: what is not in it is
     not there. Live data counts as whole unless it is empty or metadata only; fields are compared then.
-    Nothing outside the inventory is ever pruned. ``consents`` are objects whose deletion was agreed to.
+    Nothing outside the inventory is ever pruned. ``consents`` are objects whose deletion was agreed to,
+    ``adopt`` are the field managers whose fields may become ours, ``ignore`` rules for what is no drift.
+    ``adopting`` says that people agreed: what is there and nobody's may become ours, and conflicts be
+    forced. ``names`` are instances that there
+    are, to tell whose an object is.
     """
     scene = _Scene(
         entries=inventory.entries if inventory is not None else {},
@@ -79,10 +119,14 @@ def changes(
         prune=prune,
         consents=consents,
         wanted_uids=frozenset(live[m.ref].uid for m in desired if m.ref in live) - {""},
+        adopt=adopt,
+        ignore=ignore,
+        adopting=adopting,
+        names=names,
     )
     refs = desired.refs()
     vanished = [entry for ref, entry in sorted(scene.entries.items()) if ref not in refs]
-    judged: list[_Judged] = [_wanted(scene, manifest) for manifest in desired]
+    judged: list[_Judged] = [_prepared(scene, *_wanted(scene, manifest)) for manifest in desired]
     judged.extend(_unwanted(scene, entry) for entry in vanished)
     return _collected(judged)
 
@@ -99,13 +143,13 @@ def _finding(kind: type[DistributorError], ref: ObjectRef, message: str) -> Find
     return Finding.of(kind, f"({message})", Where(file=str(ref)))
 
 
-def _belongs(there: LiveObject) -> str:
-    """Whose an object is: its owner's id, and the instance's name where the object tells one."""
+def _told(there: LiveObject) -> str:
+    """The instance that an object names, if it does, and its owner's id."""
     metadata = there.data.get("metadata")
     labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
     name = labels.get(_INSTANCE) if isinstance(labels, Mapping) else None
-    instance = f"instance {name}, " if isinstance(name, str) and name else ""
-    return f"belongs to {instance}{there.owner}" if there.owner else "belongs to nobody"
+    named = isinstance(name, str) and name
+    return f"instance {name}, {there.owner}" if named else there.owner
 
 
 def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
@@ -117,23 +161,67 @@ def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
     there = scene.live.get(ref)
     if there is None:
         return _missing(manifest, entry), None
-    if there.owner not in {"", scene.owner}:
-        whose = _belongs(there)
-        return change(Action.SKIPPED, whose), _finding(ForeignObject, ref, whose)
-    if _terminating(there):
-        pending = Finding.of(DeletePending, where=Where(file=str(ref)), severity=Severity.WARNING)
-        return change(Action.SKIPPED, "is being deleted; made anew when it is gone"), pending
-    if dropped := dropped_versions(manifest, there):
-        finding = _finding(StoredVersionDropped, ref, f"stored: {', '.join(dropped)}")
-        return change(Action.SKIPPED, "would drop a version that is stored"), finding
-    if there.owner == "":
-        if entry is not None and entry.uid:
-            return change(Action.CONFIGURED, "lost its owner label"), None
+    digests = (manifest.digest, entry.digest) if entry is not None else (manifest.digest,)
+    ours = is_ours(there, scene.owner, entry, *digests)
+    stopped = _stopped(scene, manifest, there, ours=ours)
+    if stopped is not None:
+        return replace(change(Action.SKIPPED), reason=stopped[0]), stopped[1]
+    if not ours:
         adopted = Finding.of(Adopted, where=Where(file=str(ref)), severity=Severity.WARNING)
         return change(Action.CONFIGURED, "adopted: nobody's"), adopted
+    if there.owner == "":
+        return change(Action.CONFIGURED, "lost its owner label"), None
     if there.applied != manifest.digest:
         return change(Action.CONFIGURED, _encrypted_again(manifest, there)), None
-    return _against_drift(manifest, there), None
+    return _against_drift(scene, manifest, there), None
+
+
+def _stopped(
+    scene: _Scene, manifest: Manifest, there: LiveObject, *, ours: bool
+) -> tuple[str, Finding] | None:
+    """Why a desired object that is there is left as it is, if it is.
+
+    What is nobody's becomes ours only if somebody says so. A Namespace is no more than a place: it is
+    used, with a word about it.
+    """
+    ref, where = manifest.ref, Where(file=str(manifest.ref))
+    if there.owner not in {"", scene.owner}:
+        whose = scene.belongs(there)
+        return whose, _finding(ForeignObject, ref, whose)
+    if _terminating(there):
+        pending = Finding.of(DeletePending, where=where, severity=Severity.WARNING)
+        return "is being deleted; made anew when it is gone", pending
+    if dropped := dropped_versions(manifest, there):
+        finding = _finding(StoredVersionDropped, ref, f"stored: {', '.join(dropped)}")
+        return "would drop a version that is stored", finding
+    if ours or scene.adopting or adopts(manifest):
+        return None
+    if ref.group_kind == NAMESPACE:
+        return USED, Finding.of(UsedAsItIs, where=where, severity=Severity.WARNING)
+    return scene.belongs(there), _finding(NotAdopted, ref, scene.belongs(there))
+
+
+def _prepared(scene: _Scene, change: Change, finding: Finding | None) -> _Judged:
+    """With what becomes of the fields' owners, and whether it can only be made anew."""
+    there = scene.live.get(change.ref)
+    if change.action is not Action.CONFIGURED or change.manifest is None or there is None:
+        return change, finding
+    ignored = scene.ignore.of(change.ref, there.data)
+    manifest = yielding(change.manifest, there.data, ignored, manager=OUR_MANAGER)
+    found = claim(manifest, there, scene.adopt)
+    fields = held(manifest, there, found.over | {HAND_OVER_MANAGER}) if _whole(there) else {}
+    if scene.adopting:
+        found = replace(found, over=found.over | fields.keys())
+    in_the_way = conflicts_told(fields, agreed=scene.adopting)
+    told = [change.reason, str(found), in_the_way]
+    fixed = unchangeable(manifest, there) if there.uid else ""
+    if fixed:
+        told.append(f"made anew, as {fixed} cannot change")
+    reason = "; ".join(part for part in told if part)
+    made = replace(change, manifest=manifest, claim=found)
+    if not scene.adopting:
+        made = replace(made, conflicts=in_the_way)
+    return replace(made, reason=reason, recreates=bool(fixed)), finding
 
 
 def _encrypted_again(manifest: Manifest, there: LiveObject) -> str:
@@ -155,9 +243,11 @@ def _missing(manifest: Manifest, entry: InventoryEntry | None) -> Change:
     return Change(ref=manifest.ref, action=Action.CREATED, manifest=manifest)
 
 
-def _against_drift(manifest: Manifest, there: LiveObject) -> Change:
-    drifted = diff(manifest, there.data) if _whole(there) else ()
-    ours = tuple(f for f in drifted if f.ours)
+def _against_drift(scene: _Scene, manifest: Manifest, there: LiveObject) -> Change:
+    ignored = scene.ignore.of(manifest.ref, there.data)
+    drifted = diff(manifest, there.data, ignore=ignored) if _whole(there) else ()
+    allowed = scene.adopt | consented(manifest) | {HAND_OVER_MANAGER}
+    ours = tuple(f for f in drifted if f.ours or set(f.manager.split(", ")) <= allowed)
     if ours:
         return Change(
             ref=manifest.ref,
@@ -195,24 +285,22 @@ def _unwanted(scene: _Scene, entry: InventoryEntry) -> _Judged:
     if there is None:
         return change(Action.PRUNED, ALREADY_GONE), None
     if there.uid and there.uid in scene.wanted_uids:
-        return change(Action.SKIPPED, "the same object is desired under another API group"), None
-    if not _ours(scene, entry, there):
-        if not entry.uid and there.owner:  # had we ever made it, it would carry our label
+        return change(Action.SKIPPED, MOVED), None
+    if not is_ours(there, scene.owner, entry, entry.digest):
+        if not entry.uid and there.owner != scene.owner:  # had we made it, it would carry our label
             return change(Action.SKIPPED, NEVER_OURS), None
-        whose = _belongs(there)
+        whose = scene.belongs(there)
         return change(Action.SKIPPED, whose), _finding(NotOwned, ref, whose)
     policy = scene.prune.get(ref.group_kind, PrunePolicy.DELETE)
     found = annotations_of(there.data)
     if policy is PrunePolicy.KEEP or any(found.get(k) == v for k, v in _KEEP.items()):
         return change(Action.SKIPPED, "kept, as its prune policy says"), None
+    if entry.digest == FOUND and ref not in scene.consents:
+        reason = (
+            "the inventory was lost, and its label alone says that it is ours; that needs consent"
+        )
+        return change(Action.SKIPPED, reason), _finding(PruneGuard, ref, reason)
     if policy is PrunePolicy.CONFIRM and ref not in scene.consents:
         finding = _finding(PruneGuard, ref, "pruned only with consent")
         return change(Action.SKIPPED, "needs consent, as its prune policy says"), finding
     return change(Action.PRUNED, "is being deleted" if _terminating(there) else ""), None
-
-
-def _ours(scene: _Scene, entry: InventoryEntry, there: LiveObject) -> bool:
-    """By label; where the label was lost, only if it is the very object that we made."""
-    if there.owner:
-        return there.owner == scene.owner
-    return entry.uid != "" and entry.uid == there.uid

@@ -12,10 +12,11 @@ from distributor.model.findings import Finding, Invalid
 from distributor.model.manifest import Manifest
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan.order import DEFINITION, NAMESPACE
+from distributor.render.hooks import SYNC_WAVE
 
 DEPENDS_ON = "config.kubernetes.io/depends-on"
 PHASE = "distributor.dev/phase"
-SYNC_WAVE = "argocd.argoproj.io/sync-wave"
+_ORDERING = tuple(mark.encode() for mark in (DEPENDS_ON, PHASE, SYNC_WAVE))
 _CLUSTER_WIDE, _NAMESPACED = 3, 5  # parts of a depends-on reference
 
 Edges = Mapping[ObjectRef, frozenset[ObjectRef]]
@@ -32,6 +33,11 @@ class Needs:
     def all(self) -> dict[ObjectRef, frozenset[ObjectRef]]:
         """Both kinds of dependency together."""
         return {ref: self.implied[ref] | self.asked[ref] for ref in self.implied}
+
+
+def asks_for_order(manifests: Iterable[Manifest]) -> bool:
+    """Whether any object may say what it comes after; without reading them."""
+    return any(mark in m.body for m in manifests for mark in _ORDERING)
 
 
 def needs(manifests: Iterable[Manifest], extra: Mapping[str, tuple[str, ...]]) -> Needs:

@@ -8,20 +8,26 @@ ours though we no longer ask for it.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from distributor.health import is_custom
 from distributor.model.manifest import Manifest
+from distributor.model.package import IgnoreRule
+from distributor.plan.ignoring import is_theirs, left_out, paths, rules_for
 from distributor.plan.lists import Key, key_text, keyed, keys_of, names_entry
 from distributor.plan.ownership import OUR_MANAGER, Ownership, Path, ownership
+from distributor.plan.pointers import pointer_of
 from distributor.plan.quantities import is_nothing, is_zero, same_scalar
 
 APPLIED = "distributor.dev/applied"
 _BASE64 = {"Secret": "data", "ConfigMap": "binaryData"}
 _UNSET = object()
+_REPLICAS = ("spec", "replicas")
+_AUTOSCALER = "kube-controller-manager"
+"""Who writes the sub-resource ``scale`` for autoscalers; no other controller of it sets replicas so."""
 _SERVER_SIDE = frozenset(
     {"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
 )
@@ -45,11 +51,17 @@ class FieldDrift:
     desired: Any = None
     live: Any = None
     manager: str = ""
+    steps: Path = field(default=(), compare=False)
 
     @property
     def ours(self) -> bool:
         """Whether applying again would mend it."""
         return self.drifted is not Drifted.OWNED
+
+    @property
+    def pointer(self) -> str:
+        """The field as a JSON pointer, as an ignore rule names it."""
+        return pointer_of(self.steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +74,18 @@ class _Scope:
 
 
 def diff(
-    desired: Manifest, live: Mapping[str, Any], *, manager: str = OUR_MANAGER
+    desired: Manifest,
+    live: Mapping[str, Any],
+    *,
+    manager: str = OUR_MANAGER,
+    ignore: Sequence[IgnoreRule] = (),
 ) -> tuple[FieldDrift, ...]:
-    """The drift of a live object against its manifest, sorted by path; empty means in sync."""
-    wanted = _comparable(desired.data())
+    """The drift of a live object against its manifest, sorted by path; empty means in sync.
+
+    What one of the rules in ``ignore`` leaves to others is no drift, nor are replicas that an autoscaler
+    has set.
+    """
+    wanted, there = _comparable(desired.data()), _comparable(live)
     scope = _Scope(
         kind=desired.ref.kind,
         custom=is_custom(desired.ref.group),
@@ -73,9 +93,21 @@ def diff(
         manager=manager,
         owners=ownership(live),
     )
-    found = list(_maps(scope, (), wanted, _comparable(live)))
-    found.extend(_left_behind(scope, wanted, live))
-    return tuple(sorted(found, key=lambda f: f.path))
+    rules = rules_for(ignore, desired.ref)
+    named = {r: paths((r,), wanted, there, scope.kind) for r in rules if r.managers}
+    compared, seen = left_out(rules, wanted, there, scope.kind)
+    found = list(_maps(scope, (), compared, seen))
+    found.extend(_left_behind(scope, compared, seen))
+    kept = (
+        f
+        for f in found
+        if not _is_autoscaled(f) and not is_theirs(rules, f.steps, scope.owners, named)
+    )
+    return tuple(sorted(kept, key=lambda f: f.path))
+
+
+def _is_autoscaled(found: FieldDrift) -> bool:
+    return found.steps == _REPLICAS and found.manager == _AUTOSCALER
 
 
 def _comparable(obj: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,6 +159,7 @@ def _drift(
         desired="(hidden)" if hide and desired is not _UNSET else _value(desired),
         live="(hidden)" if hide and live is not _UNSET else _value(live),
         manager=", ".join(others) if live is not _UNSET else "",
+        steps=path,
     )
 
 

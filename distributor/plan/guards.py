@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from distributor.errors import Where
 from distributor.errors.cluster import PruneGuard
@@ -11,7 +13,11 @@ from distributor.model.findings import Finding
 from distributor.model.manifest import ManifestSet
 from distributor.model.refs import ObjectRef
 from distributor.plan.changing import ALREADY_GONE
-from distributor.plan.order import CLAIM
+from distributor.plan.order import CLAIM, NAMESPACE
+
+FEW = 5
+"""As many objects may always go: in small apps it is soon that more go than stay."""
+_NOTHING: Mapping[ObjectRef, str] = MappingProxyType({})
 
 
 def guard(
@@ -20,23 +26,32 @@ def guard(
     desired: ManifestSet,
     inventory: Inventory | None,
     consents: frozenset[ObjectRef] = frozenset(),
+    taken: Mapping[ObjectRef, str] = _NOTHING,
 ) -> ChangeSet:
     """Skip every deletion that needs a consent it does not have, each with a ``DST409`` finding.
 
     Consent is needed for cluster-wide objects (Namespaces and CRDs among them: they take others along),
-    for volume claims (they take data along), and for everything when nothing at all is desired. What
-    is already gone needs none. Never pruned: what is desired, and what the inventory does not name.
+    for volume claims (they take data along), for more than ``FEW`` objects where fewer stay, and for
+    everything when nothing at all is desired. What is already gone needs none. Never pruned: what is
+    desired, what the inventory does not name, and a Namespace in which something stays. ``taken`` says
+    what a Namespace or a definition would take along that is others'.
     """
     known = inventory.entries.keys() if inventory is not None else frozenset[ObjectRef]()
     wanted = desired.refs()
+    everything = (
+        _share(changes, len(wanted)) if wanted else "would go because nothing at all is desired"
+    )
+    staying = _staying(changes)
     kept: list[Change] = []
     findings = list(changes.findings)
     for change in changes.changes:
         reason = ""
         if change.action is Action.PRUNED:
             reason = _barred(wanted=change.ref in wanted, known=change.ref in known)
-            if not reason and change.ref not in consents and change.reason != ALREADY_GONE:
-                reason = _needs_consent(change.ref, nothing_wanted=not wanted)
+            if not reason and change.reason != ALREADY_GONE:
+                reason = _occupied(change.ref, staying, taken)
+                if not reason and change.ref not in consents:
+                    reason = _needs_consent(change.ref, everything)
         if reason:
             findings.append(Finding.of(PruneGuard, f"({reason})", Where(file=str(change.ref))))
             kept.append(replace(change, action=Action.SKIPPED, reason=reason))
@@ -51,9 +66,42 @@ def _barred(*, wanted: bool, known: bool) -> str:
     return "" if known else "is not in the inventory"
 
 
-def _needs_consent(ref: ObjectRef, *, nothing_wanted: bool) -> str:
-    if nothing_wanted:
-        return "would go because nothing at all is desired; that needs consent"
+def _share(changes: ChangeSet, wanted: int) -> str:
+    """Why all deletions together need consent, if they do.
+
+    Measured against what stays, not against the inventory: that holds what is new as well once it was
+    widened, so a second try would find another share than the first.
+    """
+    going = len([c for c in changes.of(Action.PRUNED) if c.reason != ALREADY_GONE])
+    if going <= FEW or going <= wanted:
+        return ""
+    return f"is one of {going} objects that would go, and {wanted} stay"
+
+
+def _staying(changes: ChangeSet) -> dict[str, ObjectRef]:
+    """Something that stays, by its namespace."""
+    return {
+        change.ref.namespace: change.ref
+        for change in reversed(changes.changes)
+        if change.ref.namespace
+        if change.action is not Action.PRUNED
+    }
+
+
+def _occupied(
+    ref: ObjectRef, staying: Mapping[str, ObjectRef], taken: Mapping[ObjectRef, str]
+) -> str:
+    """Why a Namespace, or a definition, may not go, whoever agrees to it."""
+    if ref in taken:
+        return f"would take along {taken[ref]}"
+    if ref.group_kind == NAMESPACE and ref.name in staying:
+        return f"would take along {staying[ref.name]}"
+    return ""
+
+
+def _needs_consent(ref: ObjectRef, everything: str) -> str:
+    if everything:
+        return f"{everything}; that needs consent"
     if not ref.namespace:
         return "is cluster-wide; deleting it needs consent"
     if ref.group_kind == CLAIM:

@@ -33,6 +33,7 @@ RUN = "distributor.dev/hook-run"
 """The annotation with the run that made a hook's object: an object of an earlier run says nothing."""
 _NEVER_DELETED = frozenset({NAMESPACE, CLAIM, DEFINITION, GroupKind("", "PersistentVolume")})
 """Kinds that take others, or data, along: no delete policy reaches them."""
+_MOMENTS = tuple(Moment)
 _RUN_LENGTH = 16  # hex digits
 _MESSAGE_LENGTH = 300
 
@@ -59,7 +60,7 @@ def occasion_of(
 
 
 def schedule(hooks: Iterable[Hook], occasion: Occasion | None) -> tuple[HookStep, ...]:
-    """The hooks of an occasion: those before, then those after; by weight, then kind, then name."""
+    """The hooks of an occasion: before, after, on failure; by weight, then kind, then name."""
     if occasion is None:
         return ()
     found = [
@@ -72,7 +73,7 @@ def schedule(hooks: Iterable[Hook], occasion: Occasion | None) -> tuple[HookStep
         sorted(
             found,
             key=lambda s: (
-                s.moment is not Moment.PRE, s.hook.weight, rank(s.hook.ref), s.hook.ref,
+                _MOMENTS.index(s.moment), s.hook.weight, rank(s.hook.ref), s.hook.ref,
             ),
         )
     )  # fmt: skip
@@ -91,8 +92,8 @@ def opened(
 ) -> HookLog:
     """The hooks' section to write before anything is done, with a run for every hook to come.
 
-    Runs of this very change that succeeded or are under way stay; one that failed is begun anew only
-    under a later verdict. Objects of other runs are remembered, because a removal takes them along.
+    Runs of this very change that succeeded or are under way stay; one that failed, or was for a failure,
+    is begun anew only under a later verdict. Objects of other runs are remembered, because a removal takes them along.
     """
     log = inventory.hooks
     same = _same(inventory, change, revision)
@@ -123,8 +124,10 @@ def _same(inventory: Inventory, change: str, revision: str) -> bool:
 
 def _begins_anew(old: HookRun, *, later: bool) -> bool:
     match old.result:
-        case HookResult.PENDING | HookResult.SUCCEEDED:
+        case HookResult.PENDING:
             return False
+        case HookResult.SUCCEEDED:
+            return later and old.moment is Moment.FAILURE
         case HookResult.FAILED:
             return later
         case HookResult.PAST:
@@ -142,10 +145,11 @@ def _run(when: Moment, manifest: Manifest, run: str, result: HookResult) -> Hook
 
 
 def remaining(log: HookLog, steps: Iterable[HookStep]) -> tuple[HookStep, ...]:
-    """The steps that did not succeed yet."""
+    """The steps that did not succeed yet, of those that run where nothing fails."""
     return tuple(
         s
         for s in steps
+        if s.moment is not Moment.FAILURE
         if s.name not in log.runs or log.runs[s.name].result is not HookResult.SUCCEEDED
     )
 

@@ -11,9 +11,11 @@ from distributor.model.changes import Action, Inventory, InventoryEntry, Outcome
 from distributor.model.hooks import HookLog
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import Digest, ObjectRef
+from distributor.plan.attesting import FOUND
 from distributor.plan.hooks import without
 
 _NO_UIDS: Mapping[ObjectRef, str] = MappingProxyType({})
+_NOT_ALL = Digest("")
 
 
 def widened(
@@ -28,11 +30,13 @@ def widened(
     """The inventory to write before anything is applied: all old objects and all new ones.
 
     ``desired`` are the instance's own objects, ``hooks`` is the section to come (``opened``): an object
-    that has a run in it is no member any more. ``applied`` is empty until the end. A uid stays only with the digest that it was seen on. Raises
-    ``Fenced`` where a later sequence number has started already.
+    that has a run in it is no member any more. ``applied`` is empty until the end. A uid stays only with
+    the digest that it was seen on, and the ledger commit with its sequence number. Raises ``Fenced`` where
+    a later one has started already.
     """
     if sequence < inventory.sequence:
         raise Fenced(f"({sequence} after {inventory.sequence} on {inventory.cluster})")
+    same = sequence == inventory.sequence and bool(inventory.ledger_commit)
     log = inventory.hooks if hooks is None else hooks
     running = {run.ref for run in log.runs.values()}
     entries = {ref: entry for ref, entry in inventory.entries.items() if ref not in running}
@@ -41,12 +45,29 @@ def widened(
     return replace(
         inventory,
         sequence=sequence,
-        ledger_commit=ledger_commit,
+        ledger_commit=inventory.ledger_commit if same else ledger_commit,
         revision=revision,
-        applied=Digest(""),
+        applied=inventory.applied if same else Digest(""),
         entries=entries,
         hooks=log,
     )
+
+
+def recovered(inventory: Inventory, found: Iterable[ObjectRef]) -> Inventory:
+    """With what was found by its label after the inventory was lost, and the new one does not name."""
+    running = {run.ref for run in inventory.hooks.runs.values()}
+    lost = [ref for ref in found if ref not in inventory.entries and ref not in running]
+    added = {ref: InventoryEntry(ref=ref, api_version="", digest=FOUND) for ref in lost}
+    return replace(inventory, entries={**inventory.entries, **added})
+
+
+def says_the_same(inventory: Inventory, desired: ManifestSet) -> bool:
+    """Whether an inventory names these very objects as they are desired, and nothing is under way.
+
+    Whether all of them were applied stands on the objects themselves: each has its digest with it.
+    """
+    known = {ref: entry.digest for ref, entry in inventory.entries.items()}
+    return inventory.hooks.occasion is None and known == {m.ref: m.digest for m in desired}
 
 
 def _entry(manifest: Manifest, old: InventoryEntry | None) -> InventoryEntry:
@@ -62,7 +83,7 @@ def _entry(manifest: Manifest, old: InventoryEntry | None) -> InventoryEntry:
 def narrowed(
     inventory: Inventory,
     pruned: Iterable[ObjectRef],
-    applied: Digest = Digest(""),  # noqa: B008 - a plain string to the interpreter
+    applied: Digest = _NOT_ALL,
     uids: Mapping[ObjectRef, str] = _NO_UIDS,
 ) -> Inventory:
     """The inventory to write after: without ``pruned``, and with the uids that the target gave.

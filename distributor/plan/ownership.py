@@ -15,7 +15,7 @@ import orjson
 from distributor.plan.lists import Key, key_of
 
 OUR_MANAGER = "distributor"
-_MAX_DEPTH = 64  # deeper than any API; stops a hostile object
+MAX_DEPTH = 64  # deeper than any API; stops a hostile object
 
 Step = str | int | Key
 """A map key, a place in a list, or the key of a list entry."""
@@ -29,13 +29,15 @@ class Ownership:
     known: bool
     owners: Mapping[Path, frozenset[str]]
 
+    def holders(self, path: Path) -> frozenset[str]:
+        """All managers of the field, or of the nearest thing above it that any owns."""
+        ends = range(len(path), 0, -1)
+        return next((self.owners[path[:n]] for n in ends if self.owners.get(path[:n])), frozenset())
+
     def others(self, path: Path, us: str) -> tuple[str, ...]:
         """Managers but ``us`` of the field or of the nearest thing above it, where ``us`` is none."""
-        for end in range(len(path), 0, -1):
-            found = self.owners.get(path[:end])
-            if found:
-                return () if us in found else tuple(sorted(found))
-        return ()
+        found = self.holders(path)
+        return () if us in found else tuple(sorted(found))
 
     def leaves(self, manager: str) -> tuple[Path, ...]:
         """The fields of one manager that hold no other field of it, in order."""
@@ -62,7 +64,7 @@ def ownership(live: Mapping[str, Any]) -> Ownership:
 
 
 def _paths(fields: Mapping[str, Any], above: Path) -> Iterator[Path]:
-    if len(above) > _MAX_DEPTH:
+    if len(above) > MAX_DEPTH:
         return
     for name, inner in fields.items():
         step = _step(name)

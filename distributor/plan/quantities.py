@@ -6,7 +6,6 @@ import ipaddress
 import re
 from decimal import Decimal, InvalidOperation, localcontext
 from types import MappingProxyType
-from typing import Any
 
 from distributor.model.manifest import canonical
 
@@ -27,6 +26,7 @@ _QUANTITY_MAPS = frozenset(
     {"allocatable", "capacity", "hard", "limits", "overhead", "podFixed", "requests"}
 )
 _QUANTITY_FIELDS = frozenset({"averageValue", "divisor", "sizeLimit", "storage"})
+_WIDTH = 80
 _LIMIT_RANGE = frozenset({"default", "defaultRequest", "max", "maxLimitRequestRatio", "min"})
 _ADDRESS_FIELDS = frozenset(
     {"clusterIP", "clusterIPs", "externalIPs", "hostIP", "ip", "loadBalancerIP", "podIP"}
@@ -99,7 +99,7 @@ def _same_address(desired: object, live: object) -> bool:
         return False
 
 
-def shown(value: Any) -> str:  # noqa: ANN401 - any JSON value
+def shown(value: object) -> str:
     """A value as short JSON, for people."""
     written = canonical(value).decode()
-    return written if len(written) <= 80 else written[:77] + "..."  # noqa: PLR2004 - a line's width
+    return written if len(written) <= _WIDTH else written[: _WIDTH - 3] + "..."

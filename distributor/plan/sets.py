@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from distributor.model.changes import Inventory
 from distributor.model.manifest import Manifest
+from distributor.model.package import IgnoreRule
 from distributor.model.refs import ObjectRef
 from distributor.plan.drift import FieldDrift, diff
+from distributor.plan.ignoring import NOTHING_IGNORED, Ignoring
 from distributor.plan.ownership import OUR_MANAGER
 from distributor.render.hooks import hook_of
+
+_SCALER = "HorizontalPodAutoscaler"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,18 +38,23 @@ def compare(
     inventory: Inventory | None = None,
     *,
     manager: str = OUR_MANAGER,
+    ignore: Ignoring = NOTHING_IGNORED,
 ) -> Comparison:
     """Missing and changed objects; extra ones only by an inventory, since the rest is not ours.
 
     Hooks run around a change and are no part of what should be there, so they are not looked at. A
-    manifest that names no namespace also matches its namesake in ``default``. Raises ``BadManifest``
-    where a live object has no identity.
+    manifest that names no namespace also matches its namesake in ``default``. The replicas of what an
+    autoscaler of either set scales are not compared, nor what ``ignore`` leaves to others. Raises
+    ``BadManifest`` where a live object has no identity.
     """
     there = {Manifest.of(obj).ref: obj for obj in live}
+    wanted = sorted(desired, key=lambda m: m.ref)
+    scaled = set(_scaled([m.data() for m in wanted if m.ref.kind == _SCALER]))
+    scaled.update(_scaled([o for ref, o in there.items() if ref.kind == _SCALER]))
     missing: list[ObjectRef] = []
     changed: dict[ObjectRef, tuple[FieldDrift, ...]] = {}
     met: set[ObjectRef] = set()
-    for manifest in sorted(desired, key=lambda m: m.ref):
+    for manifest in wanted:
         if hook_of(manifest) is not None:
             continue
         ref = _match(manifest.ref, there)
@@ -53,12 +62,31 @@ def compare(
             missing.append(manifest.ref)
             continue
         met.add(ref)
-        drifted = diff(manifest, there[ref], manager=manager)
+        held = _held(manifest.ref) if {ref, manifest.ref} & scaled else ()
+        drifted = diff(
+            manifest, there[ref], manager=manager, ignore=(*ignore.of(ref, there[ref]), *held)
+        )
         if drifted:
             changed[manifest.ref] = drifted
     known = inventory.entries.keys() if inventory is not None else frozenset[ObjectRef]()
     extra = tuple(ref for ref in sorted(there) if ref in known and ref not in met)
     return Comparison(missing=tuple(missing), extra=extra, changed=changed)
+
+
+def _scaled(autoscalers: Iterable[Mapping[str, Any]]) -> Iterator[ObjectRef]:
+    """What autoscalers scale; the group of their own kind's reference is the target's."""
+    for obj in autoscalers:
+        spec, metadata = obj.get("spec"), obj.get("metadata")
+        target = spec.get("scaleTargetRef") if isinstance(spec, Mapping) else None
+        if not isinstance(target, Mapping) or not isinstance(metadata, Mapping):
+            continue
+        group = str(target.get("apiVersion", "")).rpartition("/")[0]
+        namespace = str(metadata.get("namespace") or "")
+        yield ObjectRef(group, str(target.get("kind", "")), namespace, str(target.get("name", "")))
+
+
+def _held(ref: ObjectRef) -> tuple[IgnoreRule, ...]:
+    return (IgnoreRule(kind=ref.group_kind, name=ref.name, fields=("/spec/replicas",)),)
 
 
 def _match(ref: ObjectRef, there: Mapping[ObjectRef, object]) -> ObjectRef | None:

@@ -2,11 +2,12 @@
 
 What lives here: signatures and roles, the facts that gates look at, one file a gate, and the order in
 which gates are asked. What never does: reading Git, the ledger or clusters, writing, clocks. Whoever
-calls gathers the facts first. Called by: services and checks.
+calls gathers the facts first. Called by: services; ``adapters/keys`` for the form of signatures.
 """
 
 from distributor.policy.decide import authorise, before_wave, judge, needed, outcome, principal
 from distributor.policy.facts import (
+    Approval,
     ClusterFact,
     EnvironmentFact,
     GateFacts,
@@ -15,12 +16,14 @@ from distributor.policy.facts import (
     Reach,
     Source,
 )
+from distributor.policy.immutable import changed
 from distributor.policy.registry import GATES, Gate
 from distributor.policy.roles import is_service, may
 from distributor.policy.signatures import signing_key, verify, verify_bytes
 
 __all__ = [
     "GATES",
+    "Approval",
     "ClusterFact",
     "EnvironmentFact",
     "Gate",
@@ -31,6 +34,7 @@ __all__ = [
     "Source",
     "authorise",
     "before_wave",
+    "changed",
     "is_service",
     "judge",
     "may",

@@ -1,4 +1,4 @@
-"""OpenSSH signatures: read the armour strictly, check the signature against the key inside it.
+"""OpenSSH signatures: write the armour, read it strictly, check the signature against the key inside it.
 
 The format is OpenSSH's PROTOCOL.sshsig. Everything here is hostile input: whatever is not exactly the
 format, or uses a hash or a key that is too weak, raises ``BadArmour``.
@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 MAGIC = b"SSHSIG"
 _BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
+_VERSION = (1).to_bytes(4)
+_LINE = 76
 _LIMIT = 16 * 1024
 _MIN_RSA_BITS = 2048
 _HASHES = frozenset({"sha256", "sha512"})
@@ -79,14 +81,16 @@ def read(armour: bytes) -> SignatureParts:
     """Take an armoured signature apart; raises ``BadArmour``."""
     if len(armour) > _LIMIT:
         raise BadArmour("it is too long")
-    lines = [line.rstrip(b"\r") for line in armour.strip().split(b"\n")]
-    if len(lines) < 3 or lines[0] != _BEGIN or lines[-1] != _END:  # noqa: PLR2004 - begin, body, end
-        raise BadArmour("it is no SSH signature")
+    match [line.rstrip(b"\r") for line in armour.strip().split(b"\n")]:
+        case [begin, *body, end] if body and begin == _BEGIN and end == _END:
+            pass
+        case _:
+            raise BadArmour("it is no SSH signature")
     try:
-        wire = Wire(base64.b64decode(b"".join(lines[1:-1]), validate=True))
+        wire = Wire(base64.b64decode(b"".join(body), validate=True))
     except binascii.Error as error:
         raise BadArmour("its armour is not base64") from error
-    if wire.take(len(MAGIC)) != MAGIC or int.from_bytes(wire.take(4)) != 1:
+    if wire.take(len(MAGIC)) != MAGIC or wire.take(len(_VERSION)) != _VERSION:
         raise BadArmour("it is of another format or version")
     key, namespace, _reserved, hashed, inner = (wire.string() for _ in range(5))
     wire.end()
@@ -99,6 +103,16 @@ def read(armour: bytes) -> SignatureParts:
     return SignatureParts(
         key=key, namespace=namespace, hash_name=hash_name, algorithm=algorithm, signature=value
     )
+
+
+def write(parts: SignatureParts) -> bytes:
+    """The armour of a signature, in lines as ssh-keygen breaks them; what ``read`` takes apart."""
+    head = (parts.key, parts.namespace, b"", parts.hash_name.encode())
+    inner = wire_string(parts.algorithm) + wire_string(parts.signature)
+    wire = MAGIC + _VERSION + b"".join(map(wire_string, (*head, inner)))
+    text = base64.b64encode(wire)
+    lines = (text[start : start + _LINE] for start in range(0, len(text), _LINE))
+    return b"\n".join((_BEGIN, *lines, _END, b""))
 
 
 def preimage(data: bytes, namespace: bytes, hash_name: str) -> bytes:

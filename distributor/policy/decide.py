@@ -26,7 +26,7 @@ from distributor.model.policy import GateBinding, GateSeverity
 from distributor.model.promotion import GateAnswer, GateResult, VerdictOutcome
 from distributor.model.tags import Verb
 from distributor.policy.facts import GateFacts, PolicyView, Source
-from distributor.policy.gates.answers import Speaker, said
+from distributor.policy.gates.answers import Speaker, placed, said
 from distributor.policy.gates.signature import PRINCIPAL
 from distributor.policy.registry import NAMES, SUPPORTED, WINDOWS, Gate, gates_for
 from distributor.policy.roles import ANONYMOUS
@@ -39,13 +39,13 @@ _WORSE = (
     GateResult.ERROR,
     GateResult.FAIL,
 )
+_KEEPS_OUT = frozenset({GateResult.FAIL, GateResult.PENDING})
+"""What a gate whose severity is warn only warns of."""
 _POLICY = Speaker(0, "policy")
 _SUPPORT = Speaker(0, "support")
 _WHOSE = {Source.MAIN: "main's policy", Source.ACCEPTED: "the accepted one"}
-_TOLD = frozenset({GateResult.FAIL, GateResult.PENDING})
-"""What becomes a warning where a policy says so: neither keeps a request out then."""
 _STOPPED = frozenset({Verb.ACK, Verb.HOLD, Verb.PAUSE, Verb.ABORT, Verb.REJECT})
-"""What is still decided while decisions have stopped (``formats.md``)."""
+"""What is still decided while decisions have stopped."""
 
 
 def authorise(facts: GateFacts, now: datetime) -> tuple[GateAnswer, ...]:
@@ -116,13 +116,8 @@ def _first(facts: GateFacts, now: datetime) -> Iterable[GateAnswer]:
     yield _ask(binding, facts, now)
     unusable = tuple(_unusable(facts))
     if unusable:
-        yield _POLICY.fails(unusable, said(map(_placed, dict.fromkeys(unusable))))
+        yield _POLICY.fails(unusable, said(map(placed, dict.fromkeys(unusable))))
     yield _ask(signature, facts, now)
-
-
-def _placed(finding: Finding) -> Finding:
-    """The finding with its file in the message: of a policy that is what has to be mended."""
-    return replace(finding, message=f"{finding.where}: {finding.message}".removeprefix(": "))
 
 
 def _rest(facts: GateFacts, now: datetime) -> Iterable[GateAnswer]:
@@ -193,7 +188,7 @@ def _under(gate: Gate, facts: GateFacts, view: PolicyView, now: datetime) -> Ite
             yield Speaker(gate.number, gate.name).skipped(f"switched off by {view}")
             continue
         answer = _guarded(gate, facts, view, use, now)
-        if severity is GateSeverity.WARN and answer.result in _TOLD:
+        if severity is GateSeverity.WARN and answer.result in _KEEPS_OUT:
             answer = replace(answer, result=GateResult.WARN)
         yield answer
 

@@ -16,7 +16,7 @@ from distributor.model.fleet import Environment, Pipeline
 from distributor.model.ledger import HoldSet, Soak, VetoSet
 from distributor.model.package import Fits
 from distributor.model.policy import PolicySet
-from distributor.model.promotion import Revision
+from distributor.model.promotion import Revision, Verdict
 from distributor.model.refs import Digest, ObjectId, ObjectRef
 from distributor.model.tags import Request, TagName, Verb
 
@@ -97,6 +97,14 @@ class ClusterFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """One person's accepted approval of a request, and the result that it is bound to."""
+
+    by: str
+    rendered: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateFacts:
     """Everything about one request that gates may look at.
 
@@ -109,13 +117,18 @@ class GateFacts:
     - ``revision``: what the tagged commit holds for the request (in a rollback: the revision gone back
       to); ``None`` where the commit has no such version of the app.
     - ``content``: what is wrong with the files that would have given the instance or the revision.
+    - ``released``: the verdict by which this version of the app was first accepted anywhere, if one was.
     - ``prev``: the tag of the request accepted before, or ``none``.
     - ``elsewhere``: the other environments that order or parity may ask about.
     - ``verified_here``: a rollback's revision was verified by this instance.
     - ``tiers``: of the clusters that change. ``targets``: the clusters placed. ``renders``: findings of each cell, empty for one that renders.
     - ``fits``: what the package asks of a cluster. ``clusters``: what each target that renders has.
     - ``unfit``: clusters that run the app already and that the package does not fit, with the reason.
-    - ``rendered``: the hash that approvals bind to. ``schemas``: findings of all objects.
+    - ``rendered``: the hash that approvals bind to. ``approvals``: those of this very tag object.
+      ``authors``: the addresses, in lower case, of whoever wrote what the request brings.
+    - ``approves``: the request that an approval points at, as the remote shows it under that name.
+    - ``rollout``: what the ledger says of the instance's rollout: ``running``, ``failed``, ``ended``; empty
+      where nothing was accepted. ``schemas``: findings of all objects.
     """
 
     ref: str
@@ -129,6 +142,7 @@ class GateFacts:
     instance_exists: bool | None = None
     revision: Revision | None = None
     content: tuple[Finding, ...] = ()
+    released: Verdict | None = None
     prev: str = ""
     veto: VetoSet | None = None
     holds: tuple[HoldSet, ...] = ()
@@ -138,6 +152,10 @@ class GateFacts:
     targets: tuple[str, ...] | None = None
     renders: Mapping[str, tuple[Finding, ...]] | None = None
     rendered: Digest = Digest("")
+    approvals: tuple[Approval, ...] = ()
+    authors: frozenset[str] = frozenset()
+    approves: Request | Finding | None = None
+    rollout: str | None = None
     schemas: tuple[Finding, ...] | None = None
     reach: Reach | None = None
     fits: Fits | None = None

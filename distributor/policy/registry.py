@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from distributor.model.promotion import GateAnswer
-from distributor.model.tags import Verb
+from distributor.model.tags import CONSENTS, Verb
 from distributor.policy.facts import GateFacts, PolicyView
 from distributor.policy.gates import (
+    approvals,
     binding,
     blast_radius,
     fit,
@@ -30,7 +31,9 @@ Evaluate = Callable[[GateFacts, PolicyView, Params, datetime], GateAnswer]
 _DEPLOY = frozenset({Verb.PROMOTE, Verb.ROLLBACK})
 _CHANGE = _DEPLOY | {Verb.REMOVE}
 
-SUPPORTED = _CHANGE | {Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK}
+_ROLLOUT = frozenset({Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY})
+_SWITCH = {Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK}
+SUPPORTED = _CHANGE | _ROLLOUT | _SWITCH | CONSENTS | {Verb.APPROVE}
 """The verbs that are decided; all others are refused once it is known who asks."""
 
 
@@ -58,7 +61,13 @@ GATES: tuple[Gate, ...] = (
     Gate(
         number=2, name="signature", evaluate=signature.evaluate, early=True, per_view=True, rules=True
     ),
-    Gate(number=3, name="provenance", evaluate=provenance.evaluate, verbs=_CHANGE, early=True),
+    Gate(
+        number=3,
+        name="provenance",
+        evaluate=provenance.evaluate,
+        verbs=_CHANGE | _ROLLOUT | {Verb.APPROVE},
+        early=True,
+    ),
     Gate(
         number=4, name="veto", evaluate=veto.evaluate, verbs=_CHANGE, early=True, per_view=True
     ),
@@ -105,6 +114,15 @@ GATES: tuple[Gate, ...] = (
         name="blast-radius",
         evaluate=blast_radius.evaluate,
         verbs=_CHANGE,
+        always=False,
+        per_view=True,
+        rules=True,
+    ),
+    Gate(
+        number=14,
+        name="approvals",
+        evaluate=approvals.evaluate,
+        verbs=frozenset({Verb.PROMOTE}),
         always=False,
         per_view=True,
         rules=True,

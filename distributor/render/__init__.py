@@ -8,6 +8,7 @@ What never does: running the engine, caching, reading a cluster, I/O, clocks. Ca
 
 from distributor.render.applyset import PART_OF, applyset_id
 from distributor.render.binding import Binder, bind, binder_of
+from distributor.render.blame import blamed, renamed
 from distributor.render.cells import Cells, cells, render_input
 from distributor.render.explain import Search, explain, prefixes
 from distributor.render.finishing import finish
@@ -33,6 +34,7 @@ __all__ = [
     "applyset_id",
     "bind",
     "binder_of",
+    "blamed",
     "cells",
     "check_placeholders",
     "check_values",
@@ -42,6 +44,7 @@ __all__ = [
     "job",
     "ordinary",
     "prefixes",
+    "renamed",
     "render_input",
     "rendered_digest",
     "require_taken",

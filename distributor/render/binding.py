@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from distributor.errors.render import BadVariable, UnboundVariable
 from distributor.model.manifest import Manifest, ManifestSet
@@ -16,7 +17,7 @@ from distributor.model.package import BindVariable, Package
 from distributor.model.refs import GroupKind
 from distributor.model.rendering import RenderInput
 from distributor.render.finishing import finish, refuse_duplicates
-from distributor.render.images import Images, image_places
+from distributor.render.images import Images, image_places, runs
 from distributor.render.places import holds_data, keys, only_text, shown, strings
 from distributor.render.secrets import encoded, has_plain_text
 from distributor.render.substitution import Grammar, Scalar, Use
@@ -28,6 +29,8 @@ OPT_OUT = "kustomize.toolkit.fluxcd.io/substitute"
 
 REGISTRY = "registry of the cluster"
 """What stands for a cluster's registry in a template; no ``${...}`` can name it."""
+
+_OWN = Use(name=REGISTRY, default=None)
 
 _GENERATED = re.compile(r".-[2456789bcdfghkmt]{10}")
 """How kustomize ends a generated name: ten characters of a hash, in its own alphabet of 16."""
@@ -59,7 +62,8 @@ class Binder:
     a variable is refused, as is a default that does not fit (``BadVariable``, all at once).
 
     ``images`` are the package's, as ``finish`` wrote them: where a cluster has a registry of its own,
-    they come from there.
+    every image comes from there. One whose registry is a variable is put below the registry that is
+    asked for when it is bound.
     """
 
     def __init__(
@@ -70,7 +74,7 @@ class Binder:
     ) -> None:
         self._manifests, self._images = manifests, images
         self._grammar = Grammar({v.name: v.type for v in declared})
-        self._plain = _Templates(manifests, self._grammar)
+        self._plain = _Templates(manifests, self._grammar, images)
         self._mirrored: _Templates | None = None
 
     def bind(self, variables: Mapping[str, Bound], registry: str = "") -> ManifestSet:
@@ -80,23 +84,28 @@ class Binder:
         every object and field that lacks a value, and ``DuplicateObject`` where two objects get the same
         name.
         """
-        if not registry or not self._images or registry == self._images.registry:
+        if not registry or self._images is None or registry == self._images.registry:
             return self._plain.bind(variables)
         if self._mirrored is None:  # found once, for the first cluster with a registry
-            self._mirrored = _Templates(self._manifests, self._grammar, self._images)
+            self._mirrored = _Templates(self._manifests, self._grammar, self._images, _OWN)
         return self._mirrored.bind({**variables, REGISTRY: registry})
 
 
 class _Templates:
     """The objects of a cell, each as it is or cut at the places that change by cluster.
 
-    With ``images``, the registry of each of these is such a place.
+    With ``registry``, that of each image is such a place; else of those that ``images`` could not settle.
     """
 
     def __init__(
-        self, manifests: ManifestSet, grammar: Grammar, images: Images | None = None
+        self,
+        manifests: ManifestSet,
+        grammar: Grammar,
+        images: Images | None,
+        registry: Use | None = None,
     ) -> None:
         self._manifests, self._grammar, self._images = manifests, grammar, images
+        self._registry: Use | str = registry or (images.registry if images is not None else "")
         scalars = self._scalars()
         self._generated = self._renamed(scalars)
         self._slots = [self._slot(m, scalars.get(n, [])) for n, m in enumerate(manifests)]
@@ -136,8 +145,8 @@ class _Templates:
         bad: list[str] = []
         for number, manifest in enumerate(self._manifests):
             places = self._places(manifest, bad) if b"${" in manifest.body else []
-            if self._images is not None:
-                places = _over(places, self._mirrors(manifest, self._images))
+            if self._images is not None and self._registry:
+                places = _over(places, self._mirrors(manifest, self._images, places))
             if places:
                 found[number] = places
         if bad:
@@ -162,19 +171,30 @@ class _Templates:
                 bad.append(f"{manifest.ref} {shown(path)}: the key {key!r} holds a variable")
         return places
 
-    def _mirrors(self, manifest: Manifest, images: Images) -> list[tuple[Place, str]]:
-        """The images that come from the cluster's registry; variables behind it stay variables."""
-        if b'"image' not in manifest.body:
+    def _mirrors(
+        self, manifest: Manifest, images: Images, read: list[tuple[Place, str]]
+    ) -> list[tuple[Place, str]]:
+        """The images whose registry is set as they are bound; variables behind it stay variables.
+
+        ``read`` are the places with variables, none where the object opted out of them.
+        """
+        late = isinstance(self._registry, Use)
+        if b'"image' not in manifest.body or not (late or read):
             return []
+        known = {place.path: place.scalar for place, _ in read}
         places: list[tuple[Place, str]] = []
         for path, text in image_places(manifest.data()):
-            rest = images.rest(text)
-            if rest:
-                read = self._grammar.read(rest, only_text=True)
-                behind = read.segments if read is not None else (rest,)
-                registry = Use(name=REGISTRY, default=None)
-                scalar = Scalar(segments=(registry, "/", *behind))
-                places.append((Place(path=path, scalar=scalar), text))
+            scalar = known.get(path)
+            rest = images.rest(text, run=runs(path))
+            if not rest and scalar is not None and runs(path):
+                made = replace(scalar, kind="string", registry=self._registry)
+            elif rest and late:
+                behind = self._grammar.read(rest, only_text=True) if scalar is not None else None
+                segments = behind.segments if behind is not None else (rest,)
+                made = Scalar(segments=(_OWN, "/", *segments))
+            else:
+                continue
+            places.append((Place(path=path, scalar=made), text))
         return places
 
     def _renamed(self, scalars: Mapping[int, list[tuple[Place, str]]]) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from distributor.model.rendering import Layer, RenderInput, RenderJob
 from distributor.render.binding import binder_of
 from distributor.render.finishing import finish
 from distributor.render.kustomizations import Kustomization
+from distributor.render.marks import mark
 from distributor.render.origins import (
     LATE,
     SERVICE,
@@ -29,6 +31,7 @@ from distributor.render.origins import (
     value_source,
 )
 from distributor.render.places import Path
+from distributor.render.secrets import SECRET
 from distributor.render.tracing import (
     ABSENT,
     FAILED,
@@ -98,14 +101,17 @@ def explain(asked: Question, objects: Sequence[bytes], ref: ObjectRef, path: str
     bound = binder_of(objects, asked.cell, asked.package).bind(known, asked.cluster.registry)
     ref = _meant(ref, bound)
     here = _before_binding(ref, finished, bound)
+    final = _value(bound, ref, steps)
+    steps, text = _before_encoding(finished, bound, here, ref, steps)
     probe = Probe(ref=here, steps=steps)
     rendered, made = probe.value(tuple(objects)), _value(finished, here, steps)
-    final = _value(bound, ref, steps)
     origin = yield from _in_layers(asked, probe)
     if not same(rendered, made):
         origin = origin_of(SERVICE, own(asked, here, steps, rendered, made), made, origin)
-    if not same(made, final):
-        origin = origin_of(LATE, late(asked, known, made, final), final, origin)
+    if not same(made, text):
+        origin = origin_of(LATE, late(asked, known, made, text), text, origin)
+    if not same(text, final):
+        origin = origin_of(SERVICE, {}, final, origin)
     if origin is None:
         raise UnknownReference(f"{ref}:{path} is in no layer.{_others(ref, bound)}")
     return origin
@@ -136,12 +142,31 @@ def _in_layers(asked: Question, probe: Probe) -> Generator[RenderJob, Answer, Or
             found, before = (layer, job, value), value
     if found is None:
         return None
-    layer, job, value = found
+    again = yield from _set_again(asked, found[0], probe, found[2])
+    layer, job, value = again or found
     sources = yield from _in_layer(asked, layer, job, probe, value)
     told = dict.fromkeys(
         in_repository(asked, s) if s.file else value_source(asked, s.place) for s in sources
     )
     return origin_of(layer.label, told, value)
+
+
+def _set_again(
+    asked: Question, layer: Layer, probe: Probe, value: object
+) -> Generator[RenderJob, Answer, tuple[Layer, RenderJob, object] | None]:
+    """The last layer above one that sets the field to the same value once more, with a job that shows it."""
+    other = mark(probe.ref, probe.steps, value)
+    jobs = prefixes(asked.cell, asked.job)
+    if other is None or probe.steps in NAMES:
+        return None
+    for number in range(len(jobs) - 1, asked.cell.layers.index(layer), -1):
+        upper, job = jobs[number]
+        marked = other.below(job, number - 1)
+        if same(probe.value((yield marked)), value):
+            before = other.below(jobs[number - 1][1], number - 1)
+            if same(probe.value((yield before)), other.value):  # else the mark did not reach it
+                return upper, marked, value
+    return None
 
 
 def _named(asked: Question, probe: Probe) -> Generator[RenderJob, Answer, Origin | None]:
@@ -211,6 +236,20 @@ def _meant(ref: ObjectRef, manifests: ManifestSet) -> ObjectRef:
     wanted = (ref.kind, ref.namespace, ref.name)
     alike = [m.ref for m in manifests if (m.ref.kind, m.ref.namespace, m.ref.name) == wanted]
     return alike[0] if len(alike) == 1 and not ref.group else ref
+
+
+def _before_encoding(
+    finished: ManifestSet, bound: ManifestSet, here: ObjectRef, ref: ObjectRef, steps: Path
+) -> tuple[Path, object]:
+    """Where a Secret's field stood, and its bound text, before ``stringData`` became ``data``."""
+    if ref.group_kind != SECRET or steps[0] not in ("data", "stringData"):
+        return steps, _value(bound, ref, steps)
+    plain = ("stringData", *steps[1:])
+    said, encoded = _value(finished, here, plain), _value(bound, ref, ("data", *steps[1:]))
+    if said is ABSENT:
+        return steps, _value(bound, ref, steps)
+    text = b64decode(encoded).decode() if isinstance(encoded, str) else said
+    return plain, text
 
 
 def _before_binding(ref: ObjectRef, finished: ManifestSet, bound: ManifestSet) -> ObjectRef:

@@ -1,7 +1,8 @@
-"""Hooks among rendered objects: which objects run around an apply, by Helm's annotations.
+"""Hooks among rendered objects: which objects run around an apply, by Helm's annotations and Argo CD's.
 
-The annotations and their meaning are Helm's (https://helm.sh/docs/topics/charts_hooks/). They count in
-any renderer's output, because a kustomization may inflate a chart.
+The annotations and their meaning are Helm's (https://helm.sh/docs/topics/charts_hooks/) and Argo CD's
+(https://argo-cd.readthedocs.io/en/stable/user-guide/sync-waves/). They count in any renderer's output,
+because a kustomization may inflate a chart.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 from distributor.errors import Where
@@ -22,11 +22,62 @@ from distributor.model.refs import ObjectRef
 HOOK = "helm.sh/hook"
 WEIGHT = "helm.sh/hook-weight"
 DELETE_POLICY = "helm.sh/hook-delete-policy"
+ARGO_HOOK = "argocd.argoproj.io/hook"
+SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 
-_EVENTS = MappingProxyType({f"{m}-{o}": (m, o) for m in Moment for o in Occasion})
-_NEVER = frozenset({"test", "test-success", "test-failure", "pre-delete", "post-delete"})
-"""Events that no delivery has: tests are asked for by hand, and what is removed runs nothing more."""
-_NO_HOOK = frozenset({"crd-install"})  # Helm 2's word for what is an ordinary object now
+_Events = frozenset[tuple[Moment, Occasion]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Dialect:
+    """One tool's annotations. ``never`` are events that no delivery has, ``plain`` those of ordinary objects."""
+
+    hook: str
+    weight: str
+    policy: str
+    events: Mapping[str, _Events]
+    policies: Mapping[str, DeletePolicy]
+    never: frozenset[str]
+    plain: frozenset[str]
+
+
+def _always(moment: Moment) -> _Events:
+    return frozenset((moment, occasion) for occasion in Occasion)
+
+
+_HELM = _Dialect(
+    hook=HOOK,
+    weight=WEIGHT,
+    policy=DELETE_POLICY,
+    events={
+        f"{moment}-{occasion}": frozenset({(moment, occasion)})
+        for moment in (Moment.PRE, Moment.POST)
+        for occasion in Occasion
+    },
+    policies={policy.value: policy for policy in DeletePolicy},
+    # Tests are asked for by hand, and what is removed runs nothing more.
+    never=frozenset({"test", "test-success", "test-failure", "pre-delete", "post-delete"}),
+    plain=frozenset({"crd-install"}),  # Helm 2's word for what is an ordinary object now
+)
+_ARGO = _Dialect(
+    hook=ARGO_HOOK,
+    weight=SYNC_WAVE,
+    policy="argocd.argoproj.io/hook-delete-policy",
+    events={
+        "presync": _always(Moment.PRE),
+        "postsync": _always(Moment.POST),
+        "syncfail": _always(Moment.FAILURE),
+    },
+    policies={
+        "beforehookcreation": DeletePolicy.BEFORE_CREATION,
+        "hooksucceeded": DeletePolicy.SUCCEEDED,
+        "hookfailed": DeletePolicy.FAILED,
+    },
+    never=frozenset({"skip", "predelete", "postdelete"}),
+    plain=frozenset({"sync"}),  # applied with all other objects, in its wave
+)
+_DIALECTS = (_ARGO, _HELM)
+"""As Argo CD does it: its own annotation on an object goes before Helm's."""
 MOST_HOOKS = 500
 """Hooks of one instance; an inventory keeps a line for each, and an object of Kubernetes holds 1 MiB."""
 _NUMBER = re.compile(r"[-+]?[0-9]{1,9}")
@@ -56,7 +107,7 @@ def wanted(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             continue
         problems = said.problems()
         findings.extend(_finding(data, field, why) for field, why in problems)
-        if problems or not said.events <= _NEVER:
+        if problems or not said.events <= said.dialect.never:
             count += 1
             kept.append(data)
     if count > MOST_HOOKS:
@@ -102,13 +153,15 @@ def _both(
 
 
 def ordinary(found: ManifestSet, declared: Sequence[DeclaredHook] = ()) -> Split:
-    """For a target that can wait for nothing: hooks are members there, but for those of a rollback alone.
+    """For a target that can wait for nothing: hooks are members there, but for those of a rollback or a failure alone.
 
     The hooks are told beside, so that somebody can be told.
     """
     apart = split(found, declared)
     installed = {
-        hook.ref for hook in apart.hooks if any(o is not Occasion.ROLLBACK for _, o in hook.events)
+        hook.ref
+        for hook in apart.hooks
+        if any(o is not Occasion.ROLLBACK and m is not Moment.FAILURE for m, o in hook.events)
     }
     left_out = {hook.ref for hook in apart.hooks} - installed
     kept = found if not left_out else ManifestSet.of(m for m in found if m.ref not in left_out)
@@ -117,7 +170,7 @@ def ordinary(found: ManifestSet, declared: Sequence[DeclaredHook] = ()) -> Split
 
 def hook_of(manifest: Manifest) -> Hook | None:
     """What a manifest says of itself as a hook, ``None`` for an ordinary object; raises ``Invalid``."""
-    if HOOK.encode() not in manifest.body:
+    if not any(dialect.hook.encode() in manifest.body for dialect in _DIALECTS):
         return None
     data = manifest.data()
     said = _Said.of(data)
@@ -125,10 +178,12 @@ def hook_of(manifest: Manifest) -> Hook | None:
         return None
     if problems := said.problems():
         raise Invalid([_finding(data, field, why) for field, why in problems])
-    policies = frozenset(map(DeletePolicy, said.policies))
+    known = said.dialect
+    policies = frozenset(known.policies[policy] for policy in said.policies)
+    events = (known.events[event] for event in said.events if event in known.events)
     return Hook(
         manifest=manifest,
-        events=frozenset(_EVENTS[event] for event in said.events if event in _EVENTS),
+        events=frozenset().union(*events),
         weight=int(said.weight or 0),
         policies=policies or frozenset({DeletePolicy.BEFORE_CREATION}),
     )
@@ -138,6 +193,7 @@ def hook_of(manifest: Manifest) -> Hook | None:
 class _Said:
     """The three annotations as they are written."""
 
+    dialect: _Dialect
     events: frozenset[str]
     weight: str
     policies: frozenset[str]
@@ -147,27 +203,31 @@ class _Said:
         """``None`` for an ordinary object."""
         metadata = data.get("metadata")
         annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
-        if not isinstance(annotations, Mapping) or annotations.get(HOOK) is None:
+        if not isinstance(annotations, Mapping):
             return None
-        events = _words(annotations[HOOK])
-        if events & _NO_HOOK:
+        found = (d for d in _DIALECTS if annotations.get(d.hook) is not None)
+        dialect = next(found, None)
+        if dialect is None:
             return None
-        weight = annotations.get(WEIGHT)
-        policies = _words(annotations.get(DELETE_POLICY) or "") - {""}
-        return cls(events, "" if weight is None else str(weight).strip(), policies)
+        events = _words(annotations[dialect.hook])
+        if events & dialect.plain:
+            return None
+        weight = annotations.get(dialect.weight)
+        policies = _words(annotations.get(dialect.policy) or "") - {""}
+        return cls(dialect, events, "" if weight is None else str(weight).strip(), policies)
 
     def problems(self) -> list[tuple[str, str]]:
         """What cannot be read: annotation and reason."""
+        known = self.dialect
         found = [
-            (HOOK, f"{event!r} is no event of a hook")
-            for event in sorted(self.events - _EVENTS.keys() - _NEVER)
+            (known.hook, f"{event!r} is no event of a hook")
+            for event in sorted(self.events - known.events.keys() - known.never)
         ]
         if self.weight and not _NUMBER.fullmatch(self.weight):
-            found.append((WEIGHT, f"{self.weight[:40]!r} is no whole number"))
-        known = {policy.value for policy in DeletePolicy}
+            found.append((known.weight, f"{self.weight[:40]!r} is no whole number"))
         found += [
-            (DELETE_POLICY, f"{policy!r} is no delete policy")
-            for policy in sorted(self.policies - known)
+            (known.policy, f"{policy!r} is no delete policy")
+            for policy in sorted(self.policies - known.policies.keys())
         ]
         return found
 

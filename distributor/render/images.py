@@ -1,4 +1,4 @@
-"""Images: the digests and the registry that the service sets, for the images a package lists."""
+"""Images: the registry that every one of them comes from, and the digests that a package lists."""
 
 from __future__ import annotations
 
@@ -58,11 +58,12 @@ class Reference:
 
 
 class Images:
-    """The images of a package, and how each reference to one of them is written.
+    """The images of a package, and how each reference in its objects is written.
 
     A reference belongs to a listed image when registry and repository are the same, so that an overlay
     may choose another tag. It is pinned only to a digest that is listed for that very tag; a digest
-    that is written already stays. ``registry`` (an environment's) replaces the registry in front.
+    that is written already stays. ``registry`` (an environment's) replaces the registry in front, of
+    listed images and of each that a container runs or a volume mounts (``runs``).
     """
 
     def __init__(self, images: Iterable[Image], registry: str = "") -> None:
@@ -77,24 +78,26 @@ class Images:
                     tags.setdefault(listed.tag or "latest", set()).add(digest)
 
     def __bool__(self) -> bool:
-        return bool(self._digests)
+        return bool(self._digests or self.registry)
 
-    def written(self, text: str) -> str:
-        """The reference as the environment wants it; itself where it is none of the listed images."""
-        found = self._listed(text)
-        if found is None:
+    def written(self, text: str, *, run: bool = False) -> str:
+        """The reference as the environment wants it; itself where it is no image, or not known to be one.
+
+        ``run`` says that the place takes nothing but an image, so that an unlisted one is known too.
+        """
+        found = Reference.parse(text)
+        listed = found is not None and found.repository in self._digests
+        if found is None or not (listed or run):
             return text
-        digest = "" if found.digest else self._digest(found)
+        digest = self._digest(found) if listed and not found.digest else ""
         pinned = f"@{digest}" if digest else ""
-        if self.registry and not text.startswith(f"{self.registry}/"):
-            text = f"{self.registry}/{found.rest}"
-        return text + pinned
+        return (mirrored(text, self.registry) if self.registry else text) + pinned
 
-    def rest(self, text: str) -> str:
+    def rest(self, text: str, *, run: bool = False) -> str:
         """What follows the registry in a reference that ``written`` gave; empty where it is not ours."""
         if self.registry and text.startswith(f"{self.registry}/"):
             return text.removeprefix(f"{self.registry}/")
-        found = self._listed(text)
+        found = Reference.parse(text) if run else self._listed(text)
         return found.rest if found is not None else ""
 
     def is_listed(self, text: str) -> bool:
@@ -111,10 +114,16 @@ class Images:
         return next(iter(known)) if len(known) == 1 else ""
 
 
+def mirrored(text: str, registry: str) -> str:
+    """A reference as it is below another registry; itself where it is there already, or is none."""
+    found = None if text.startswith(f"{registry}/") else Reference.parse(text)
+    return text if found is None else f"{registry}/{found.rest}"
+
+
 def set_images(data: dict[str, Any], images: Images) -> None:
-    """Rewrite, in place, every image of an object that the package lists."""
+    """Rewrite, in place, every image of an object."""
     for path, text in list(image_places(data)):
-        written = images.written(text)
+        written = images.written(text, run=runs(path))
         if written != text:
             put(data, path, written)
 
@@ -123,7 +132,8 @@ def image_places(data: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     """Where an object names images: each container's and each image volume's.
 
     In kinds that are not Kubernetes' own, any text under a key ``image`` counts, wherever it lies: most
-    operators name the image that they start so. Only references that the package lists are changed.
+    operators name the image that they start so. But it may mean something else (a disk, a picture), so
+    outside of containers and volumes only references that the package lists are changed.
     """
     if pod_path(data):
         pod = pod_spec(data)
@@ -132,6 +142,17 @@ def image_places(data: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     if group in _KUBERNETES or group.endswith(".k8s.io"):
         return iter(())
     return _anywhere(data, ())
+
+
+def runs(path: Path) -> bool:
+    """Whether a place takes nothing but an image: a container's or an image volume's, in whatever kind."""
+    match path[-4:]:
+        case (*_, "containers" | "initContainers" | "ephemeralContainers", int(), "image"):
+            return True
+        case ("volumes", int(), "image", "reference"):
+            return True
+        case _:
+            return False
 
 
 def _of_pod(pod: dict[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
@@ -146,7 +167,7 @@ def _of_pod(pod: dict[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
             yield (*path, "volumes", index, "image", "reference"), image["reference"]
 
 
-def _anywhere(value: Any, path: Path) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - any JSON value
+def _anywhere(value: object, path: Path) -> Iterator[tuple[Path, str]]:
     if len(path) > _MAX_DEPTH:
         return
     if isinstance(value, dict):

@@ -133,5 +133,5 @@ def _collect(
             case EntryKind.BLOB:
                 budget.take(reader.size(entry.id), shown)
                 yield path, entry.id, shown
-            case EntryKind.LINK | EntryKind.SUBMODULE:
+            case EntryKind.LINK | EntryKind.SUBMODULE | EntryKind.UNREADABLE:
                 raise UnsafeEntry(f"({entry.kind})", where=Where(file=shown))

@@ -111,6 +111,6 @@ _Loader.add_implicit_resolver(
 
 def _load(data: bytes) -> object:
     try:
-        return yaml.load(data, Loader=_Loader)  # noqa: S506 - a safe loader with fewer types
+        return _Loader(data).get_single_data()
     except (yaml.YAMLError, RecursionError, ValueError):
         return None

@@ -121,11 +121,17 @@ def late(asked: Question, known: Mapping[str, Bound], below: object, final: obje
             source = _of_variable(asked, known, use)
             if source is not None:
                 found[source] = None
-    registry = asked.cluster.registry
-    texts = () if final is ABSENT else strings(final)
-    if registry and any(text.startswith(f"{registry}/") for _, text in texts):
+    own, shared = asked.cluster.registry, asked.cell.registry
+    if own and _comes_from(own, final):
         found[Source(file=asked.cluster_file, place="spec.registry")] = None
+    elif shared and _comes_from(shared, final) and not _comes_from(shared, below):
+        found[Source(file=asked.environment_file, place="spec.defaults.registry")] = None
     return found
+
+
+def _comes_from(registry: str, value: object) -> bool:
+    texts = () if value is ABSENT else strings(value)
+    return any(text.startswith(f"{registry}/") for _, text in texts)
 
 
 def own(asked: Question, ref: ObjectRef, steps: Path, below: object, made: object) -> Sources:

@@ -18,7 +18,7 @@ _TEXT_LISTS = frozenset({"args", "command"})
 _IDENTITY = frozenset({("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")})
 
 
-def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - any JSON value
+def strings(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Every text scalar below a value, with its path; raises ``TooDeep``."""
     if isinstance(value, str):
         yield path, value
@@ -32,7 +32,7 @@ def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:  # noqa:
             yield from strings(inner, (*path, index))
 
 
-def keys(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - any JSON value
+def keys(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Every key of every mapping below a value, with the path of the mapping."""
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -43,11 +43,12 @@ def keys(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:  # noqa: AN
             yield from keys(inner, (*path, index))
 
 
-def put(data: Any, path: Path, value: str) -> None:  # noqa: ANN401 - any JSON value
+def put(data: object, path: Path, value: str) -> None:
     """Replace the scalar at a path that ``strings`` gave."""
+    place: Any = data
     for step in path[:-1]:
-        data = data[step]
-    data[path[-1]] = value
+        place = place[step]
+    place[path[-1]] = value
 
 
 def is_identity(path: Path) -> bool:

@@ -58,4 +58,4 @@ def require_taken(cluster: Cluster, manifests: Iterable[Manifest]) -> None:
     held = [str(m.ref) for m in manifests if holds_values(m)]
     if held:
         kind = PlaintextSecret if folder else SecretNotExternal
-        raise kind(f"({cluster.name}: {', '.join(held)})")
+        raise kind(f"({', '.join(held)})")

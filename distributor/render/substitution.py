@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from distributor.render.images import mirrored
 from distributor.render.variables import Bound, is_fact, typed
 
 _VARIABLE = re.compile(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)(?::=([^{}]*))?\}")
@@ -34,15 +35,17 @@ class Scalar:
     """A scalar that holds variables: literal text and uses in turn.
 
     ``kind`` is the type of a scalar that is exactly one variable; ``"string"`` for all others, and
-    where Kubernetes itself takes nothing but text.
+    where Kubernetes itself takes nothing but text. ``registry`` is where the image that it names comes
+    from, whatever registry its variables say.
     """
 
     segments: tuple[str | Use, ...]
     kind: str = "string"
+    registry: str | Use = ""
 
     def uses(self) -> Iterator[Use]:
         """The variables in it, in order."""
-        return (segment for segment in self.segments if isinstance(segment, Use))
+        return (segment for segment in (*self.segments, self.registry) if isinstance(segment, Use))
 
     def unbound(self, variables: Mapping[str, Bound]) -> Iterator[str]:
         """The names that have neither a value nor a default."""
@@ -50,10 +53,13 @@ class Scalar:
 
     def text(self, variables: Mapping[str, Bound]) -> str:
         """The scalar as text; every variable must be bound."""
-        return "".join(
+        made = "".join(
             segment if isinstance(segment, str) else as_text(segment.value(variables))
             for segment in self.segments
         )
+        known = self.registry
+        registry = known if isinstance(known, str) else as_text(known.value(variables))
+        return mirrored(made, registry) if registry else made
 
     def json(self, variables: Mapping[str, Bound]) -> bytes:
         """The scalar as JSON, in its type."""

@@ -17,7 +17,8 @@ import orjson
 from distributor.model.manifest import canonical
 from distributor.model.refs import ObjectRef
 from distributor.model.rendering import RenderJob
-from distributor.render.kustomizations import Entry, Kustomization
+from distributor.render.kustomizations import ORDER, Entry, Kustomization
+from distributor.render.marks import mark
 from distributor.render.places import Path
 from distributor.render.scopes import group_kind
 
@@ -112,9 +113,34 @@ def in_kustomization(job: RenderJob, folder: str, probe: Probe, value: object) -
     for count in range(len(found.entries) - 1, -1, -1):
         fewer = _with(job, found.file, found.with_entries(found.entries[:count]))
         if not same(probe.value((yield fewer)), value):
+            again = yield from _set_again(job, found, count, probe, value)
+            if again is not None:
+                return again
             upto = _with(job, found.file, found.with_entries(found.entries[: count + 1]))
             return (yield from _in_entry(upto, found, found.entries[count], probe, value))
     return top
+
+
+def _set_again(
+    job: RenderJob, found: Kustomization, number: int, probe: Probe, value: object
+) -> Generator[RenderJob, Answer, tuple[Source, ...] | None]:
+    """The last entry after one that sets the field to the same value once more."""
+    other = mark(probe.ref, probe.steps, value)
+    later = [n for n, e in enumerate(found.entries) if n > number and e.key in _AFTER_MARKS]
+    if other is None or probe.steps in NAMES:
+        return None
+    for count in later[: -_MAX_VALUES - 1 : -1]:
+        entry = Entry(key="patches", index=count, item=other.patch)
+        before = (*found.entries[:count], entry)
+        both = _with(job, found.file, found.with_entries((*before, found.entries[count])))
+        if same(probe.value((yield both)), value):
+            marked = _with(job, found.file, found.with_entries(before))
+            if same(probe.value((yield marked)), other.value):
+                return (yield from _in_entry(both, found, found.entries[count], probe, value))
+    return None
+
+
+_AFTER_MARKS = frozenset(ORDER[ORDER.index("patches") :])
 
 
 def _in_entry(

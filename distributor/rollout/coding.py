@@ -57,6 +57,7 @@ def _state(data: Mapping[str, Any]) -> RolloutState:
         open_wave=int(data["open_wave"]),
         started_at=_time(data["started_at"]),
         reason=str(data["reason"]),
+        switches=int(data.get("switches", 0)),
         shut={
             str(wave): Shut(reason=str(shut["reason"]), until=_time(shut["until"]))
             for wave, shut in data.get("shut", {}).items()  # absent in states of older releases

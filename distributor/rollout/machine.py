@@ -10,13 +10,13 @@ from distributor.model.ledger import Step
 from distributor.model.rollout import (
     Command,
     Event,
-    PauseAsked,
     Reconcile,
     RecordStep,
     RolloutPhase,
     RolloutState,
     Shut,
     Superseded,
+    Switched,
     TargetSeen,
     TargetStage,
     TargetState,
@@ -24,11 +24,15 @@ from distributor.model.rollout import (
     WakeAt,
     WavesShut,
 )
+from distributor.model.tags import Verb
 from distributor.rollout.budgets import Tally, deadline
 from distributor.rollout.targets import FAILED, OWED, expired, observe, started
 
 _STILL = frozenset({RolloutPhase.PAUSED, RolloutPhase.HALTED})
 """Phases in which nothing is begun, and debts and failures are left alone."""
+
+_OPEN = frozenset({RolloutPhase.RUNNING, RolloutPhase.PAUSED, RolloutPhase.UNVERIFIED})
+"""Phases of a rollout that has not come to an end."""
 
 _TRIED = frozenset({TargetStage.RUNNING, TargetStage.FAILED})
 """Stages in which a target is worked on, now or soon."""
@@ -57,7 +61,10 @@ def advance_all(
         after = taken
     if not heard or after.phase is RolloutPhase.REPLACED:
         return after, ()
+    aborted = after.phase is RolloutPhase.HALTED is not state.phase
     after, records = _proceed(after, now)
+    if aborted and after.phase is RolloutPhase.HALTED:
+        records = (_failed_record(after), *records)
     after = _quiet(state, after, now)
     changed = _changed(state, after)
     return after, (*records, *_asks(state, changed), *_wakes(state, after, changed, now))
@@ -154,8 +161,8 @@ def _take(state: RolloutState, event: Event, now: datetime) -> RolloutState:
                 return state
             reason = f"replaced by sequence {event.sequence}"
             return replace(state, phase=RolloutPhase.REPLACED, reason=reason)
-        case PauseAsked():
-            return _paused(state, event) if event.on else _unpaused(state)
+        case Switched():
+            return _switched(state, event)
         case WavesShut(shut=shut):
             over = state.phase is RolloutPhase.REPLACED
             return state if over or shut == state.shut else replace(state, shut=shut)
@@ -174,20 +181,30 @@ def _seen(state: RolloutState, seen: TargetSeen, now: datetime) -> RolloutState:
     return state if moved == target else _with(state, (moved,))
 
 
-def _paused(state: RolloutState, event: PauseAsked) -> RolloutState:
-    if state.phase is not RolloutPhase.RUNNING:
+def _switched(state: RolloutState, event: Switched) -> RolloutState:
+    if event.number and event.number <= state.switches:
         return state
-    return replace(state, phase=RolloutPhase.PAUSED, reason=event.reason)
+    phase = state.phase
+    match event.verb:
+        case Verb.PAUSE if phase is RolloutPhase.RUNNING:
+            state = replace(state, phase=RolloutPhase.PAUSED, reason=event.reason)
+        case Verb.RESUME if phase is RolloutPhase.PAUSED:
+            state = replace(state, phase=RolloutPhase.RUNNING, reason="")
+        case Verb.ABORT if phase in _OPEN:
+            state = replace(state, phase=RolloutPhase.HALTED, reason=f"aborted: {event.reason}")
+        case Verb.RETRY if phase is RolloutPhase.HALTED:
+            state = _retried(state)
+        case _:
+            pass
+    return replace(state, switches=event.number) if event.number else state
 
 
-def _unpaused(state: RolloutState) -> RolloutState:
-    """Go on; after a halt those that failed are tried again, as the budget allows."""
-    if state.phase not in _STILL:
-        return state
+def _retried(state: RolloutState) -> RolloutState:
+    """Go on after a halt: those that failed are tried again, as the budget allows."""
     failures = [
         TargetState(cluster=t.cluster, wave=t.wave)
         for t in state.targets.values()
-        if t.stage is TargetStage.FAILED and state.phase is RolloutPhase.HALTED
+        if t.stage is TargetStage.FAILED
     ]
     return replace(_with(state, failures), phase=RolloutPhase.RUNNING, reason="")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from distributor.catalog.digests import find, package_digest
 from distributor.errors import DistributorError, Where
 from distributor.errors.catalog import MissingFile
-from distributor.errors.git import LedgerBroken, ObjectMissing
+from distributor.errors.git import LedgerBroken, MainRewound, ObjectMissing
 from distributor.errors.policy import DigestMismatch, TagDeleted, TagMoved
+from distributor.ledger import BRANCH
 from distributor.model.findings import Finding, Severity
+from distributor.model.fleet import ALL
 from distributor.model.ledger import InstanceState
 from distributor.model.promotion import Verdict
 from distributor.model.tags import Verb
@@ -25,7 +27,7 @@ async def fsck(service: Service) -> tuple[Finding, ...]:
         fresh = await book.read()
     except DistributorError as error:
         return (Finding.from_error(error),)
-    findings = list(main_findings(snapshot))
+    findings = [*main_findings(snapshot), *_main(snapshot)]
     for view in await instance_views(service):
         where = Where(file=f"records/{view.environment}/{view.instance}.jsonl")
         lost = ("no such Installation", "is gone from main")
@@ -40,6 +42,18 @@ async def fsck(service: Service) -> tuple[Finding, ...]:
         for verdict in state.accepted:
             findings += _pin(service, book, verdict)
     return tuple(findings)
+
+
+def _main(snapshot: Snapshot) -> list[Finding]:
+    """Main where its history was rewritten and nobody acknowledged that."""
+    state = snapshot.ledger.instance(ALL, ALL)
+    alarms = {(a.recorded, a.found) for a in state.tampered if a.ref.startswith(BRANCH)}
+    if snapshot.rewound is not None:
+        alarms.add((snapshot.rewound, snapshot.main))
+    return [
+        Finding.of(MainRewound, f"(it was {was[:12]}, and became {now[:12]})")
+        for was, now in sorted(alarms)
+    ]
 
 
 def _tags(snapshot: Snapshot, state: InstanceState) -> list[Finding]:

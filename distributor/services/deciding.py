@@ -14,6 +14,7 @@ from distributor.errors.policy import GateCrashed
 from distributor.model.fleet import ALL
 from distributor.model.ledger import (
     Acknowledged,
+    Consented,
     Decided,
     HoldSet,
     Key,
@@ -28,7 +29,7 @@ from distributor.model.ledger import (
 from distributor.model.promotion import GateAnswer, GateResult, Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId, is_label
 from distributor.model.tags import ObservedTag, Request, TagName, Verb
-from distributor.policy import authorise, judge, needed, outcome, principal
+from distributor.policy import GateFacts, authorise, judge, needed, outcome, principal
 from distributor.ports import TreeChange
 from distributor.services.claiming import new_claim
 from distributor.services.desired import pin_paths, policy_pin
@@ -100,13 +101,20 @@ class Decider:
         return decided
 
     def _open(self, snapshot: Snapshot) -> list[tuple[str, ObjectId]]:
-        """Tags without a final verdict: lowest tagger date first, then object id."""
+        """Tags without a final verdict: approvals first, then by tagger date, then by object id.
+
+        So a request and what approves it, pushed together, are decided in one pass.
+        """
         found = [
             (name, oid)
             for name, oid in snapshot.tags.items()
             if name.partition("/")[0] in VERBS and not self._known(snapshot.ledger, name, oid)
         ]
-        return sorted(found, key=lambda item: (self._tagged_at(item[1]), item[1]))
+        return sorted(found, key=self._turn)
+
+    def _turn(self, item: tuple[str, ObjectId]) -> tuple[bool, int, ObjectId]:
+        name, oid = item
+        return (verb_of(name) is not Verb.APPROVE, self._tagged_at(oid), oid)
 
     def _tagged_at(self, oid: ObjectId) -> int:
         objects = self._world.objects
@@ -114,8 +122,11 @@ class Decider:
             return 0
         head = objects.raw(oid)[:2000].partition(b"\n\n")[0]
         line = next((part for part in head.split(b"\n") if part.startswith(b"tagger ")), b"")
-        words = line.rsplit(b" ", 2)
-        return int(words[1]) if len(words) == 3 and words[1].isdigit() else 0  # noqa: PLR2004 - name, time, zone
+        match line.rsplit(b" ", 2):
+            case [_name, seconds, _zone] if seconds.isdigit():
+                return int(seconds)
+            case _:
+                return 0
 
     def _known(self, state: LedgerState, name: str, oid: ObjectId) -> bool:
         """Whether the ledger has decided this tag; one that points elsewhere now is an alarm, not a request."""
@@ -164,12 +175,13 @@ class Decider:
     async def decide(self, snapshot: Snapshot, name: str, oid: ObjectId) -> int:
         """Decide one tag and record the verdict; 0 where it still renders, or is pending as it was before."""
         epoch, snapshot = self._book.epoch, replace(snapshot, ledger=self._book.state)
+        seen = self._seen(snapshot)  # what moves while this one is asked is asked about once more
         tag = self._gatherer.observe(name, oid)
         case, answers = await self._ask(snapshot, tag)
         if answers is None:
             return 0
         verdict = self._verdict(snapshot, case, answers)
-        self.pending.note((name, oid), verdict, self._seen(snapshot))
+        self.pending.note((name, oid), verdict, seen)
         before = self._book.state.instance(*key_of(name)).last_verdicts.get(name)
         if before is not None and _waits_as_before(before, verdict):
             return 0
@@ -210,10 +222,8 @@ class Decider:
             rendered = await self._preparing.rendered((ref, tag.id), _behind(ref), case)
             if rendered is None:
                 return case, None
-            return rendered, (
-                *answers,
-                *judge(rendered.facts, self._book.now()),
-            )  # a render takes time
+            now = self._book.now()  # a render takes time
+            return rendered, answers + judge(rendered.facts, now)
         except DistributorError as error:
             return case, (_crashed(str(error)),)
         except Exception as error:  # noqa: BLE001 - one request that crashes stops no other
@@ -245,7 +255,7 @@ class Decider:
             revision=facts.revision,
             commit=request.tag.target,
             prev=request.trailers.prev,
-            rendered=facts.rendered,
+            rendered=_rendered_of(facts, request),
             targets=self._targets(case, request),
             reason=request.trailers.reason,
         )
@@ -302,6 +312,13 @@ class Decider:
             case Verb.ACK:
                 alarms = snapshot.ledger.instance(verdict.environment, verdict.instance).tampered
                 return [Acknowledged(at=now, ref=a.ref, by=by, tag_ref=ref) for a in alarms]
+            case Verb.CONSENT | Verb.DETACH if case.verdict_before is not None:
+                about = case.verdict_before.sequence
+                return [
+                    Consented(
+                        at=now, verb=verdict.verb, by=by, sequence=about, ref=ref, reason=reason
+                    )
+                ]
             case _:
                 return []
 
@@ -332,11 +349,22 @@ def key_of(name: str) -> Key:
     What reaches all of something is only believed of a name that is right in every part.
     """
     parts = name.split("/")
-    key = (parts[1], parts[2].partition("_")[0]) if len(parts) > 2 else UNREADABLE  # noqa: PLR2004 - verb/env/instance
+    match parts:
+        case [_verb, environment, rest, *_]:
+            key = (environment, rest.partition("_")[0])
+        case _:
+            return UNREADABLE
     told = parts[0] in VERBS and is_label(key[0]) and is_label(key[1])
     if told and ALL in key and not isinstance(parse_name(name), TagName):
         return UNREADABLE
     return key if told else UNREADABLE
+
+
+def _rendered_of(facts: GateFacts, request: Request) -> Digest:
+    """The result that a verdict is about: what was rendered, or what a person says to have approved."""
+    if request.name.verb is Verb.APPROVE:
+        return request.trailers.rendered
+    return facts.rendered
 
 
 def _behind(name: str) -> Key | None:

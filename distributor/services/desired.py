@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from distributor.catalog.digests import config_paths, find
 from distributor.errors.git import LedgerBroken
+from distributor.ledger import agreed
 from distributor.model.catalog import Catalog
 from distributor.model.fleet import Cluster, Environment
 from distributor.model.promotion import Verdict
 from distributor.model.refs import ObjectId
+from distributor.model.tags import Verb
 from distributor.model.trees import EntryKind
 from distributor.placement.instances import installations
 from distributor.ports import TreeChange
@@ -21,11 +23,16 @@ from distributor.services.world import World
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
-    """An accepted revision with everything that is needed to render it, from its pinned tree alone."""
+    """An accepted revision with everything that is needed to render it, from its pinned tree alone.
+
+    ``agreed`` is what people agreed to for it when this was read, ``names`` are all instances then.
+    """
 
     verdict: Verdict
     subject: Subject
     clusters: Mapping[str, Cluster]
+    agreed: frozenset[Verb] = frozenset()
+    names: tuple[str, ...] = ()
 
     @property
     def environment(self) -> Environment:
@@ -45,7 +52,13 @@ def read_desired(world: World, book: LedgerBook, verdict: Verdict) -> Desired:
     if len(clusters) != len(verdict.targets):
         missing = sorted(set(verdict.targets) - set(clusters))
         raise LedgerBroken(f"(sequence {verdict.sequence} pins no cluster file for {missing})")
-    return Desired(verdict=verdict, subject=subject, clusters=clusters)
+    return Desired(
+        verdict=verdict,
+        subject=subject,
+        clusters=clusters,
+        agreed=agreed(book.state, verdict),
+        names=tuple(name for _, name in book.state.instances),
+    )
 
 
 def subject_of(catalog: Catalog, verdict: Verdict) -> Subject:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from distributor.errors import DistributorError
 from distributor.model.changes import Action
@@ -57,6 +57,7 @@ async def _target(service: Service, desired: Desired, cluster: Cluster) -> DryTa
             rendered = await service.renderer.render(desired.subject, {cluster.name: cluster})
             manifests = rendered.of(cluster.name)
         work = work_of(service.world, desired.subject, cluster, manifests, verdict)
+        work = replace(work, agreed=desired.agreed, names=desired.names)
         changes = await plan_target(service.world, work)
     except DistributorError as error:
         return DryTarget(

@@ -9,9 +9,10 @@ from distributor.ledger.records import encode_genesis
 from distributor.model.ledger import Genesis
 from distributor.model.policy import PolicySet
 from distributor.model.refs import ObjectId
+from distributor.model.trees import NewCommit
 from distributor.policy.roles import is_service
 from distributor.policy.signatures import verify_bytes
-from distributor.ports import NewCommit, Signer
+from distributor.ports import Signer
 from distributor.services.desired import policy_pin
 from distributor.services.ledger_book import HEAD
 from distributor.services.looking import TAGS

@@ -9,10 +9,11 @@ from typing import Any
 from distributor.catalog.digests import config_digest
 from distributor.catalog.tags import parse
 from distributor.ledger import (
-    BRANCH,
+    approvals,
     newest_verified,
-    policy_commits,
     prev_of,
+    released,
+    rollout_stands,
     standing_holds,
     standing_veto,
     stopped,
@@ -20,23 +21,27 @@ from distributor.ledger import (
 )
 from distributor.model.catalog import Catalog, EnvironmentFiles
 from distributor.model.findings import Finding, errors
-from distributor.model.fleet import ALL, Cluster, Installation
+from distributor.model.fleet import Cluster, Installation
 from distributor.model.manifest import ManifestSet
 from distributor.model.package import Package
 from distributor.model.promotion import Revision, Verdict
-from distributor.model.refs import ObjectId, ObjectRef
-from distributor.model.tags import ObservedTag, Request, Verb
+from distributor.model.refs import Digest, ObjectId
+from distributor.model.tags import CONSENTS, ObservedTag, Request, Verb
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
-from distributor.policy import ClusterFact, GateFacts, PolicyView, Reach, Source
+from distributor.policy import Approval, GateFacts
 from distributor.ports import TreeChange
 from distributor.render import rendered_digest
-from distributor.services.desired import at_path, policy_root, read_desired, tier_names
+from distributor.services.authors import asks_for_approvals, authors
+from distributor.services.desired import at_path, read_desired, tier_names
 from distributor.services.elsewhere import Asked, elsewhere, running_on
 from distributor.services.ledger_book import LedgerBook
-from distributor.services.looking import Snapshot
+from distributor.services.looking import Snapshot, approved, observe
 from distributor.services.neighbours import cluster_facts
+from distributor.services.policing import policy_views
+from distributor.services.reaching import reach_of
 from distributor.services.rendering import Renderer, Subject
+from distributor.services.sharing import Sharing
 from distributor.services.world import World
 
 _MOST_FINDINGS = 20
@@ -54,6 +59,7 @@ class Case:
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     verdict_before: Verdict | None = None
     fleet: Mapping[str, TreeChange] = field(default_factory=dict)  # cluster files, by path
+    manifests: Mapping[str, ManifestSet] = field(default_factory=dict)  # what rendered, by cluster
 
 
 class Gatherer:
@@ -63,13 +69,11 @@ class Gatherer:
         self._world = world
         self._book = book
         self._renderer = renderer
+        self._sharing = Sharing(world, book, renderer)
 
     def observe(self, name: str, oid: ObjectId) -> ObservedTag:
         """The tag as the remote shows it."""
-        objects = self._world.objects
-        kind = objects.object_type(oid)
-        raw = objects.raw(oid) if kind == "tag" else b""
-        return ObservedTag(ref=f"refs/tags/{name}", id=oid, type=kind, raw=raw)
+        return observe(self._world, name, oid)
 
     def bare(self, tag: ObservedTag) -> Case:
         """The case of a tag of which nothing but its form is known."""
@@ -88,39 +92,27 @@ class Gatherer:
         facts = GateFacts(
             ref=ref,
             request=request,
-            policies=self.policies(snapshot, environment),
+            policies=policy_views(self._world, snapshot, environment),
             first_observed=here.observed_at.get(ref) or self._book.now(),
             stopped=stopped(state, environment, instance),
-            reachable=self._world.objects.is_ancestor(request.tag.target, snapshot.main),
+            reachable=self._reachable(snapshot, request),
             prev=prev_of(state, environment, instance),
             holds=standing_holds(state, environment, instance),
+            approvals=tuple(
+                Approval(by=verdict.principal, rendered=verdict.rendered)
+                for verdict in approvals(state, environment, instance, tag.id)
+            ),
+            rollout=rollout_stands(here),
+            approves=approved(self._world, snapshot, request),
         )
         return self._about(
             snapshot, Case(tag=tag, facts=facts, verdict_before=here.desired), request
         )
 
-    def policies(self, snapshot: Snapshot, environment: str) -> tuple[PolicyView, ...]:
-        """Main's policy, and that of each environment's last accepted verdict.
-
-        While main is rewritten and nobody acknowledged it, main has no say.
-        """
-        commits = policy_commits(snapshot.ledger, environment)
-        accepted = tuple(self._view(commit, Source.ACCEPTED) for commit in commits)
-        alarms = snapshot.ledger.instance(ALL, ALL).tampered
-        if snapshot.rewound is not None or any(a.ref.startswith(BRANCH) for a in alarms):
-            return accepted
-        return (self._view(snapshot.main, Source.MAIN), *accepted)
-
-    def _view(self, commit: ObjectId, source: Source) -> PolicyView:
-        root = policy_root(self._world, commit)
-        catalog = self._world.loader.load(root)
-        return PolicyView(
-            source=source,
-            commit=commit,
-            policies=self._world.loader.policies(root),
-            environments={n: f.environment for n, f in catalog.environments.items()},
-            pipeline=catalog.pipeline,
-        )
+    def _reachable(self, snapshot: Snapshot, request: Request) -> bool | None:
+        if request.tag.target_type != "commit":
+            return None
+        return self._world.objects.is_ancestor(request.tag.target, snapshot.main)
 
     def _about(self, snapshot: Snapshot, case: Case, request: Request) -> Case:
         name, state = request.name, snapshot.ledger
@@ -146,6 +138,9 @@ class Gatherer:
                 pinned = self._pinned_again(desired)
                 tiers = tiers_of(pinned.get("clusters", {}).values())
                 return replace(case, facts=replace(facts, tiers=tiers), **pinned)
+            case verb if verb in CONSENTS and desired and (accepted := desired.revision):
+                facts = replace(case.facts, app=accepted.app, revision=accepted)
+                return replace(case, facts=replace(facts, instance_exists=True))
             case _:
                 found = installations(snapshot.catalog, name.environment).get(name.instance)
                 app = found.app if found else running.app if running else ""
@@ -180,12 +175,17 @@ class Gatherer:
             fits=package.fits,
             unfit={n: why for n, why in placed.left_out.items() if n in present},
             revision=self.revision(root, package, installation),
+            released=released(snapshot.ledger).get((package.app, name.version)),
             elsewhere=elsewhere(
                 self._world, self._book, snapshot, Asked(catalog, package, root, name.environment)
             ),
             tiers=tiers_of(t.cluster for t in targets),
             targets=tuple(t.name for t in targets),
         )
+        if asks_for_approvals(facts):
+            before = self._pin_before(case.verdict_before)
+            who = authors(self._world, request.tag.target, package, installation, before)
+            facts = replace(facts, authors=who)
         subject = Subject(catalog=catalog, package=package, installation=installation, files=files)
         clusters = {t.name: t.cluster for t in targets}
         return replace(
@@ -211,11 +211,17 @@ class Gatherer:
             for name, cluster in later.items()
             if not (newest and name in files.clusters)
         }
-        pin = self._book.pinned(environment, before.instance, before.sequence)
+        pin = self._pin_before(before)
         for name in taken if pin else ():
             path = f"environments/{environment}/clusters/{name}.yaml"
             fleet[path] = at_path(self._world, pin, path) if pin else None
         return replace(files, clusters={**files.clusters, **taken}), fleet
+
+    def _pin_before(self, before: Verdict | None) -> ObjectId | None:
+        """The tree that the last accepted request pinned; ``None`` after a removal."""
+        if before is None or before.verb is Verb.REMOVE or not before.sequence:
+            return None
+        return self._book.pinned(before.environment, before.instance, before.sequence)
 
     def _cluster_files(self, root: ObjectId, files: EnvironmentFiles) -> dict[str, TreeChange]:
         folder = f"environments/{files.environment.name}/clusters"
@@ -294,40 +300,32 @@ class Gatherer:
             return replace(case, facts=replace(case.facts, targets=tuple(case.clusters)))
         result = await self._renderer.render(case.subject, case.clusters)
         before = await self._before(case.verdict_before)
-        pruned = _pruned(before, result.manifests)
-        vanished = {ref for refs in pruned.values() for ref in refs}
-        changed = {
-            name
-            for name, manifests in result.manifests.items()
-            if name not in before or before[name].digest != manifests.digest
-        }
-        files = case.subject.files
-        reach = Reach(
-            pruned=pruned,
-            emptied=frozenset(n for n, m in result.manifests.items() if not len(m) and n in before),
-            changed=frozenset(changed),
-            clusters=len(files.clusters),
-        )
+        reach = reach_of(before, result.manifests, len(case.subject.files.clusters))
+        vanished = {ref for refs in reach.pruned.values() for ref in refs}
+        shared = await self._sharing.findings(case.subject, case.clusters, result.manifests)
         facts = replace(
             case.facts,
             renders={
-                n: (result.failures[n],) if n in result.failures else () for n in case.clusters
+                n: (result.failures[n],) if n in result.failures else shared.get(n, ())
+                for n in case.clusters
             },
-            rendered=rendered_digest({n: m.digest for n, m in result.manifests.items()}, vanished),
+            # a part of the clusters has no hash that an approval could bind to
+            rendered=Digest("")
+            if result.failures
+            else rendered_digest({n: m.digest for n, m in result.manifests.items()}, vanished),
             schemas=self._schemas(case, result.manifests),
             reach=reach,
-            clusters=self._clusters(case, result.manifests),
         )
-        return replace(case, facts=facts)
+        return self.beside(replace(case, facts=facts, manifests=result.manifests))
 
-    def _clusters(
-        self, case: Case, manifests: Mapping[str, ManifestSet]
-    ) -> dict[str, ClusterFact] | None:
+    def beside(self, case: Case) -> Case:
+        """Add what the ledger says by now of the clusters that a case rendered for."""
         if case.subject is None:
-            return None
+            return case
         key = (case.facts.name.environment, case.facts.name.instance)
-        package = case.subject.package
-        return cluster_facts(self._book.state, key, package, case.clusters, manifests)
+        package, manifests = case.subject.package, case.manifests
+        found = cluster_facts(self._book.state, key, package, case.clusters, manifests)
+        return replace(case, facts=replace(case.facts, clusters=found))
 
     async def _before(self, verdict: Verdict | None) -> Mapping[str, ManifestSet]:
         """What was accepted before, rendered; nothing where there was nothing or it was removed."""
@@ -355,11 +353,3 @@ def _wrong(catalog: Catalog, *paths: str) -> tuple[Finding, ...]:
     """The first errors of some files and folders: why the catalog holds nothing of them."""
     found = (f for path in paths for f in errors(catalog.findings_under(path)))
     return tuple(found)[:_MOST_FINDINGS]
-
-
-def _pruned(
-    before: Mapping[str, ManifestSet], after: Mapping[str, ManifestSet]
-) -> dict[str, tuple[ObjectRef, ...]]:
-    """The objects that vanish from each cluster that stays a target."""
-    gone = {n: tuple(sorted(before[n].refs() - m.refs())) for n, m in after.items() if n in before}
-    return {name: refs for name, refs in gone.items() if refs}

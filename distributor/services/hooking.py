@@ -15,6 +15,7 @@ from distributor.errors.cluster import (
     HookFailed,
     HookInTheWay,
     HookLeft,
+    LetGo,
 )
 from distributor.health import runs_to_an_end
 from distributor.model.changes import InventoryEntry, LiveObject
@@ -29,6 +30,7 @@ from distributor.model.hooks import (
     Moment,
 )
 from distributor.model.refs import Digest, ObjectRef
+from distributor.model.tags import Verb
 from distributor.plan import Judged, Move, ended, judge, marked, removable
 from distributor.services.work import Run
 
@@ -50,6 +52,21 @@ async def run_hooks(run: Run, moment: Moment) -> ObjectHealth | None:
     return None
 
 
+async def run_failure_hooks(run: Run) -> ObjectHealth | None:
+    """Run the hooks for a failure, once a verdict; the one that is at work, or ``None``.
+
+    What failed stays the answer: these only look after it, and nothing waits for their end.
+    """
+    for step in run.steps:
+        if step.moment is not Moment.FAILURE:
+            continue
+        known = len(run.outcomes)
+        at_work = await _advance(run, step)
+        if at_work is not None or any(o.error for o in run.outcomes[known:]):
+            return at_work
+    return None
+
+
 async def _advance(run: Run, step: HookStep) -> ObjectHealth | None:
     known = run.inventory.hooks.runs[step.name]
     if known.result is HookResult.SUCCEEDED:
@@ -62,6 +79,10 @@ async def _advance(run: Run, step: HookStep) -> ObjectHealth | None:
     now = run.world.clock.now()
     found = judge(step, known, live, owner=run.work.owner, now=now)
     match found.move:
+        case Move.WAIT if Verb.DETACH in run.work.agreed:
+            told = Finding.of(LetGo, f"({step}: {found.message})", severity=Severity.WARNING)
+            run.warnings.append(told)
+            await _note(run, step, HookResult.SUCCEEDED, uid=live.uid if live else "")
         case Move.WAIT:
             return _at_work(step, found.message)
         case Move.APPLY | Move.REPLACE:

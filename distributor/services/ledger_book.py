@@ -19,8 +19,8 @@ from distributor.errors.git import (
 from distributor.ledger import decode, decode_genesis, encode, fold, fold_stream
 from distributor.model.ledger import Genesis, InstanceState, Key, LedgerState, Record
 from distributor.model.refs import ObjectId
-from distributor.model.trees import EntryKind
-from distributor.ports import NewCommit, TreeChange
+from distributor.model.trees import EntryKind, NewCommit
+from distributor.ports import TreeChange
 from distributor.services.ledger_check import check_founder, verify_commit
 from distributor.services.world import World
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from distributor.catalog.tags import format_name, parse
 from distributor.errors.git import MainMissing
 from distributor.model.catalog import Catalog
+from distributor.model.findings import Finding
 from distributor.model.fleet import ALL
 from distributor.model.ledger import LedgerState
 from distributor.model.policy import PolicySet
 from distributor.model.refs import ObjectId
+from distributor.model.tags import ObservedTag, Request, Verb
 from distributor.services.ledger_book import LedgerBook
 from distributor.services.world import World
 
@@ -73,3 +76,21 @@ async def main_seen(world: World, main: ObjectId) -> None:
     """Remember main's head: a later one must descend from it."""
     if await world.store.get(MAIN_HEAD) != main:
         await world.store.set(MAIN_HEAD, main)
+
+
+def observe(world: World, name: str, oid: ObjectId) -> ObservedTag:
+    """A tag as the remote shows it."""
+    kind = world.objects.object_type(oid)
+    raw = world.objects.raw(oid) if kind == "tag" else b""
+    return ObservedTag(ref=f"refs/tags/{name}", id=oid, type=kind, raw=raw)
+
+
+def approved(world: World, snapshot: Snapshot, request: Request) -> Request | Finding | None:
+    """The request that an approval points at, if it stands on the remote under the name it says."""
+    if request.name.verb is not Verb.APPROVE or request.name.set_id:
+        return None
+    name = replace(request.name, verb=Verb.PROMOTE, principal="", principal_attempt=1)
+    written = format_name(name)
+    if snapshot.tags.get(written) != request.tag.target:
+        return None
+    return parse(observe(world, written, request.tag.target))

@@ -50,11 +50,15 @@ class Pending:
         self._waits[tag] = _Wait(seen, min(times, default=None))
 
     def still(self, tag: _Tag, seen: Seen, now: datetime) -> bool:
-        """Whether asking now would give the same answers: nothing moved, and no time has come."""
+        """Whether asking now would give the same answers: nothing moved, and no time has come.
+
+        Where not, what was noted is over: while its render goes on, nothing holds the tag up but that.
+        """
         wait = self._waits.get(tag)
-        if wait is None or wait.seen != seen:
-            return False
-        return wait.until is None or now < wait.until
+        if wait is not None and wait.seen == seen and (wait.until is None or now < wait.until):
+            return True
+        self._waits.pop(tag, None)
+        return False
 
     @property
     def ask_at(self) -> datetime | None:

@@ -62,11 +62,12 @@ class PromotionPlan:
     findings: tuple[Finding, ...] = ()
 
 
-async def plan_promotion(  # noqa: PLR0917 - who asks for what, as whom
+async def plan_promotion(
     service: Service,
     environment: str,
     instance: str,
     version: str,
+    *,
     cluster: str = "",
     signer: Signer | None = None,
     tagger: str = "nobody <nobody@localhost>",

@@ -52,7 +52,7 @@ class Preparing:
             self._renders.drop(tag)
         self._renders.begin(tag, lambda: self._gatherer.rendered(case))
         for done in await self._renders.take(tag):
-            return _with_render(case, done)
+            return self._gatherer.beside(_with_render(case, done))
         self._begun[tag] = (case, behind)
         return None
 
@@ -76,6 +76,7 @@ def _with_render(case: Case, done: Case) -> Case:
     facts = done.facts
     return replace(
         case,
+        manifests=done.manifests,
         facts=replace(
             case.facts,
             targets=facts.targets,
@@ -83,6 +84,5 @@ def _with_render(case: Case, done: Case) -> Case:
             rendered=facts.rendered,
             schemas=facts.schemas,
             reach=facts.reach,
-            clusters=facts.clusters,
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from distributor import metrics
@@ -14,24 +14,31 @@ from distributor.errors.cluster import (
     InventoryBroken,
     TargetNotWritable,
 )
+from distributor.health import goes_by_itself
 from distributor.model.changes import (
+    Action,
     Actuation,
     ChangeSet,
     Inventory,
     InventoryEntry,
+    LiveObject,
     Outcome,
     TargetReport,
 )
 from distributor.model.findings import Finding, errors
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import Moment
-from distributor.model.refs import Digest, ObjectId
+from distributor.model.refs import Digest, ObjectId, ObjectRef
 from distributor.plan import (
-    NEVER_OURS,
+    FORGOTTEN,
     apply_plan,
     confirmed,
+    foreseen,
+    made_here,
     narrowed,
+    recovered,
     remaining,
+    says_the_same,
     schedule,
     seen_uids,
 )
@@ -45,9 +52,10 @@ from distributor.services.comparing import (
     scope_of,
     wide,
 )
-from distributor.services.hooking import finished, run_hooks
+from distributor.services.drift_modes import look_for_drift
+from distributor.services.hooking import finished, run_failure_hooks, run_hooks
 from distributor.services.observing import observed
-from distributor.services.work import Run, Work
+from distributor.services.work import Run, Scope, Work
 from distributor.services.world import World
 
 
@@ -60,9 +68,12 @@ async def plan_target(world: World, work: Work) -> ChangeSet:
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
     log = log_of(work, scope, inventory or no_inventory(work), occasion, steps)
-    return replace(found, hooks=remaining(log, steps))
+    findings = (*found.findings, *foreseen(found))
+    return replace(found, hooks=remaining(log, steps), findings=findings)
 
 
+_SHOWN = 10
+"""Objects that a message names."""
 BeforeWrite = Callable[[], Awaitable[None]]
 """Called before the first write to a target; what it raises, ``reconcile_target`` raises."""
 
@@ -107,31 +118,57 @@ async def _reconcile(
     if work.started_only and (inventory is None or inventory.sequence < work.sequence):
         return _report(world, work, Actuation.PENDING)
     scope = scope_of(connection, work)
-    if inventory is not None and _is_settled(inventory, work):
-        planned, live = await changes_of(connection, work, scope, inventory)
-        if planned.empty:
-            health = (
-                () if connection.delivered_only else observed(world, inventory, scope.members, live)
-            )
-            return _settled(world, work, connection, planned=planned, health=health)
+    drift: tuple[str, ...] = ()
+    if inventory is not None and _is_settled(inventory, work, scope):
+        looked = await look_for_drift(connection, work, scope, inventory)
+        drift = looked.drift
+        if looked.planned.empty:
+            live = looked.live
+            told = not connection.delivered_only
+            health = await observed(world, work, inventory, scope.members, live) if told else ()
+            report = _settled(world, work, connection, planned=looked.planned, health=health)
+            return replace(report, drift=drift)
     await _allowed(before_write)
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
     begin = wide(work, scope, inventory, occasion, steps)
+    if begin != inventory:
+        begin = await connection.write_inventory(begin)
     run = Run(
         world=world,
         connection=connection,
         work=work,
         scope=scope,
         steps=steps,
-        inventory=await connection.write_inventory(begin),
+        inventory=begin,
+        occasion=occasion,
     )
     # Looked at only now: since that write, whoever came before begins nothing more here.
-    planned, _ = await changes_of(connection, work, scope, inventory)
+    planned, live = await changes_of(connection, work, scope, inventory)
+    if inventory is None and any(made_here(there, work.owner) for there in live.values()):
+        planned, live = await _recover(run, planned, live)
+    bad = {f.where.file for f in errors(planned.findings)}
+    run.refused = frozenset(
+        c.ref for c in planned.of(Action.SKIPPED) if c.manifest is not None and str(c.ref) in bad
+    )
+    run.uids = {ref: there.uid for ref, there in live.items() if made_here(there, work.owner)}
     report = await _carried_out(run, planned)
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
-    return report
+    return replace(report, drift=drift)
+
+
+async def _recover(
+    run: Run, planned: ChangeSet, live: Mapping[ObjectRef, LiveObject]
+) -> tuple[ChangeSet, Mapping[ObjectRef, LiveObject]]:
+    """Without an inventory, and yet with objects of ours: it was lost, and labels say what it held."""
+    work, hooks = run.work, {hook.ref for hook in run.scope.hooks}
+    owned = [ref for ref in await run.connection.owned(work.instance) if ref not in hooks]
+    whole = recovered(run.inventory, owned)
+    if whole == run.inventory:
+        return planned, live
+    run.inventory = await run.connection.write_inventory(whole)
+    return await changes_of(run.connection, work, run.scope, run.inventory)
 
 
 async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
@@ -144,6 +181,8 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
     if later and not (run.failed or at_work) and _current(seen):
         at_work = await run_hooks(run, Moment.POST)
         await _narrow(run, planned, whole=whole and not (at_work or run.failed))
+    if any(o.error is not None and not o.retryable for o in run.outcomes):
+        at_work = await run_failure_hooks(run) or at_work
     bad = bool(run.failed or errors(planned.findings))
     waits = at_work is not None and at_work.status is not HealthStatus.FAILED
     actuation = Actuation.APPLYING if waits else Actuation.APPLIED
@@ -179,21 +218,23 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
 
 
 async def _seen(run: Run, at_work: ObjectHealth | None) -> tuple[ObjectHealth, ...]:
-    """The health of the instance's own objects; none while they were not all applied."""
-    if run.connection.delivered_only or run.failed or at_work or run.work.removing:
+    """The health of the instance's own objects; none while something is waited for before they are all applied."""
+    if run.connection.delivered_only or at_work or run.work.removing:
         return ()
     members = run.scope.members
     entries = [e for e in run.inventory.entries.values() if e.ref in members.refs()]
-    return observed(run.world, run.inventory, members, await run.connection.read_live(entries))
+    live = await run.connection.read_live(entries)
+    return await observed(run.world, run.work, run.inventory, members, live)
 
 
 def _current(seen: tuple[ObjectHealth, ...]) -> bool:
     return all(h.status is HealthStatus.CURRENT for h in seen)
 
 
-def _is_settled(inventory: Inventory, work: Work) -> bool:
-    """Whether the inventory says that all of this was applied before."""
-    return (inventory.sequence, inventory.applied) == (work.sequence, work.desired.digest)
+def _is_settled(inventory: Inventory, work: Work, scope: Scope) -> bool:
+    """Whether the inventory says that this was begun, and nothing of it is under way."""
+    same = says_the_same(inventory, scope.members)
+    return inventory.sequence == work.sequence and same
 
 
 async def _allowed(before_write: BeforeWrite | None) -> None:
@@ -211,9 +252,11 @@ async def _check_never_there(connection: TargetConnection, work: Work) -> None:
         InventoryEntry(ref=m.ref, api_version=m.api_version, digest=Digest("")) for m in work.former
     ]
     live = await connection.read_live(entries) if entries else {}
-    ours = sorted(str(ref) for ref, found in live.items() if found.owner == work.owner)
+    named = {ref for ref, found in live.items() if found.owner == work.owner}
+    ours = sorted(map(str, named | set(await connection.owned(work.instance))))
     if ours:
-        raise InventoryBroken(f"It is gone, but {ours[0]} is there, one of {len(ours)} objects.")
+        told = ", ".join(ours[:_SHOWN]) + (" ..." if len(ours) > _SHOWN else "")
+        raise InventoryBroken(f"It is gone, but {len(ours)} of its objects are there: {told}.")
 
 
 def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> None:
@@ -227,14 +270,28 @@ def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> N
 
 
 async def _narrow(run: Run, planned: ChangeSet, *, whole: bool) -> None:
-    """Take confirmed deletions out of the inventory, and say what is now carried out in full."""
+    """Take confirmed deletions out of the inventory, and say whether the change is carried out in full.
+
+    It is written only for that: uids that the target gave come along with the next write, but for those
+    of objects that go by themselves, of which nothing else would tell that they were there.
+    """
     applied = run.work.desired.digest if whole else Digest("")
-    gone = confirmed(run.outcomes) | {c.ref for c in planned.changes if c.reason == NEVER_OURS}
-    narrow = narrowed(run.inventory, gone, applied, seen_uids(run.outcomes))
+    gone = confirmed(run.outcomes) | {c.ref for c in planned.changes if c.reason in FORGOTTEN}
+    uids = {**run.uids, **seen_uids(run.outcomes)}
+    narrow = narrowed(run.inventory, gone, applied, uids)
     if whole:
         narrow = replace(narrow, hooks=await finished(run, narrow.hooks))
-    if narrow != run.inventory:
+    elif narrow.hooks.occasion is None:
+        narrow = replace(narrow, hooks=replace(narrow.hooks, occasion=run.occasion))
+    fleeting = frozenset(m.ref for m in run.scope.members if goes_by_itself(m))
+    if _told(narrow, fleeting) != _told(run.inventory, fleeting):
         run.inventory = await run.connection.write_inventory(narrow)
+
+
+def _told(inventory: Inventory, fleeting: frozenset[ObjectRef]) -> object:
+    """What of an inventory is worth a write."""
+    uids = {ref: inventory.entries[ref].uid for ref in fleeting if ref in inventory.entries}
+    return (inventory.entries.keys(), inventory.hooks, uids)
 
 
 def _settled(

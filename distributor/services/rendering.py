@@ -24,6 +24,7 @@ from distributor.render import (
     Cells,
     Variables,
     binder_of,
+    blamed,
     check_placeholders,
     finish,
     job,
@@ -31,6 +32,7 @@ from distributor.render import (
 )
 from distributor.services.failures import Failures, costly
 from distributor.services.gradual import gradually
+from distributor.services.ruling import require_rules
 from distributor.services.world import World
 
 _KEPT_CELLS = 64
@@ -119,6 +121,8 @@ class Renderer:
         """The cell of each cluster that has one; what is wrong with one cluster fails only that."""
         inputs: dict[str, RenderInput] = {}
         try:
+            if subject.package.delivery.health:
+                require_rules(subject.package, self._world.expressions)
             made = Cells(subject.catalog, subject.package, subject.installation, subject.files)
         except DistributorError as error:
             failures.update(dict.fromkeys(clusters, Finding.from_error(error)))
@@ -166,7 +170,9 @@ class Renderer:
     async def _asked(self, key: Digest, cell: RenderInput, subject: Subject) -> tuple[bytes, ...]:
         """The engine's answer; what it refused lately is refused again without it."""
         world = self._world
-        known = self._failures.get(key, world.clock.now())
+        labels = " ".join(layer.label for layer in cell.layers)
+        told = f"{key} {labels}"  # cells of one content may lie in files of several names
+        known = self._failures.get(told, world.clock.now())
         if known is not None:
             metrics.RENDERS.labels("failed before").inc()
             raise known
@@ -176,8 +182,9 @@ class Renderer:
             if render_job.placeholders:
                 check_placeholders(finish(objects, cell, subject.package), render_job.placeholders)
         except DistributorError as error:
-            self._failures.put(key, error, world.clock.now())
-            raise
+            found = blamed(error, cell, render_job)
+            self._failures.put(told, found, world.clock.now())
+            raise found from error
         return objects
 
 

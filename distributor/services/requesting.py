@@ -17,7 +17,7 @@ from distributor.model.fleet import ALL
 from distributor.model.ledger import InstanceState
 from distributor.model.promotion import Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId
-from distributor.model.tags import RequestClass, TagName, Trailers, Verb
+from distributor.model.tags import CONSENTS, RequestClass, TagName, Trailers, Verb
 from distributor.model.versions import Version
 from distributor.placement.instances import installations
 from distributor.ports import Signer
@@ -141,6 +141,12 @@ def trailers_of(
                 raise NothingToDo(f"({ask.instance} does not run in {ask.environment})")
             prev = prev_of(state, ask.environment, ask.instance)
             return ask, replace(base, app=desired.revision.app, prev=prev)
+        case verb if verb in CONSENTS:
+            desired = state.instance(ask.environment, ask.instance).desired
+            if desired is None or desired.revision is None:
+                raise NothingToDo(f"(nothing was accepted for {ask.instance} in {ask.environment})")
+            about = desired.revision
+            return ask, replace(base, app=about.app, digest=about.digest, config=about.config)
         case Verb.REJECT | Verb.UNREJECT:
             _check_version(ask.version)
             known = set(snapshot.catalog.apps)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 from weakref import WeakValueDictionary
 
 import orjson
 
 from distributor import log
 from distributor.errors import DistributorError
+from distributor.ledger import agreed, switches
 from distributor.model.changes import TargetReport
 from distributor.model.ledger import InstanceState, Key
 from distributor.model.rollout import (
@@ -23,12 +26,14 @@ from distributor.model.rollout import (
     RolloutState,
     Shut,
     Superseded,
+    Switched,
     TargetSeen,
     TargetStage,
     Tick,
     WakeAt,
     WavesShut,
 )
+from distributor.model.tags import Verb
 from distributor.ports import StoredRollout, StoredTarget
 from distributor.rollout import (
     advance_all,
@@ -50,6 +55,7 @@ from distributor.services.world import World
 ENDED = frozenset({RolloutPhase.VERIFIED, RolloutPhase.REPLACED, RolloutPhase.HALTED})
 """Phases in which a rollout asks for nothing by itself."""
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _NUDGED = frozenset({TargetStage.OWED, TargetStage.FAILED})
 
 
@@ -120,6 +126,10 @@ class Runner:
         """Whether anything is under way that does not wait for a time."""
         return bool(self._active) or not self._events.empty()
 
+    def agreed(self) -> frozenset[Verb]:
+        """What people agreed to for this verdict by now."""
+        return agreed(self._tools.claims.book.state, self.desired.verdict)
+
     def nudge(self) -> None:
         """Ask every target that owes the revision or failed now, however long it was to wait."""
         now = self._tools.world.clock.now()
@@ -156,14 +166,28 @@ class Runner:
         A look that finds a waiting rollout as it was needs no claim, and so no commit in the ledger.
         """
         now = self._tools.world.clock.now()
-        self._waiting.append(WavesShut(shut=self._tools.windows(self.desired, self.state, now)))
-        self._waiting.extend(events)
+        shut = WavesShut(shut=self._tools.windows(self.desired, self.state, now))
+        self._waiting.extend((shut, *self._thrown(), *events))
         if not self.ended and not self._still_waits() and not await self._claimed():
             return
         waited, self._waiting = self._waiting, []
         commands = await self._advance(waited)
         await self._record()
         await self._perform(commands)
+
+    def _thrown(self) -> list[Event]:
+        """The switches that the ledger has and the state does not."""
+        found = switches(self._tools.claims.book.state, *self.key)
+        return [
+            Switched(verb=thrown.verb, reason=f"{thrown.reason} (by {thrown.by})", number=number)
+            for number, thrown in enumerate(found, 1)
+            if number > self.state.switches
+        ]
+
+    def heed(self) -> None:
+        """Look at the switches of the ledger, if there are any new ones."""
+        if self._thrown():
+            self.send(Tick())
 
     def _still_waits(self) -> bool:
         if not waits(self.state):
@@ -285,7 +309,9 @@ class Runner:
     async def _reconciled(self, cluster: str) -> TargetSeen | None:
         world = self._tools.world
         target = self.desired.clusters[cluster]
-        await self._tools.renderer.ready(self.desired.subject, target)  # a long render holds no slot
+        await self._tools.renderer.ready(
+            self.desired.subject, target
+        )  # a long render holds no slot
         async with self._tools.slots, self._tools.locks.of((*self.key, cluster)):
             if not wanted(self.state, cluster):
                 return None
@@ -294,7 +320,7 @@ class Runner:
             report = await reconcile_desired(
                 world,
                 self._tools.renderer,
-                self.desired,
+                replace(self.desired, agreed=self.agreed()),
                 target,
                 before_write=lambda: self._tools.claims.ensure(self.key),  # back in reach only now
             )
@@ -327,8 +353,10 @@ class Runner:
         self._events.put_nowait(None)
 
 
-def target_row(report: TargetReport, desired: Desired) -> StoredTarget:
-    """What the read model keeps of a report."""
+def target_row(
+    report: TargetReport, desired: Desired, watch: Mapping[str, Any] = _NOTHING
+) -> StoredTarget:
+    """What the read model keeps of a report, and of what watches say of the target."""
     revision = desired.verdict.revision
     detail = {
         "version": revision.version if revision else "",
@@ -336,10 +364,17 @@ def target_row(report: TargetReport, desired: Desired) -> StoredTarget:
         "delivered": report.delivered,
         "objects": {str(h.ref): [h.status.value, h.message] for h in report.health if h.message},
         "findings": [
-            {"code": f.code, "message": f.message, "where": str(f.where), "remedy": f.remedy}
+            {
+                "code": f.code,
+                "message": f.message,
+                "where": str(f.where),
+                "remedy": f.remedy,
+                "severity": f.severity.value,
+            }
             for f in report.findings[:20]
         ],
         "changed": {str(o.ref): o.action.value for o in report.outcomes[:50]},
+        "watch": dict(watch),
     }
     health = health_of(report, desired.verdict)
     return StoredTarget(

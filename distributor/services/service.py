@@ -27,6 +27,11 @@ from distributor.services.warming import Warmer
 from distributor.services.windows import WaveWindows
 from distributor.services.world import World
 
+_MOVED = 5.0
+"""Seconds between looks at what watches saw; no request is made for what did not move."""
+_LOOK = 5.0
+"""Seconds between two looks for what is newer while a single sync waits."""
+
 
 class Service:
     """One process' services over one repository. A hint only says *look*; it carries no state."""
@@ -40,7 +45,7 @@ class Service:
         self.preparing = Preparing(self.gatherer, self.hint)
         self.decider = Decider(world, self.book, self.gatherer, self.preparing, self.journal)
         self.joiner = Joiner(world, self.book, self.renderer, self.journal, self.hint)
-        windows = WaveWindows(self.gatherer, self.book, lambda: self.snapshot)
+        windows = WaveWindows(world, self.book, lambda: self.snapshot)
         self.rollouts = Rollouts(
             world, self.book, self.renderer, self.journal, timers.at, windows=windows
         )
@@ -52,6 +57,7 @@ class Service:
         self._wake = asyncio.Event()
         self._resync_due = True
         self._resyncing: asyncio.Task[None] | None = None
+        self._moving: asyncio.Task[None] | None = None
         self._stopping = False
         self._log = log.get("service")
 
@@ -82,6 +88,7 @@ class Service:
                 await self.rollouts.follow(self.book.state)
                 self._resync_due |= bool(await self.joiner.join_all(snapshot))
             await self.rollouts.follow(self.book.state)
+            self._resync_due |= self.rollouts.heard()
         except DistributorError as error:
             self.trouble = error
             metrics.STOPPED.set(1)
@@ -110,14 +117,26 @@ class Service:
         """Reconcile now: decide, roll out until nothing more can be done, then check every target."""
         snapshot = await self.decided()
         self.rollouts.nudge()
-        await self.rollouts.settled()
+        await self._settle()
         await self.rollouts.resync(only)
         return snapshot
+
+    async def _settle(self) -> None:
+        """Wait for the rollouts, and look for what is newer in between: that takes over at once."""
+        while True:
+            try:
+                async with asyncio.timeout(_LOOK):
+                    return await self.rollouts.settled()
+            except TimeoutError:
+                with contextlib.suppress(DistributorError):  # noted as trouble; what runs goes on
+                    await self.decided()
 
     async def run(self, *, poll: float, resync: float) -> None:
         """Serve until ``stop``. Trouble stops decisions, is told, and is looked at again later."""
         self._timers.every("poll", poll, self.hint)
         self._timers.every("resync", resync, self._want_resync)
+        self.rollouts.unmoved.begin()
+        self._timers.every("moved", min(_MOVED, resync), self._look_at_moved)
         self.hint()
         while not self._stopping:
             await self._wake.wait()
@@ -160,15 +179,28 @@ class Service:
         except Exception:  # noqa: BLE001 - told; the next one starts anew
             self._log.exception("a resync crashed; the next one starts anew")
 
+    def _look_at_moved(self) -> None:
+        """Look at what watches saw move, unless a resync looks at everything anyway."""
+        busy = any(t is not None and not t.done() for t in (self._resyncing, self._moving))
+        if not busy and not self._stopping and self.snapshot is not None:
+            self._moving = asyncio.create_task(self._moved())
+
+    async def _moved(self) -> None:
+        try:
+            await self.rollouts.resync_moved()
+        except Exception:  # noqa: BLE001 - told; the next look starts anew
+            self._log.exception("a look at what moved crashed; the next one starts anew")
+
     async def stop(self) -> None:
         """Stop at once: every step is safe to cut off, and what is left goes on after the next start."""
         self._stopping = True
         self._timers.stop()
         self._wake.set()
-        if self._resyncing is not None:
-            self._resyncing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._resyncing
+        for task in (self._resyncing, self._moving):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         await self.preparing.stop()
         await self.joiner.stop()
         await self.warmer.stop()

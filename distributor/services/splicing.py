@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObj
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, Mode
 from distributor.model.manifest import Manifest, canonical
+from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import ObjectRef
 from distributor.model.trees import TreeReader
 from distributor.ports import Connections, SecretOpener, TargetConnection
@@ -122,7 +123,9 @@ class SplicedTarget:
             for ref, live in found.items()
         }
 
-    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
+    async def apply(
+        self, inventory: Inventory, group: Sequence[Manifest], claims: Claims = NO_CLAIMS
+    ) -> tuple[Outcome, ...]:
         """Apply the objects with their values. A Secret whose file cannot be opened fails alone."""
         batch = _Batch()
         ready: list[Manifest] = []
@@ -132,7 +135,7 @@ class SplicedTarget:
                 ready.append(self._ready(manifest, batch))
             except DistributorError as error:
                 failed[manifest.ref] = _failed(manifest.ref, error)
-        done = {o.ref: batch.hidden(o) for o in await self._inner.apply(inventory, ready)}
+        done = {o.ref: batch.hidden(o) for o in await self._inner.apply(inventory, ready, claims)}
         return tuple(failed[m.ref] if m.ref in failed else done[m.ref] for m in group)
 
     async def delete(
@@ -140,6 +143,16 @@ class SplicedTarget:
     ) -> tuple[Outcome, ...]:
         """Delete the objects."""
         return await self._inner.delete(inventory, entries)
+
+    async def owned(self, instance: str) -> Collection[ObjectRef]:
+        """As the inner connection sees it."""
+        return await self._inner.owned(instance)
+
+    async def taken_along(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> Mapping[ObjectRef, str]:
+        """As the inner connection sees it."""
+        return await self._inner.taken_along(inventory, entries)
 
     async def aclose(self) -> None:
         """Let go of the inner connection."""

@@ -10,26 +10,36 @@ import orjson
 
 from distributor.errors import Where
 from distributor.ledger import decode, refused_ack
+from distributor.model.changes import Actuation
+from distributor.model.findings import Severity, errors
 from distributor.model.fleet import ALL
 from distributor.model.ledger import (
     Acknowledged,
     Archived,
     Claimed,
+    Consented,
     Decided,
     FleetChanged,
     HoldSet,
+    InstanceState,
     Key,
     Observed,
     Progressed,
     Tampered,
     VetoSet,
 )
-from distributor.model.promotion import Verdict
+from distributor.model.promotion import KEEPS_OUT, Verdict
 from distributor.model.tags import Verb
 from distributor.placement.placing import place
 from distributor.services.desired import read_desired
 from distributor.services.service import Service
-from distributor.services.views import InstanceStage, InstanceView, TargetView, instance_views
+from distributor.services.views import (
+    InstanceStage,
+    InstanceView,
+    TargetView,
+    instance_views,
+    last_refused,
+)
 from distributor.services.waiting import waiting
 
 _Shown = (
@@ -42,6 +52,7 @@ _Shown = (
     | Tampered
     | Acknowledged
     | Archived
+    | Consented
 )
 """The records that are told."""
 
@@ -77,7 +88,7 @@ async def why(
         return (Link(step="request", ok=False, text=f"{environment} has no instance {instance}"),)
     view = views[0]
     state = service.book.state.instance(environment, instance)
-    chain = [*_trouble(service), *_requests(view, state.desired)]
+    chain = [*_trouble(service), *_requests(view, state)]
     if state.desired is not None:
         chain += [_claim(service, (environment, instance))]
         for target in view.clusters:
@@ -149,8 +160,9 @@ def _trouble(service: Service) -> list[Link]:
     return found
 
 
-def _requests(view: InstanceView, desired: Verdict | None) -> list[Link]:
+def _requests(view: InstanceView, state: InstanceState) -> list[Link]:
     chain: list[Link] = []
+    desired, refused = state.desired, last_refused(state)
     if desired is None:
         text = "nothing was accepted yet; ask with `distributor promote`"
         chain.append(Link(step="request", ok=not view.last_refusal, text=text))
@@ -160,8 +172,9 @@ def _requests(view: InstanceView, desired: Verdict | None) -> list[Link]:
         for answer in desired.answers:
             text = f"{answer.number} {answer.gate}: {answer.result.value} {answer.message}".strip()
             chain.append(Link(step="gate", ok=True, text=text))
-    if view.last_refusal:
-        chain.append(Link(step="gate", ok=False, text=view.last_refusal))
+    if refused is not None:
+        said = f"{view.last_refusal}{_remedies(refused)}"
+        chain.append(Link(step="gate", ok=False, text=said))
     told = (
         ("hold", view.held),
         ("stopped", view.stopped),
@@ -172,6 +185,13 @@ def _requests(view: InstanceView, desired: Verdict | None) -> list[Link]:
         if text:
             chain.append(Link(step="gate", ok=label == "main", text=f"{label}: {text}"))
     return chain
+
+
+def _remedies(verdict: Verdict) -> str:
+    """What to do about the gates that did not pass, each thing once."""
+    kept_out = (a for a in verdict.answers if a.result in KEEPS_OUT)
+    found = dict.fromkeys(f.remedy for a in kept_out for f in errors(a.findings) if f.remedy)
+    return f" Remedy: {' '.join(found)}" if found else ""
 
 
 def _claim(service: Service, key: Key) -> Link:
@@ -189,16 +209,19 @@ async def _target(service: Service, view: InstanceView, target: TargetView) -> l
     rows = await service.world.store.targets(view.environment, view.instance, target.cluster)
     detail = orjson.loads(rows[0].detail) if rows else {}
     where = target.cluster
-    applied = target.actuation == "applied"
+    applied = target.actuation == Actuation.APPLIED
     text = f"{where}: {target.actuation} at {target.observed_at or 'no time yet'}"
+    if target.actuation == Actuation.PENDING:
+        text = f"{where}: pending: {target.message}"
+        return [Link(step="apply", ok=False, text=text)]  # what is known is of an older revision
     chain = [Link(step="apply", ok=applied, text=text)]
     for finding in detail.get("findings", ()):
         step = "render" if finding["code"].startswith("DST3") else "apply"
         said = ": ".join(part for part in (finding["where"], finding["message"]) if part)
         text = f"{where}: {finding['code']} {said} Remedy: {finding['remedy']}"
-        chain.append(Link(step=step, ok=False, text=text))
-    if detail.get("delivered") and target.health == "Unknown":
-        text = f"{where}: delivered; a directory cannot show health"
+        chain.append(Link(step=step, ok=finding.get("severity") in _NO_ERROR, text=text))
+    if applied and detail.get("delivered") and target.health == "Unknown":
+        text = f"{where}: delivered; a folder or branch cannot show health"
         chain.append(Link(step="health", ok=view.stage is InstanceStage.VERIFIED, text=text))
         return chain
     chain.append(
@@ -208,6 +231,9 @@ async def _target(service: Service, view: InstanceView, target: TargetView) -> l
         if status != "Current":
             chain.append(Link(step="health", ok=False, text=f"{where}: {ref} {status} {message}"))
     return chain
+
+
+_NO_ERROR = (Severity.WARNING.value, Severity.INFO.value)
 
 
 def history(service: Service, environment: str = "", instance: str = "") -> tuple[Told, ...]:
@@ -259,11 +285,8 @@ def _told(key: Key, record: _Shown) -> Told:  # noqa: PLR0911 - one answer a kin
                 text=" ".join(text.split()),
                 sequence=record.sequence,
             )
-        case HoldSet():
-            kind = "hold" if record.on else "unhold"
-            return Told(
-                at=record.at, kind=kind, text=f"{place} {record.reason}".strip(), by=record.by
-            )
+        case HoldSet() | Consented():
+            return _switched(place, record)
         case VetoSet():
             kind = "veto" if record.on else "unveto"
             text = f"{record.app} {record.version} in {key[0]} {record.reason}".strip()
@@ -282,6 +305,15 @@ def _told(key: Key, record: _Shown) -> Told:  # noqa: PLR0911 - one answer a kin
             return Told(at=record.at, kind="archived", text=record.ref)
         case _:
             assert_never(record)
+
+
+def _switched(place: str, record: HoldSet | Consented) -> Told:
+    text = f"{place} {record.reason}".strip()
+    if isinstance(record, Consented):
+        kind, about = record.verb.value, record.sequence
+        return Told(at=record.at, kind=kind, text=text, by=record.by, sequence=about)
+    kind = "hold" if record.on else "unhold"
+    return Told(at=record.at, kind=kind, text=text, by=record.by)
 
 
 def _verdict(at: datetime, verdict: Verdict) -> Told:

@@ -91,6 +91,13 @@ class _Step:
     known: Vendored | None = None
 
 
+_BRING_BACK = "`distributor vendor` without a reference brings it back."
+_LET_GO = "Add --replace to let that content go; or name another folder with --to."
+_ANOTHER = (
+    "The registry, or what unpacks here, has changed: --replace cannot mend that."
+    " Vendor the reference anew by its tag, look at what differs, and commit both."
+)
+
 Tell = Callable[[str], None]
 """Takes a sentence about progress."""
 
@@ -136,7 +143,7 @@ def _difference(place: Place, entry: Vendored) -> Finding | None:
     except VendoredDiffers as error:
         return Finding.from_error(error)
     if there is None:
-        return Finding.of(VendoredDiffers, "(the folder is missing)", where)
+        return Finding.of(VendoredDiffers, "(the folder is missing)", where, remedy=_BRING_BACK)
     if there != entry.files:
         return Finding.of(VendoredDiffers, f"(its files are {there}, not {entry.files})", where)
     return None
@@ -149,7 +156,12 @@ def _steps(place: Place, ask: Ask, content: str, entries: dict[str, Vendored]) -
         missing = [e for e in entries.values() if ask.replace or _difference(place, e) is not None]
         return tuple(_Step(path=e.path, reference=e.reference, known=e) for e in missing)
     one = len(ask.references) == 1
-    to = (ask.to or (content if one else f"{content}/charts")).strip("/")
+    if ask.to.startswith(("/", "~")):
+        raise BadArgument(
+            f"(--to {ask.to!r} is no folder in the package)",
+            remedy="Name it from the package on, such as base/charts/NAME; --package names the package.",
+        )
+    to = (ask.to or (content if one else f"{content}/charts")).rstrip("/")
     paths = [to if one else f"{to}/{reference.name}" for reference in ask.references]
     for path in paths:
         reason = check_path(path)
@@ -176,7 +188,9 @@ def _refuse_loss(place: Place, path: str, known: Vendored | None, *, replace: bo
     if there is None or (known is not None and there == known.files):
         return
     reason = "was changed by hand" if known else "was not vendored"
-    raise VendoredDiffers(f"({path} {reason}, and would be lost)", where=Where(file=path))
+    raise VendoredDiffers(
+        f"({path} {reason}, and would be lost)", where=Where(file=path), remedy=_LET_GO
+    )
 
 
 async def _fetch(registry: Registry, step: _Step, tell: Tell) -> tuple[Artifact, bytes]:
@@ -201,6 +215,7 @@ def _entry(step: _Step, artifact: Artifact, files: Digest) -> Vendored:
         return entry
     if replace(entry, tag=step.known.tag) != step.known:
         raise VendoredDiffers(
-            f"({step.path}: the registry's content unpacks to {files}, not {step.known.files})"
+            f"({step.path}: the registry's content unpacks to {files}, not {step.known.files})",
+            remedy=_ANOTHER,
         )
     return step.known

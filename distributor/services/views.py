@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
+import orjson
+
 from distributor.catalog.digests import config_digest
 from distributor.errors import DistributorError
-from distributor.errors.rollout import StateBroken
 from distributor.errors.service import NotFound
-from distributor.ledger import refused_ack, standing_holds, stopped
+from distributor.ledger import left_behind, refused_ack, released, standing_holds, stopped
 from distributor.model.changes import Actuation
 from distributor.model.findings import Finding, errors
 from distributor.model.fleet import ALL
@@ -23,13 +23,13 @@ from distributor.model.promotion import Revision, Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState
 from distributor.model.tags import Verb
 from distributor.placement.instances import installations
-from distributor.ports import StoredRollout, StoredTarget
-from distributor.rollout import decode, shut_out
+from distributor.policy import changed
+from distributor.ports import StoredTarget
 from distributor.services.desired import tier_names
 from distributor.services.looking import Snapshot
-from distributor.services.rolling import owed
 from distributor.services.service import Service
 from distributor.services.waiting import waiting
+from distributor.services.windows import kept_shut
 
 
 class InstanceStage(StrEnum):
@@ -56,6 +56,11 @@ class TargetView:
     message: str
     observed_at: str
     sequence: int
+
+    @property
+    def to_come(self) -> bool:
+        """Whether it only waits for its turn, with an older revision on it."""
+        return self.actuation == Actuation.PENDING and self.sequence > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,30 +108,11 @@ async def instance_views(
     return tuple(
         replace(
             _view(service, snapshot, key, by_key.get(key, []), rollouts.get(key)),
-            shut=_shut(service, key, rollouts.get(key), stored.get(key)),
+            shut=kept_shut(service.book.state.instance(*key), rollouts.get(key), stored.get(key)),
             waiting=tuple(f"{w.cluster} cannot join: {w.text}" for w in kept_off.get(key, ())),
         )
         for key in _keys(snapshot, environment, instance)
     )
-
-
-def _shut(
-    service: Service,
-    key: tuple[str, str],
-    running: RolloutState | None,
-    stored: StoredRollout | None,
-) -> str:
-    """What the rollout of an instance waits for with its next wave, in this process or in another one."""
-    state = service.book.state.instance(*key)
-    if state.desired is None or not owed(state):
-        return ""
-    rollout = running
-    if rollout is None and stored is not None and stored.sequence == state.desired.sequence:
-        with contextlib.suppress(StateBroken):
-            rollout = decode(stored.state)
-    if rollout is None or rollout.sequence != state.desired.sequence or shut_out(rollout) is None:
-        return ""
-    return rollout.reason
 
 
 def _keys(snapshot: Snapshot, environment: str, instance: str) -> list[tuple[str, str]]:
@@ -177,8 +163,8 @@ def _view(
         alarms=tuple(f"{t.ref} {'moved' if t.found else 'is gone'}" for t in state.tampered),
         main_ahead=_main_ahead(service, snapshot, key, revision, desired),
         vanished=_vanished(snapshot, desired),
-        left_behind=_left_behind(state),
-        last_refusal=_last_refusal(state, desired),
+        left_behind=left_behind(state),
+        last_refusal=_refusal(last_refused(state)),
         clusters=clusters,
         counts=dict(Counter(t.health for t in clusters)),
     )
@@ -210,6 +196,16 @@ def _target(name: str, desired: Verdict, row: StoredTarget | None) -> TargetView
             observed_at="",
             sequence=0,
         )
+    if row.sequence < desired.sequence and row.actuation != Actuation.UNREACHABLE.value:
+        return TargetView(
+            cluster=name,
+            in_step=False,
+            actuation=Actuation.PENDING.value,
+            health=HealthStatus.UNKNOWN.value,
+            message=_to_come(row),
+            observed_at=row.observed_at,
+            sequence=row.sequence,
+        )
     current = row.sequence == desired.sequence
     return TargetView(
         cluster=name,
@@ -220,6 +216,16 @@ def _target(name: str, desired: Verdict, row: StoredTarget | None) -> TargetView
         observed_at=row.observed_at,
         sequence=row.sequence,
     )
+
+
+def _to_come(row: StoredTarget) -> str:
+    """What is there until the desired revision's turn comes, as it was last seen."""
+    detail = orjson.loads(row.detail)
+    version = detail.get("version") or f"sequence {row.sequence}"
+    if row.actuation == Actuation.APPLIED.value:
+        removed = detail.get("verb") == Verb.REMOVE.value
+        return "not there yet" if removed else f"still {version}; its turn is to come"
+    return f"its turn is to come; {version}: {row.actuation}"
 
 
 def _health(target: TargetView) -> HealthStatus:
@@ -299,8 +305,16 @@ def check_names(
 
 
 def main_findings(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Everything that is wrong with main's files: what has errors is left out of what it offers."""
-    found = (*snapshot.catalog.findings, *snapshot.policies.findings)
+    """Everything that is wrong with main's files: what has errors is left out of what it offers.
+
+    A version that is another than the one that was accepted is among them: gate 3 refuses it.
+    """
+    known = released(snapshot.ledger)
+    versions = (p for packages in snapshot.catalog.packages.values() for p in packages.values())
+    found = [*snapshot.catalog.findings, *snapshot.policies.findings]
+    for package in versions:
+        version = str(package.version)
+        found += changed(package.app, version, package.digest, known.get((package.app, version)))
     return tuple(dict.fromkeys(errors(found)))
 
 
@@ -309,29 +323,22 @@ def main_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
     return snapshot.catalog.notes
 
 
-def _left_behind(state: InstanceState) -> tuple[str, ...]:
-    """Clusters of earlier verdicts that the desired one leaves out: what they run stays there."""
-    since = 0
-    for number, verdict in enumerate(state.accepted):
-        if verdict.verb is Verb.REMOVE:
-            since = number + 1
-    rest = state.accepted[since:]
-    if not rest:
-        return ()
-    return tuple(sorted({t for v in rest for t in v.targets} - set(rest[-1].targets)))
-
-
-def _last_refusal(state: InstanceState, desired: Verdict | None) -> str:
-    """Why the newest request that is not the desired one was not let in, if it came after it."""
+def last_refused(state: InstanceState) -> Verdict | None:
+    """The newest request that was not let in, if it came after the desired one."""
+    desired = state.desired
     later = [v for v in state.last_verdicts.values() if not v.accepted]
     if not later:
-        return ""
+        return None
     last = max(later, key=lambda v: state.observed_at.get(v.ref, state.last_at) or _NEVER)
     accepted_at = state.accepted_at.get(desired.sequence) if desired else None
     seen_at = state.observed_at.get(last.ref)
     if accepted_at is not None and seen_at is not None and seen_at < accepted_at:
-        return ""
-    return f"{last.outcome.value} {last.ref}: {'; '.join(last.reasons())}"
+        return None
+    return last
+
+
+def _refusal(last: Verdict | None) -> str:
+    return f"{last.outcome.value} {last.ref}: {'; '.join(last.reasons())}" if last else ""
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from distributor.errors import DistributorError
 from distributor.errors.policy import BadPolicy
+from distributor.errors.rollout import StateBroken
 from distributor.model.findings import Finding, errors
+from distributor.model.ledger import InstanceState
 from distributor.model.promotion import GateAnswer, GateResult, Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState, Shut
 from distributor.model.tags import Request, TagName, TagObject, Trailers
 from distributor.policy import GateFacts, PolicyView, before_wave
+from distributor.ports import StoredRollout
+from distributor.rollout import decode, shut_out
 from distributor.services.desired import Desired
-from distributor.services.gathering import Gatherer, tiers_of
+from distributor.services.gathering import tiers_of
 from distributor.services.ledger_book import LedgerBook
 from distributor.services.looking import Snapshot
+from distributor.services.policing import policy_views
+from distributor.services.rolling import owed
+from distributor.services.world import World
 
 _KEPT_OUT = frozenset({GateResult.FAIL, GateResult.ERROR, GateResult.PENDING})
 
@@ -25,9 +33,9 @@ class WaveWindows:
     """Says which waves of a rollout must not open now. What cannot be read opens nothing."""
 
     def __init__(
-        self, gatherer: Gatherer, book: LedgerBook, snapshot: Callable[[], Snapshot | None]
+        self, world: World, book: LedgerBook, snapshot: Callable[[], Snapshot | None]
     ) -> None:
-        self._gatherer = gatherer
+        self._world = world
         self._book = book
         self._snapshot = snapshot
 
@@ -40,13 +48,28 @@ class WaveWindows:
         if snapshot is None:
             return dict.fromkeys(left, Shut(reason="main was not looked at yet"))
         try:
-            views = self._gatherer.policies(
-                replace(snapshot, ledger=self._book.state), state.environment
+            views = policy_views(
+                self._world, replace(snapshot, ledger=self._book.state), state.environment
             )
         except DistributorError as error:
             return dict.fromkeys(left, Shut(reason=str(error)))
         asked = {name: _asked(desired, state, name, views, now) for name in left}
         return {name: shut for name, shut in asked.items() if shut is not None}
+
+
+def kept_shut(
+    state: InstanceState, running: RolloutState | None, stored: StoredRollout | None
+) -> str:
+    """What the rollout of an instance waits for with its next wave, in this process or in another one."""
+    if state.desired is None or not owed(state):
+        return ""
+    rollout = running
+    if rollout is None and stored is not None and stored.sequence == state.desired.sequence:
+        with contextlib.suppress(StateBroken):
+            rollout = decode(stored.state)
+    if rollout is None or rollout.sequence != state.desired.sequence or shut_out(rollout) is None:
+        return ""
+    return rollout.reason
 
 
 def _asked(

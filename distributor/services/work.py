@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from distributor.errors import DistributorError, Where
 from distributor.errors.cluster import Fenced
 from distributor.model.changes import Action, Inventory, Outcome
 from distributor.model.findings import Finding
-from distributor.model.fleet import Cluster
-from distributor.model.hooks import DeclaredHook, Hook, HookStep
+from distributor.model.fleet import Cluster, DriftMode
+from distributor.model.health import HealthRule
+from distributor.model.hooks import DeclaredHook, Hook, HookStep, Occasion
 from distributor.model.manifest import ManifestSet
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectId, ObjectRef
+from distributor.model.tags import Verb
+from distributor.plan import NOTHING_IGNORED, Ignoring
 from distributor.ports import TargetConnection
 from distributor.services.world import World
 
@@ -26,6 +29,8 @@ class Work:
     run once a change. ``started_only`` leaves alone a target that this verdict has not reached.
     ``removing`` is true for a removal: then everything in the inventory goes, by the person's request;
     ``former`` is then what the removed revision names, to tell a lost inventory from one never made.
+    ``adopt`` are the field managers whose fields become the instance's own, ``health`` the package's rules.
+    ``names`` are the instances that there are. ``agreed`` is what people agreed to for this verdict: ``consent``, ``detach``.
     """
 
     environment: str
@@ -44,6 +49,12 @@ class Work:
     removing: bool = False
     former: ManifestSet = field(default_factory=lambda: ManifestSet.of(()))
     started_only: bool = False
+    adopt: frozenset[str] = frozenset()
+    ignore: Ignoring = NOTHING_IGNORED
+    drift: DriftMode = DriftMode.HEAL
+    agreed: frozenset[Verb] = frozenset()
+    names: Collection[str] = ()
+    health: Mapping[GroupKind, tuple[HealthRule, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +68,11 @@ class Scope:
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """One reconcile of one target, and what it has done so far."""
+    """One reconcile of one target, and what it has done so far.
+
+    ``occasion`` is what it is to the target, ``uids`` are those of our objects that were there before,
+    ``refused`` are desired objects that are left as they are for an error.
+    """
 
     world: World
     connection: TargetConnection
@@ -65,6 +80,9 @@ class Run:
     scope: Scope
     steps: tuple[HookStep, ...]
     inventory: Inventory
+    occasion: Occasion | None = None
+    uids: Mapping[ObjectRef, str] = field(default_factory=dict)
+    refused: frozenset[ObjectRef] = frozenset()
     outcomes: list[Outcome] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
 

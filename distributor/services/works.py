@@ -6,14 +6,16 @@ from dataclasses import replace
 
 from distributor.errors import DistributorError, registry
 from distributor.model.changes import Actuation, TargetReport
-from distributor.model.findings import Finding
+from distributor.model.findings import Finding, errors
 from distributor.model.fleet import Cluster
 from distributor.model.health import HealthStatus, worst
 from distributor.model.manifest import ManifestSet
+from distributor.model.package import Package
 from distributor.model.promotion import Revision, Verdict
 from distributor.model.refs import ObjectId
 from distributor.model.rollout import TargetSeen
 from distributor.model.tags import Verb
+from distributor.plan import Ignoring
 from distributor.render import applyset_id
 from distributor.services.desired import Desired
 from distributor.services.ledger_book import BELIEVED
@@ -43,11 +45,13 @@ async def reconcile_desired(
         removing
     ):  # what cannot be rendered any more can still be removed: the inventory says what it is
         work = work_of(world, desired.subject, cluster, ManifestSet.of(()), verdict)
-        return await reconcile_target(world, replace(work, former=manifests), before_write)
+        work = replace(work, former=manifests, agreed=desired.agreed, names=desired.names)
+        return await reconcile_target(world, work, before_write)
     if finding is not None:
         return _unrendered(world, desired, cluster, finding)
     work = work_of(world, desired.subject, cluster, manifests, verdict)
-    return await reconcile_target(world, replace(work, started_only=started_only), before_write)
+    work = replace(work, started_only=started_only, agreed=desired.agreed, names=desired.names)
+    return await reconcile_target(world, work, before_write)
 
 
 async def _rendered(
@@ -89,7 +93,18 @@ def work_of(
         depends_on=subject.package.delivery.depends_on,
         hooks=subject.package.delivery.hooks,
         removing=verdict is not None and verdict.verb is Verb.REMOVE,
+        adopt=world.adopt_managers,
+        ignore=_ignoring(world, subject.package),
+        drift=subject.installation.drift or subject.files.environment.drift,
+        health=subject.package.delivery.health,
     )
+
+
+def _ignoring(world: World, package: Package) -> Ignoring:
+    rules = package.delivery.ignore
+    if world.expressions is None:
+        return Ignoring(rules=rules)
+    return Ignoring(rules=rules, holds=world.expressions.holds)
 
 
 def _unrendered(world: World, desired: Desired, cluster: Cluster, finding: Finding) -> TargetReport:
@@ -128,10 +143,10 @@ def seen(report: TargetReport, verdict: Verdict) -> TargetSeen:
 
 
 def message_of(report: TargetReport) -> str:
-    """One line for people: the first finding, else the worst object, else nothing."""
+    """One line for people: the first error, the first warning, else the worst object, else nothing."""
     if report.findings:
         more = f" (and {len(report.findings) - 1} more)" if len(report.findings) > 1 else ""
-        return f"{report.findings[0]}{more}"
+        return f"{(errors(report.findings) or report.findings)[0]}{more}"
     bad = [h for h in report.health if h.status is not HealthStatus.CURRENT]
     if not bad:
         return ""

@@ -8,6 +8,7 @@ from distributor.catalog.loading import Loader
 from distributor.ports import (
     Clock,
     Connections,
+    Expressions,
     GitObjects,
     Remote,
     RenderCache,
@@ -15,6 +16,7 @@ from distributor.ports import (
     SchemaSource,
     Signer,
     Store,
+    Watch,
 )
 from distributor.services.sealing import Seal
 
@@ -24,6 +26,9 @@ class World:
     """Composed by ``app``; ``signer`` is ``None`` for a process that only looks.
 
     ``holder`` names this process' place in claims; ``claim_seconds`` is how long one lasts.
+    ``adopt_managers`` are the field managers whose fields instances take over on clusters. Without
+    ``expressions``, rules that packages write as such cannot be told; ``resync_requests`` is
+    the budget of one look at all targets, 0 for none; without ``watch`` every look at a target reads it.
     """
 
     objects: GitObjects
@@ -42,6 +47,10 @@ class World:
     claim_seconds: float = 60.0
     target_concurrency: int = 16
     seal: Seal = field(default_factory=Seal)
+    adopt_managers: frozenset[str] = frozenset()
+    expressions: Expressions | None = None
+    watch: Watch | None = None
+    resync_requests: int = 0
 
     @property
     def main_ref(self) -> str:

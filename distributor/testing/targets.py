@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObj
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest
+from distributor.model.ownership import NO_CLAIMS, Claim, Claims
 from distributor.model.refs import ObjectRef
 from distributor.render.applyset import PART_OF, applyset_id
 
@@ -27,7 +28,7 @@ class MemoryCluster:
 
     ``fail`` is called with the name of each step before it is done, and may raise. ``refuse`` maps
     objects to the error that applying or deleting them gives. ``statuses`` are what controllers would
-    write, by object. ``calls`` lists the steps in order.
+    write, by object. ``calls`` lists the steps in order, ``claims`` what was to become of fields' owners.
     """
 
     name: str
@@ -37,6 +38,7 @@ class MemoryCluster:
     statuses: dict[ObjectRef, Mapping[str, Any]] = field(default_factory=dict)
     fail: Callable[[str], None] = lambda _step: None
     calls: list[str] = field(default_factory=list)
+    claims: dict[ObjectRef, Claim] = field(default_factory=dict)
     writes: int = 0
 
     def step(self, name: str) -> None:
@@ -96,9 +98,12 @@ class MemoryTarget:
         status = self.cluster.statuses.get(found.ref)
         return found if status is None else replace(found, data={**found.data, "status": status})
 
-    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
+    async def apply(
+        self, inventory: Inventory, group: Sequence[Manifest], claims: Claims = NO_CLAIMS
+    ) -> tuple[Outcome, ...]:
         """Keep the objects, each with an outcome; as lax as an API server: the caller fences."""
         self.cluster.step(f"apply {inventory.instance}")
+        self.cluster.claims.update(claims)
         return tuple(self._apply(manifest) for manifest in group)
 
     async def delete(
@@ -107,6 +112,26 @@ class MemoryTarget:
         """Drop the objects that carry the instance's ApplySet label."""
         self.cluster.step(f"delete {inventory.instance}")
         return tuple(self._delete(entry, inventory.instance) for entry in entries)
+
+    async def owned(self, instance: str) -> Collection[ObjectRef]:
+        """The objects that carry the instance's label."""
+        self.cluster.step(f"owned {instance}")
+        owner = applyset_id(instance)
+        return [ref for ref, there in self.cluster.objects.items() if there.owner == owner]
+
+    async def taken_along(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> Mapping[ObjectRef, str]:
+        """By the inventories of other instances; this cluster serves no kinds of definitions."""
+        self.cluster.step("taken_along")
+        inhabited = {
+            ref.namespace: f"objects of instance {other.instance}"
+            for other in self.cluster.inventories.values()
+            if other.instance != inventory.instance
+            for ref in other.entries
+        }
+        wanted = [e.ref for e in entries if (e.ref.group, e.ref.kind) == ("", "Namespace")]
+        return {ref: inhabited[ref.name] for ref in wanted if ref.name in inhabited}
 
     async def aclose(self) -> None:
         """Nothing is kept open."""

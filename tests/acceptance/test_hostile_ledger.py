@@ -15,11 +15,13 @@ from distributor.errors.git import (
     LedgerForged,
     LedgerNewer,
     LedgerRewound,
+    MainRewound,
     NoLedger,
 )
 from distributor.ledger.records import encode_genesis
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
+from distributor.services.auditing import fsck
 from distributor.services.deciding import MAIN
 from distributor.services.telling import history, why
 from distributor.services.views import InstanceStage, instance_views
@@ -267,6 +269,21 @@ async def test_main_rewritten_stops_decisions_until_an_ack_of_all(running):
         assert verdict_on(service, waiting.name).accepted
         (seen,) = await instance_views(service, "sit", "shop")
         assert seen.stage is InstanceStage.VERIFIED
+
+
+async def test_fsck_tells_of_main_rewritten_until_an_ack(running):
+    play, _ = running
+    evil = forger(play)
+    unrelated, good = evil.commit("", {"README.md": b"empty\n"}), evil.head()
+    async with play.service() as service:
+        evil.branch("main", unrelated)
+        for _ in ("seen", "recorded"):
+            (told,) = [f for f in await fsck(service) if f.code == MainRewound.code]
+            assert told.message.endswith(f"(it was {good[:12]}, and became {unrelated[:12]})")
+            await service.sync()
+        await play.ask(service, Verb.ACK, "all", "all", key="sre")
+        await service.sync()
+        assert not any(f.code == MainRewound.code for f in await fsck(service))
 
 
 @pytest.mark.parametrize("remembers", [True, False])

@@ -290,5 +290,6 @@ async def test_a_folder_that_takes_no_plaintext_is_told_before_anything_is_accep
     async with vault.service() as service:
         await vault.promote(service, "1.0.0", "sit", app="vault")
         told = str(history(service, "sit", "vault"))
-        assert "may not be written to this target's folder. (sit-slim-1: Secret/vault/" in told
+        assert "may not be written to this target's folder. (Secret/vault/" in told
+        assert "(on sit-slim-1)" in told
     assert vault.folder("sit", "sit-slim-1") == {}

@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         assets = find_assets()
         if options.build_only:
-            print(assets.origin)  # noqa: T201
+            print(assets.origin)
             return 0
         started = time.monotonic()
         with control_plane(
@@ -29,13 +29,13 @@ def main(argv: list[str] | None = None) -> int:
             controllers=not options.no_controllers,
             assets=assets,
         ) as plane:
-            print(_how_to(plane.url, str(plane.kubeconfig), time.monotonic() - started), flush=True)  # noqa: T201
+            print(_how_to(plane.url, str(plane.kubeconfig), time.monotonic() - started), flush=True)
             signal.pause()
     except (BuildError, ControlPlaneError) as error:
-        print(f"controlplane: {error}", file=sys.stderr)  # noqa: T201
+        print(f"controlplane: {error}", file=sys.stderr)
         return CANNOT_START
     except KeyboardInterrupt:
-        print("\nStopped; nothing is left behind.")  # noqa: T201
+        print("\nStopped; nothing is left behind.")
     return 0
 
 

@@ -178,7 +178,7 @@ def _locked(path: Path) -> Iterator[None]:
 def _build(folder: Path, env: Mapping[str, str]) -> None:
     go = find_go(env)
     note = "Building the test control plane: some minutes, once for these sources."
-    print(note, f"It will be kept in {folder}", file=sys.stderr, flush=True)  # noqa: T201
+    print(note, f"It will be kept in {folder}", file=sys.stderr, flush=True)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="building-") as scratch:
         made = Path(scratch) / folder.name
@@ -189,7 +189,7 @@ def _build(folder: Path, env: Mapping[str, str]) -> None:
         # A rename is atomic: nobody ever sees a folder that is half done.
         made.rename(folder)
     took = time.monotonic() - started
-    print(f"The test control plane is built ({took:.0f} s).", file=sys.stderr)  # noqa: T201
+    print(f"The test control plane is built ({took:.0f} s).", file=sys.stderr)
 
 
 def _compile(go: Path, output: Path, env: Mapping[str, str]) -> None:

@@ -36,7 +36,7 @@ class Client:
         """
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": kind}
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(  # noqa: S310 -- the URL is always https
+        request = urllib.request.Request(  # noqa: S310 - the URL is always https
             self.url + path, data=data, method=method, headers=headers
         )
         context = ssl.create_default_context(cafile=str(self.ca))

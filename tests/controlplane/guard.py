@@ -55,14 +55,14 @@ class Guard:
         if name in self.children and self.children[name].poll() is None:
             return {"error": f"{name} runs already"}
         try:
-            with open(request["log"], "ab") as log:  # noqa: PTH123 -- no pathlib: start-up time
+            with open(request["log"], "ab") as log:  # noqa: PTH123 - it starts at once, without pathlib
                 child = subprocess.Popen(
                     request["argv"],
                     env=request["env"],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    preexec_fn=die_with_parent,  # noqa: PLW1509 -- this program has one thread
+                    preexec_fn=die_with_parent,  # noqa: PLW1509 - this program has one thread
                 )
         except OSError as error:
             return {"error": f"{name} does not start: {error}"}

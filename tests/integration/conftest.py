@@ -120,4 +120,4 @@ def control_planes(
 def _show_logs(planes: list[ControlPlane]) -> None:
     """Put the logs' last lines into the report of the failed test."""
     for plane in planes:
-        print(f"=== control plane {plane.url}\n{plane.log_tail()}")  # noqa: T201
+        print(f"=== control plane {plane.url}\n{plane.log_tail()}")

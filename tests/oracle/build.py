@@ -99,7 +99,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _build(program: Path, env: Mapping[str, str]) -> None:
     note = f"Building Helm {version()} as an oracle: some minutes, once."
-    print(note, f"It will be kept at {program}", file=sys.stderr, flush=True)  # noqa: T201
+    print(note, f"It will be kept at {program}", file=sys.stderr, flush=True)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(dir=program.parent) as scratch:
         made = Path(scratch) / program.name
@@ -107,7 +107,7 @@ def _build(program: Path, env: Mapping[str, str]) -> None:
         # A rename is atomic: nobody ever sees a program that is half written.
         made.rename(program)
     took = time.monotonic() - started
-    print(f"The oracle is built ({took:.0f} s).", file=sys.stderr)  # noqa: T201
+    print(f"The oracle is built ({took:.0f} s).", file=sys.stderr)
 
 
 def _go() -> Toolchain:

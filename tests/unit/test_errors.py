@@ -47,6 +47,7 @@ ALL = sorted(
 
 def test_no_two_classes_share_a_code():
     assert len(ALL) == len(CODES) > 80
+    assert len({cls.__name__ for cls in ALL}) == len(ALL)  # the reference lists them by name
     assert {cls.code for cls in ALL} == set(CODES)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from distributor.errors.cluster import ClusterUnreachable, TargetNotWritable
 from distributor.errors.git import PushRejected, RemoteUnreachable
 from distributor.model.refs import ObjectId
-from distributor.ports import Clock, GitObjects, NewCommit, Remote, Signer, TreeChange
+from distributor.model.trees import NewCommit
+from distributor.ports import Clock, GitObjects, Remote, Signer, TreeChange
 
 TRIES = 8
 """How often a change is made anew because somebody else's push came first."""

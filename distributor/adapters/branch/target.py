@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import orjson
@@ -16,6 +16,7 @@ from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.inventories import from_json, to_json
 from distributor.model.manifest import Manifest, body_digest
+from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import GroupKind, ObjectId, ObjectRef, is_label
 from distributor.ports import TreeChange
 from distributor.render.documents import delivered, dump
@@ -75,8 +76,11 @@ class BranchTarget:
         found = self._tree(await self._head.tree()).live(entry.ref for entry in entries)
         return {ref: delivered(manifest) for ref, manifest in found.items()}
 
-    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
+    async def apply(
+        self, inventory: Inventory, group: Sequence[Manifest], claims: Claims = NO_CLAIMS
+    ) -> tuple[Outcome, ...]:
         """Write all objects in one commit; a Secret with values is never written."""
+        del claims  # a file has no owners of fields
         instance = inventory.instance
         writable = [m for m in group if not _has_values(m)]
         done: dict[ObjectRef, Action] = {}
@@ -104,6 +108,18 @@ class BranchTarget:
         if entries:
             await self._change(inventory, "Prune", edit)
         return tuple(Outcome(ref=entry.ref, action=Action.PRUNED) for entry in entries)
+
+    async def owned(self, instance: str) -> Collection[ObjectRef]:
+        """Nothing: files without an inventory are an error when that is read."""
+        del instance
+        return ()
+
+    async def taken_along(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> Mapping[ObjectRef, str]:
+        """Nothing: what the followers of a branch hold cannot be seen."""
+        del inventory, entries
+        return {}
 
     async def aclose(self) -> None:
         """Nothing is kept open."""

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from distributor import log
 from distributor.adapters.cache import entry
 from distributor.adapters.cache.memory import MemoryCache
 from distributor.errors.render import CacheNotWritable
@@ -47,17 +48,11 @@ class DiskRenderCache:
         self._names = itertools.count()
         self._unswept = self._settings.max_bytes  # the first write looks at what is there
         self._degraded = False
-        self._warning: CacheNotWritable | None = None
 
     @property
     def degraded(self) -> bool:
         """Whether entries go to memory alone, as of the last write."""
         return self._degraded
-
-    def take_warning(self) -> CacheNotWritable | None:
-        """The warning that the folder cannot be written; given once each time that begins."""
-        warning, self._warning = self._warning, None
-        return warning
 
     def get(self, key: str) -> tuple[bytes, ...] | None:
         """What was put under the key, or ``None``; never something half or wrong."""
@@ -121,8 +116,10 @@ class DiskRenderCache:
         folder.mkdir(mode=_OWNER_ENTERS, exist_ok=True)
 
     def _degrade(self, error: OSError) -> None:
+        """Go on in memory alone; said once each time that it begins."""
         if not self._degraded:
-            self._warning = CacheNotWritable(f"{self._folder}: {error.strerror or error}")
+            warning = CacheNotWritable(f"({self._folder}: {error.strerror or error})")
+            log.get("cache").warning(str(warning), remedy=warning.hint)
         self._degraded = True
 
     def _sweep(self) -> None:

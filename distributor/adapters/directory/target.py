@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObj
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, Flavour
 from distributor.model.manifest import Manifest
+from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import ObjectRef, is_label
 from distributor.render.documents import delivered
 
@@ -49,8 +50,11 @@ class DirectoryTarget:
         """
         return await asyncio.to_thread(self._read_live, entries)
 
-    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
+    async def apply(
+        self, inventory: Inventory, group: Sequence[Manifest], claims: Claims = NO_CLAIMS
+    ) -> tuple[Outcome, ...]:
         """Write the objects beside those that are there already."""
+        del claims  # a file has no owners of fields
         return await asyncio.to_thread(self._apply, inventory, group)
 
     async def delete(
@@ -58,6 +62,18 @@ class DirectoryTarget:
     ) -> tuple[Outcome, ...]:
         """Write the files without these objects."""
         return await asyncio.to_thread(self._delete, inventory, entries)
+
+    async def owned(self, instance: str) -> Collection[ObjectRef]:
+        """Nothing: files without an inventory are an error when that is read."""
+        del instance
+        return ()
+
+    async def taken_along(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> Mapping[ObjectRef, str]:
+        """Nothing: what a folder's cluster holds cannot be seen."""
+        del inventory, entries
+        return {}
 
     async def aclose(self) -> None:
         """Nothing is kept open."""

@@ -54,6 +54,25 @@ _EXIT_CRASH = 2  # what Go exits with on a fault it cannot recover from
 _NO_MEMORY = re.compile(r"out of memory|cannot allocate memory")
 _NO_STACK = re.compile(r"stack exceeds (\d+)-byte limit")
 _TEMPLATE_PLACE = re.compile(r"(?:template: |.*? at \()?([^\s:()]+\.\w+):(\d+)(?::(\d+))?")
+_REMEDIES = (
+    (r"stands twice in one mapping", "Remove one of the two: only one of them could count."),
+    (
+        r"^NUL byte",
+        "Write the file anew as UTF-8 text; a NUL byte is none, it may be a binary file or UTF-16.",
+    ),
+    (r"is not UTF-8$|invalid (leading|trailing|continuation) UTF-8", "Save the file as UTF-8."),
+    (r"contains itself$", "Remove the alias that stands inside its own anchor."),
+    (r"an integer of|no number that JSON|is not a boolean$", "Put it in quotes if it is text."),
+    (r"the tag .* is not known", "Remove the tag and write the value in plain YAML."),
+    (r"!!binary is not", "Write the value as plain text, or encode it as base64 of UTF-8 text."),
+    (r"a key must", "Write the key as plain text."),
+    (r"a merge key needs", "Let `<<` name a mapping, or write its fields out."),
+    (
+        r"^yaml: |MalformedYAMLError|did not find|could not find",
+        "Mend the YAML at the place named.",
+    ),
+)
+"""What to do about content that is no object, by what the engine says of it; else what the class says."""
 _YAML_LINE = re.compile(r"(?:yaml: )?line (\d+)")
 
 
@@ -61,7 +80,7 @@ def error_of(refusal: Refusal) -> DistributorError:
     """The error that a refusal stands for, with the place to blame as far as it is known."""
     kind = CODES.get(refusal.code, RenderFailed)
     detail = refusal.message if refusal.code in CODES else f"[{refusal.code}] {refusal.message}"
-    return kind(detail, where=_place(refusal))
+    return kind(detail, where=_place(refusal), remedy=_remedy(refusal))
 
 
 def death_of(returncode: int | None, complaints: str, settings: EngineSettings) -> DistributorError:
@@ -83,6 +102,13 @@ def death_of(returncode: int | None, complaints: str, settings: EngineSettings) 
     if returncode is not None and returncode < 0:
         return WorkerDied(f"The worker was ended from outside by signal {-returncode}.")
     return WorkerDied(f"The worker ended with exit code {returncode}.")
+
+
+def _remedy(refusal: Refusal) -> str:
+    """What to do where one code has several causes; empty where the class knows."""
+    if refusal.code != "bad-yaml":
+        return ""
+    return next((text for found, text in _REMEDIES if re.search(found, refusal.message)), "")
 
 
 def _place(refusal: Refusal) -> Where:

@@ -24,7 +24,7 @@ class EngineSettings:
     max_input: int = 32 * MIB  # MAX_BYTES of render.jobs
     max_output: int = 64 * MIB
     max_depth: int = 128
-    soft_memory: int = 64 * MIB  # the worker's collector works harder from here on
+    soft_memory: int = 48 * MIB  # the worker's collector works when its memory is this
     hard_memory: int = 512 * MIB  # the worker ends itself
     recycle_memory: int = 96 * MIB  # a worker that is larger after a render is replaced
 

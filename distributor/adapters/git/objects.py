@@ -12,8 +12,8 @@ from pygit2.enums import FileMode, ObjectType, SortMode
 from distributor.errors.git import NotARepository, ObjectMissing
 from distributor.errors.service import StateNotWritable
 from distributor.model.refs import ObjectId
-from distributor.model.trees import EntryKind, TreeEntry
-from distributor.ports import NewCommit, Signer, TreeChange
+from distributor.model.trees import EntryKind, NewCommit, TreeEntry
+from distributor.ports import Signer, TreeChange
 
 _KINDS = {
     int(FileMode.TREE): EntryKind.TREE,

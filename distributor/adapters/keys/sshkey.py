@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 from pathlib import Path
 
@@ -19,10 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from distributor.errors import Where
 from distributor.errors.git import BadKey
+from distributor.policy import armour
 
 _KIND = b"ssh-ed25519"
-_HASH = b"sha512"  # what ssh-keygen -Y sign uses unless told otherwise
-_LINE = 76
+_HASH = "sha512"  # what ssh-keygen -Y sign uses unless told otherwise
 _HEADER = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 _LIMIT = 64 * 1024
 
@@ -47,16 +46,16 @@ class SshKey:
         """An armoured signature over ``data`` for a namespace such as ``git``."""
         if not namespace:
             raise BadKey("A signature needs a namespace.")  # PROTOCOL.sshsig: must not be empty
-        named = _string(namespace.encode()) + _string(b"") + _string(_HASH)
-        digest = hashlib.sha512(data).digest()
-        raw = self._private.sign(b"SSHSIG" + named + _string(digest))
-        key = base64.b64decode(self._public.split()[1])
-        inner = _string(_string(_KIND) + _string(raw))
-        blob = b"SSHSIG" + (1).to_bytes(4) + _string(key) + named + inner
-        text = base64.b64encode(blob).decode("ascii")
-        lines = [text[start : start + _LINE] for start in range(0, len(text), _LINE)]
-        armour = ["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""]
-        return "\n".join(armour).encode("ascii")
+        space = namespace.encode()
+        return armour.write(
+            armour.SignatureParts(
+                key=base64.b64decode(self._public.split()[1]),
+                namespace=space,
+                hash_name=_HASH,
+                algorithm=_KIND,
+                signature=self._private.sign(armour.preimage(data, space, _HASH)),
+            )
+        )
 
 
 def load(path: Path) -> SshKey:
@@ -126,8 +125,3 @@ def _write(path: Path, data: bytes, mode: int) -> None:
     except OSError as error:
         path.unlink(missing_ok=True)
         raise BadKey(f"{error.strerror}.", where=Where(file=str(path))) from error
-
-
-def _string(data: bytes) -> bytes:
-    """A string in SSH's wire form (RFC 4251, section 5)."""
-    return len(data).to_bytes(4) + data

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from types import MappingProxyType
 
 from distributor.adapters.kube.bodies import FIELD_MANAGER, apply_body, version_of
-from distributor.adapters.kube.discovery import Discovery, Resource, Served
+from distributor.adapters.kube.discovery import Discovery, Served
 from distributor.adapters.kube.messages import (
     APPLY,
     CREATED,
@@ -15,9 +16,11 @@ from distributor.adapters.kube.messages import (
     Answer,
     Request,
     autoscaled,
+    holders,
     missing_namespace,
 )
 from distributor.adapters.kube.outcomes import failed
+from distributor.adapters.kube.owning import forced, prepare
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
 from distributor.adapters.kube.transport import Transport
@@ -25,10 +28,13 @@ from distributor.errors import DistributorError
 from distributor.errors.cluster import ApiRefused, ClusterUnreachable, MissingKind
 from distributor.model.changes import Action, Outcome
 from distributor.model.manifest import Manifest
-from distributor.model.refs import GroupKind, ObjectRef
+from distributor.model.ownership import NO_CLAIMS, Claim, Claims
+from distributor.model.refs import GroupKind
 
 _DEFINITION = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
+_NO_CLAIM = Claim()
+_QUERY = MappingProxyType({"fieldManager": FIELD_MANAGER, "force": "false"})
 
 
 class Applier:
@@ -40,12 +46,16 @@ class Applier:
         self._limits = limits
         self._defined: set[GroupKind] = set()
 
-    async def apply(self, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
+    async def apply(
+        self, group: Sequence[Manifest], claims: Claims = NO_CLAIMS
+    ) -> tuple[Outcome, ...]:
         """One outcome each, in order; raises ``ClusterUnreachable`` at the first sign of it."""
         if not group:
             return ()
         served = await self._served(group)
-        return tuple(await together(self._outcome(served, manifest) for manifest in group))
+        return tuple(
+            await together(self._outcome(served, m, claims.get(m.ref, _NO_CLAIM)) for m in group)
+        )
 
     async def _served(self, group: Sequence[Manifest]) -> Served:
         served = await self._discovery.served()
@@ -62,24 +72,24 @@ class Applier:
             missing = _missing(served, group)
         return served
 
-    async def _outcome(self, served: Served, manifest: Manifest) -> Outcome:
+    async def _outcome(self, served: Served, manifest: Manifest, claim: Claim) -> Outcome:
         try:
-            return await self._apply(served, manifest)
+            return await self._apply(served, manifest, claim)
         except ClusterUnreachable:
             raise
         except DistributorError as error:
             return failed(manifest.ref, error)
 
-    async def _apply(self, served: Served, manifest: Manifest) -> Outcome:
+    async def _apply(self, served: Served, manifest: Manifest, claim: Claim) -> Outcome:
         resource = served.find(manifest.ref.group_kind, version_of(manifest.api_version))
         if resource is None:
             raise MissingKind(f"{manifest.api_version} {manifest.ref.kind}.")
         if resource.namespaced and not manifest.ref.namespace:
             raise ApiRefused(f"{manifest.ref} has no namespace.")
-        answer = await self._transport.send(_request(resource, apply_body(manifest), manifest.ref))
-        if autoscaled(answer):
-            body = apply_body(manifest, autoscaled=True)
-            answer = await self._transport.send(_request(resource, body, manifest.ref))
+        path = resource.of(manifest.ref)
+        if claim.prepares:
+            await prepare(self._transport, path, manifest, claim)
+        answer = await self._sent(path, manifest, claim)
         if answer.status == NOT_FOUND:
             raise _absent(answer, manifest)
         metadata = answer.object(str(manifest.ref)).get("metadata") or {}
@@ -89,6 +99,17 @@ class Applier:
             action=Action.CREATED if answer.status == CREATED else Action.CONFIGURED,
             uid=str(metadata.get("uid", "")),
         )
+
+    async def _sent(self, path: str, manifest: Manifest, claim: Claim) -> Answer:
+        body = apply_body(manifest)
+        answer = await self._transport.send(_request(path, body))
+        if autoscaled(answer):
+            body = apply_body(manifest, autoscaled=True)
+            answer = await self._transport.send(_request(path, body))
+        if frozenset() < holders(answer) <= claim.over:
+            by_force = await forced(self._transport, path, _QUERY, body, claim)
+            return answer if by_force is None else by_force
+        return answer
 
     def _note_definition(self, manifest: Manifest) -> None:
         if manifest.ref.group_kind == _DEFINITION:
@@ -105,11 +126,11 @@ def _missing(served: Served, group: Sequence[Manifest]) -> set[GroupKind]:
     }
 
 
-def _request(resource: Resource, body: bytes, ref: ObjectRef) -> Request:
+def _request(path: str, body: bytes) -> Request:
     return Request(
         method="PATCH",
-        path=resource.of(ref),
-        query={"fieldManager": FIELD_MANAGER, "force": "false"},
+        path=path,
+        query=_QUERY,
         body=body,
         content_type=APPLY,
         accept=METADATA_ONLY,

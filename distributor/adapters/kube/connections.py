@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.adapters.kube.target import KubeCluster, KubeTarget
 from distributor.errors.cluster import UnknownConnection, Unsupported
 from distributor.model.fleet import Cluster, Mode
+from distributor.model.refs import GroupKind
 
 
 class KubeConnections:
@@ -26,13 +27,22 @@ class KubeConnections:
             raise Unsupported(f"{cluster.name} has mode {cluster.mode}, not push.")
         if cluster.connection not in self._settings:
             raise UnknownConnection(f"{cluster.name}: {cluster.connection!r}.")
+        return KubeTarget(cluster.name, self._cluster(cluster))
+
+    async def mark(self, cluster: Cluster, instance: str, kinds: Collection[GroupKind]) -> str:
+        """Implements ``ports.Watch`` for mode ``push``; other modes and unknown connections have no marks."""
+        if cluster.mode is not Mode.PUSH or cluster.connection not in self._settings:
+            return ""
+        return await self._cluster(cluster).watches.mark(instance, kinds)
+
+    def _cluster(self, cluster: Cluster) -> KubeCluster:
         if cluster.connection not in self._clusters:
             settings = self._settings[cluster.connection]
             self._clusters[cluster.connection] = KubeCluster.of(settings, self._limits)
-        return KubeTarget(cluster.name, self._clusters[cluster.connection])
+        return self._clusters[cluster.connection]
 
     async def aclose(self) -> None:
         """Close every connection."""
         clusters, self._clusters = self._clusters, {}
         for cluster in clusters.values():
-            await cluster.transport.aclose()
+            await cluster.aclose()

@@ -27,6 +27,7 @@ class Resource:
     version: str
     plural: str
     namespaced: bool
+    listable: bool = False
 
     def path(self, namespace: str = "", name: str = "") -> str:
         """The path of an object, or of all in a namespace, or of all."""
@@ -103,6 +104,7 @@ def _resources(group: str, version: Mapping[str, Any]) -> Iterator[tuple[GroupKi
                 version=version.get("version", ""),
                 plural=resource.get("resource", ""),
                 namespaced=resource.get("scope") == "Namespaced",
+                listable="list" in (resource.get("verbs") or ()),
             ),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,13 +23,18 @@ from distributor.errors.cluster import (
 
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML: the body stays JSON
+JSON_PATCH = "application/json-patch+json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+METADATA_LIST = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMetadataList")
 
 OK, MULTIPLE_CHOICES = 200, 300
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410
+NOT_ALLOWED = 405
 INVALID, TOO_MANY, FAULT = 422, 429, 500
 CREATED = 201
 _SHOWN = 300
+_IMMUTABLE = ("immutable", "updates to ", "may not change once set", "cannot change ")
+_HOLDER = re.compile(r'conflict with "([^"]*)"')
 _AUTOSCALER = 'conflict with "kube-controller-manager" with subresource "scale"'
 """How a conflict names a HorizontalPodAutoscaler: it alone writes ``scale`` in the controllers' name."""
 
@@ -115,6 +121,14 @@ def autoscaled(answer: Answer) -> bool:
     )
 
 
+def holders(answer: Answer) -> frozenset[str]:
+    """The managers that a refused apply is in conflict with; empty where it was refused for anything else."""
+    found = causes(_json(answer.body) or {}) if answer.status == CONFLICT else []
+    owned = [c for c in found if c.get("reason") == "FieldManagerConflict"]
+    named = [_HOLDER.match(str(c.get("message", ""))) for c in owned]
+    return frozenset(match.group(1) for match in named if match) if all(named) else frozenset()
+
+
 def missing_namespace(answer: Answer) -> str:
     """The namespace whose absence made a 404, or nothing."""
     details = (_json(answer.body) or {}).get("details")
@@ -143,17 +157,23 @@ def _invalid(status: Mapping[str, Any], text: str, what: str) -> DistributorErro
     found = causes(status)
     detail = f"{what}: {_lines(found)}" if found else text
     # Immutable fields have no reason of their own in the API, only these words.
-    words = detail.lower()
-    if "immutable" in words or "updates to " in words or "may not change once set" in words:
+    words = " ".join(str(c.get("message", "")) for c in found).lower() or text.lower()
+    if any(known in words for known in _IMMUTABLE):
         return ImmutableField(detail)
     return ApiRefused(detail)
 
 
 def _lines(found: Iterable[Mapping[str, Any]]) -> str:
     return "; ".join(
-        f"{c.get('field', '')}: {str(c.get('message', ''))[:_SHOWN]}".removeprefix(": ")
+        f"{c.get('field', '')}: {_short(str(c.get('message', '')))}".removeprefix(": ")
         for c in found
     )
+
+
+def _short(text: str) -> str:
+    """Both ends of a long message: it names the value first, and what is wrong with it last."""
+    half = _SHOWN // 2
+    return text if len(text) <= _SHOWN else f"{text[:half]} ... {text[-half:]}"
 
 
 def _shown(status: Mapping[str, Any]) -> str:

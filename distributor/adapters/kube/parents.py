@@ -22,10 +22,10 @@ TOOLING = "distributor/v1"
 SHARD_BYTES = 700 * 1024
 """An object may hold 1 MiB; base64 and everything else in it need their part."""
 _UNPACKED = 128 * 1024 * 1024
-_ID = "applyset.kubernetes.io/id"
+ID = "applyset.kubernetes.io/id"
 _TOOLING = "applyset.kubernetes.io/tooling"
 _KINDS = "applyset.kubernetes.io/contains-group-kinds"
-_NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
+NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 SHARD_OF = "distributor.dev/inventory-of"
 SHARD_GENERATION = "distributor.dev/inventory-generation"
 _HEADER, _ENTRIES, _SHARDS = "inventory.json", "entries.json.zz", "shards.json"
@@ -120,13 +120,13 @@ def _parent(inventory: Inventory, data: Mapping[str, bytes]) -> Object:
         "name": parent_name(inventory.instance),
         "namespace": PARENT_NAMESPACE,
         "labels": {
-            _ID: applyset_id(inventory.instance),
+            ID: applyset_id(inventory.instance),
             "app.kubernetes.io/managed-by": "distributor",
         },
         "annotations": {
             _TOOLING: TOOLING,
             _KINDS: _group_kinds(labelled),
-            _NAMESPACES: _namespaces(labelled),
+            NAMESPACES: _namespaces(labelled),
         },
     }
     if inventory.token:

@@ -39,7 +39,11 @@ class Limits:
     ``concurrency`` requests run at once. ``throttled`` is the most that is waited altogether when the
     server asks to, ``confirm`` how long a deletion is watched, ``establish`` how long a kind is waited
     for whose definition was applied here. More objects of a kind in a namespace than ``singly`` are read
-    by a list, ``page`` at a time. A longer answer than ``largest_answer`` bytes is not read.
+    by a list, ``page`` at a time. A longer answer than ``largest_answer`` bytes is not read, nor a longer
+    event of a watch than ``largest_event``. A watch that hears nothing for ``silence`` is broken (servers
+    send a bookmark every minute); ``first_look`` is how long a new one is waited for,
+    ``refused`` how long one rests that the server refuses,
+    ``broken`` how long at first one that broke off.
     """
 
     concurrency: int = 8
@@ -51,3 +55,8 @@ class Limits:
     singly: int = 4
     page: int = 500
     largest_answer: int = 256 * 1024 * 1024
+    silence: float = 150.0
+    largest_event: int = 8 * 1024 * 1024
+    first_look: float = 10.0
+    refused: float = 300.0
+    broken: float = 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from distributor.adapters.kube.applying import Applier
@@ -12,9 +12,12 @@ from distributor.adapters.kube.inventory import InventoryStore
 from distributor.adapters.kube.parents import SHARD_BYTES
 from distributor.adapters.kube.reading import Reader
 from distributor.adapters.kube.settings import KubeSettings, Limits
+from distributor.adapters.kube.surveying import Surveyor
 from distributor.adapters.kube.transport import Transport
+from distributor.adapters.kube.watching import Watches
 from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome
 from distributor.model.manifest import Manifest
+from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import ObjectRef
 
 
@@ -25,12 +28,20 @@ class KubeCluster:
     transport: Transport
     discovery: Discovery
     limits: Limits
+    watches: Watches
 
     @classmethod
     def of(cls, settings: KubeSettings, limits: Limits) -> KubeCluster:
         """Not connected yet: the kubeconfig is read at the first request."""
         transport = Transport(settings, limits)
-        return cls(transport=transport, discovery=Discovery(transport), limits=limits)
+        discovery = Discovery(transport)
+        watches = Watches(transport, discovery, limits)
+        return cls(transport=transport, discovery=discovery, limits=limits, watches=watches)
+
+    async def aclose(self) -> None:
+        """End watches and connections."""
+        await self.watches.aclose()
+        await self.transport.aclose()
 
 
 class KubeTarget:
@@ -49,6 +60,7 @@ class KubeTarget:
         self._reader = Reader(transport, discovery, cluster.limits)
         self._applier = Applier(transport, discovery, cluster.limits)
         self._deleter = Deleter(transport, discovery, cluster.limits)
+        self._surveyor = Surveyor(transport, discovery, cluster.limits)
 
     async def read_inventory(self, environment: str, instance: str) -> Inventory | None:
         """The inventory, from its ApplySet parent."""
@@ -62,18 +74,30 @@ class KubeTarget:
         """The objects of these that exist, whole."""
         return await self._reader.read(entries)
 
-    async def apply(self, inventory: Inventory, group: Sequence[Manifest]) -> tuple[Outcome, ...]:
-        """Server-side apply, never by force."""
+    async def apply(
+        self, inventory: Inventory, group: Sequence[Manifest], claims: Claims = NO_CLAIMS
+    ) -> tuple[Outcome, ...]:
+        """Server-side apply; by force only where an object's claim allows it."""
         del (
             inventory
         )  # its guard is the write before this; the caller reads it again before each phase
-        return await self._applier.apply(group)
+        return await self._applier.apply(group, claims)
 
     async def delete(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]
     ) -> tuple[Outcome, ...]:
         """Delete what still carries the instance's ApplySet label, and see it gone."""
         return await self._deleter.delete(inventory.instance, entries)
+
+    async def owned(self, instance: str) -> Collection[ObjectRef]:
+        """All objects, of any kind, that carry the instance's label and that we applied."""
+        return await self._surveyor.owned(instance)
+
+    async def taken_along(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> Mapping[ObjectRef, str]:
+        """By the parents of other ApplySets, and by the objects of a definition's kind."""
+        return await self._surveyor.taken_along(inventory, entries)
 
     async def aclose(self) -> None:
         """Connections are shared; ``KubeConnections.aclose`` closes them."""

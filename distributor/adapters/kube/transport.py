@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohttp
 from yarl import URL
 
+from distributor import metrics
 from distributor.adapters.kube.login import Login, log_in
-from distributor.adapters.kube.messages import APPLY, TOO_MANY, UNAUTHORISED, Answer, Request
+from distributor.adapters.kube.messages import APPLY, OK, TOO_MANY, UNAUTHORISED, Answer, Request
 from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.errors.cluster import BrokenAnswer, ClusterUnreachable
 
@@ -37,6 +40,41 @@ class Transport:
                 return answer
             waited += pause
             await asyncio.sleep(pause)
+
+    @asynccontextmanager
+    async def stream(
+        self, request: Request, *, silence: float
+    ) -> AsyncIterator[tuple[Answer | None, AsyncIterator[bytes]]]:
+        """The lines of an answer that goes on, or first the whole of one that is not good.
+
+        It takes none of the slots, for it lasts. Broken off after ``silence`` seconds without a byte.
+        """
+        limits = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._limits.connect, sock_read=silence
+        )
+        login = await self._logged_in(None)
+        login.users += 1
+        try:
+            async with self._asked(login, request, limits) as response:
+                if response.status == UNAUTHORISED:
+                    await self._logged_in(login)  # for the next time; the token may have expired
+                answer = None if response.status == OK else await self._answer(response)
+                yield answer, self._lines(response)
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise _coded(error, login.host) from error
+        finally:
+            login.users -= 1
+            await self._retire(login)
+
+    async def _lines(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        rest = b""
+        async for piece in response.content.iter_any():
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                if line.strip():
+                    yield line
+            if len(rest) > self._limits.largest_event:
+                raise BrokenAnswer(f"An event has more than {len(rest)} bytes.")
 
     async def aclose(self) -> None:
         """Close all connections; those of requests under way when they end."""
@@ -89,6 +127,13 @@ class Transport:
             return await self._ask(login, request)
 
     async def _ask(self, login: Login, request: Request) -> Answer:
+        async with self._asked(login, request, self._timeout) as response:
+            return await self._answer(response)
+
+    @asynccontextmanager
+    async def _asked(
+        self, login: Login, request: Request, limits: aiohttp.ClientTimeout
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {"Accept": request.accept, **await login.headers()}
         if request.body is not None:
             headers["Content-Type"] = request.content_type
@@ -97,21 +142,32 @@ class Transport:
             URL(login.host + request.path, encoded=True).with_query(dict(request.query)),
             data=request.body,
             headers=headers,
-            timeout=self._timeout,
+            timeout=limits,
             allow_redirects=False,  # credentials go to the server named, and nowhere else
             **login.options,
         ) as response:
-            return Answer(
-                status=response.status,
-                body=await self._read(response),
-                retry_after=_seconds(response.headers.get("Retry-After")),
-            )
+            metrics.CLUSTER_REQUESTS.labels(_verb(request), str(response.status)).inc()
+            yield response
+
+    async def _answer(self, response: aiohttp.ClientResponse) -> Answer:
+        return Answer(
+            status=response.status,
+            body=await self._read(response),
+            retry_after=_seconds(response.headers.get("Retry-After")),
+        )
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         length = response.content_length or 0
         if length > self._limits.largest_answer:
             raise BrokenAnswer(f"It has {length} bytes.")
         return await response.read()
+
+
+def _verb(request: Request) -> str:
+    """The verb as access control has it; reads of many objects are not told from those of one."""
+    if request.query.get("watch"):
+        return "watch"
+    return request.method.lower()
 
 
 def _coded(error: Exception, host: str) -> ClusterUnreachable | BrokenAnswer:

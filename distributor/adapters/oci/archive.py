@@ -43,10 +43,14 @@ def read_archive(data: bytes) -> tuple[PackedFile, ...]:
     stream = _inflate(data)
     names = _Names()
     files: list[PackedFile] = []
+    total = 0
     for member, content in _members(stream):
         path = names.take(member)
         if content is None:
             continue
+        total += len(content)
+        if total > MAX_BYTES:
+            raise ArtifactTooLarge(f"(its files have more than {MAX_BYTES} bytes)")
         mode = EXECUTABLE if member.mode & 0o100 else PLAIN
         files.append(PackedFile(path=path, mode=mode, data=content))
     if not files:

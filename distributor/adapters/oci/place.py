@@ -105,7 +105,11 @@ class PackageFolder:
         for part in path.split("/"):
             place = place / part
             if place.is_symlink():
-                raise VendoredDiffers("(it is a symbolic link)", where=Where(file=str(place)))
+                raise VendoredDiffers(
+                    "(it is a symbolic link)",
+                    where=Where(file=str(place)),
+                    remedy="Remove the link: what a package renders lies in its own folder.",
+                )
         return place
 
 

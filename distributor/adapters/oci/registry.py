@@ -9,7 +9,7 @@ from distributor.adapters.oci.manifests import ACCEPT, content_layer, only_child
 from distributor.adapters.oci.settings import Limits
 from distributor.adapters.oci.sink import Sink
 from distributor.adapters.oci.transport import Request, Transport
-from distributor.errors.vendoring import ArtifactTooLarge, DigestMismatch, UnsupportedArtifact
+from distributor.errors.vendoring import ArtifactMismatch, ArtifactTooLarge, UnsupportedArtifact
 from distributor.model.artifacts import Artifact, Reference
 from distributor.model.refs import Digest, is_digest
 
@@ -48,7 +48,7 @@ class OciRegistry:
         sink = Sink(artifact.size)
         await self._read(reference, f"blobs/{artifact.layer}", "application/octet-stream", sink)
         if (sink.digest, sink.size) != (artifact.layer, artifact.size):
-            raise DigestMismatch(
+            raise ArtifactMismatch(
                 f"({reference.location}: the layer is {sink.digest} of {sink.size} bytes, and its manifest "
                 f"says {artifact.layer} of {artifact.size})"
             )
@@ -66,7 +66,7 @@ class OciRegistry:
         said = {name.lower(): value for name, value in headers.items()}.get(_HEADER, "")
         for expected in (digest, Digest(said)):
             if is_digest(expected) and expected != sink.digest:
-                raise DigestMismatch(
+                raise ArtifactMismatch(
                     f"({reference}: the manifest is {sink.digest}, and {expected} was announced)"
                 )
         return sink.digest, read_manifest(sink.data)

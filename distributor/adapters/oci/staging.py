@@ -158,7 +158,11 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
             yield path, EXECUTABLE if mode & 0o100 else PLAIN
         else:
             where = Where(file=printable(str(folder / entry.name)))
-            raise VendoredDiffers("(it is neither a plain file nor a folder)", where=where)
+            raise VendoredDiffers(
+                "(it is neither a plain file nor a folder)",
+                where=where,
+                remedy="Remove it: nothing of a package may be a link, a pipe or a device.",
+            )
 
 
 def _sync(folder: Path) -> None:

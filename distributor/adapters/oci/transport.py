@@ -27,6 +27,10 @@ _OK, _UNAUTHORISED, _FORBIDDEN, _MISSING, _TOO_MANY = 200, 401, 403, 404, 429
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FAULT = 500
 _FIRST_PAUSE = 0.5
+_REDIRECTED = (
+    "No login helps: have the registry's operator mend where it leads, or name the host that holds the"
+    " artifact itself. Addresses without TLS are followed on this machine, or with --plain-http."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +118,8 @@ class Transport:
                 await _pour(response, sink)
                 return dict(response.headers)
         raise RegistryRefused(
-            f"({request.host} redirects more than {self._limits.redirects} times)"
+            f"({request.host} redirects more than {self._limits.redirects} times)",
+            remedy=_REDIRECTED,
         )
 
     async def _authorise(
@@ -126,7 +131,8 @@ class Transport:
         challenge = choose(response.headers.getall("WWW-Authenticate", []))
         if challenge is None:
             raise RegistryRefused(
-                f"({request.host} offers neither bearer nor basic authentication)"
+                f"({request.host} offers neither bearer nor basic authentication)",
+                remedy="Copy the artifact to a registry that takes a token or a password.",
             )
         await self._authoriser.authorise(
             session, challenge, request.host, request.repository, plain=self._plain
@@ -145,11 +151,14 @@ class Transport:
         try:
             target = url.join(URL(location, encoded=True))
         except ValueError as error:
-            raise RegistryRefused("(it redirects to something that is no address)") from error
+            raise RegistryRefused(
+                "(it redirects to something that is no address)", remedy=_REDIRECTED
+            ) from error
         plain = url.scheme == target.scheme == "http" and self._plain_allowed(target.authority)
         if not location or not target.host or not (target.scheme == "https" or plain):
             raise RegistryRefused(
-                f"(it redirects from {url.scheme} to {target.scheme or 'nothing'})"
+                f"(it redirects from {url.scheme} to {target.scheme or 'nothing'})",
+                remedy=_REDIRECTED,
             )
         return target.with_user(None)
 

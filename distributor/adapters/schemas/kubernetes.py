@@ -32,9 +32,9 @@ Findings = tuple[Finding, ...]
 class _Validator(Protocol):
     """What is used of a compiled schema."""
 
-    def is_valid(self, instance: Any) -> bool: ...  # noqa: ANN401 - any JSON value
+    def is_valid(self, instance: object) -> bool: ...
 
-    def iter_errors(self, instance: Any) -> Iterable[jsonschema_rs.ValidationError]: ...  # noqa: ANN401 - any JSON value
+    def iter_errors(self, instance: object) -> Iterable[jsonschema_rs.ValidationError]: ...
 
 
 class _Recent(Generic[T]):
@@ -135,7 +135,7 @@ def _compile(schema: dict[str, Any], kind: GroupVersionKind) -> _Validator:
     return validator
 
 
-def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON value, and one of its kind back
     """The value as the API server reads built-in kinds: a member that is null was not given."""
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}

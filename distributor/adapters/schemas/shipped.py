@@ -92,7 +92,7 @@ def _bundle(schema: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {**bundled, "$defs": reached}
 
 
-def _localise(node: Any, reached: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+def _localise(node: Any, reached: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value, and one of its kind back
     """The node with references turned inwards; names each definition it needs in ``reached``."""
     if isinstance(node, list):
         return [_localise(item, reached) for item in node]

@@ -83,7 +83,7 @@ def _is_object(node: Mapping[str, Any]) -> bool:
     return node.get("type") == "object" or isinstance(node.get("properties"), dict)
 
 
-def _merged(base: Schema, own: Any) -> Schema:  # noqa: ANN401 - whatever the CRD says there
+def _merged(base: Schema, own: object) -> Schema:
     """Metadata is the API server's: a CRD may bound its name, never close it."""
     if not isinstance(own, dict):
         return base

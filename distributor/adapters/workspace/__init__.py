@@ -6,7 +6,7 @@ any of it means (``catalog``), the service's own repository (``git``). Called by
 """
 
 from distributor.adapters.workspace.documents import read_documents, read_objects, read_values
-from distributor.adapters.workspace.files import PARTS, copy_sample, write_files
+from distributor.adapters.workspace.files import PARTS, copy_sample, put_together, write_files
 from distributor.adapters.workspace.reading import (
     KUSTOMIZATIONS,
     Content,
@@ -31,6 +31,7 @@ __all__ = [
     "copy_sample",
     "create_bare",
     "create_repository",
+    "put_together",
     "read_bytes",
     "read_documents",
     "read_folder",

@@ -158,7 +158,7 @@ def _json_or_yaml(data: bytes, text: str, path: Path) -> list[Any]:
         return _yaml(text, path)
 
 
-def _json(data: bytes, path: Path) -> Any:  # noqa: ANN401 - any JSON value
+def _json(data: bytes, path: Path) -> object:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import distributor
@@ -31,6 +33,25 @@ def copy_sample(folder: Path) -> None:
             raise AlreadyExists(f"({folder / part})")
     for part in PARTS:
         shutil.copytree(root / part, folder / part)
+
+
+@contextmanager
+def put_together(folder: Path) -> Iterator[Path]:
+    """A new folder beside the one it is to become, gone afterwards unless it was moved there.
+
+    Raises ``NotWritable``, also for what the disk refuses in between.
+    """
+    made: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        made.chmod(0o755)
+        yield made
+    except OSError as error:
+        raise NotWritable(f"({error.strerror})", where=Where(file=str(folder))) from error
+    finally:
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:

@@ -27,10 +27,14 @@ _REFERRING = ("resources", "bases", "components", "configurations", "crds", "gen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """Files by slash-separated path from a common folder, and in it the folder to render."""
+    """Files by slash-separated path from a common folder, and in it the folder to render.
+
+    ``top`` is what the first part of each path stands for.
+    """
 
     files: dict[str, bytes]
     path: str
+    top: Path
 
 
 def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
@@ -52,7 +56,7 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
 def read_folder(folder: Path) -> Content:
     """All files below a folder."""
     top = folder.resolve()
-    return Content(files=dict(_Reader(top).below(top, "content", 0)), path="content")
+    return Content(files=dict(_Reader(top).below(top, "content", 0)), path="content", top=top)
 
 
 def read_kustomization(folder: Path) -> Content:
@@ -68,7 +72,7 @@ def read_kustomization(folder: Path) -> Content:
     for root in roots:
         prefix = _below("content", root.relative_to(top))
         files.update(reader.below(root, prefix, 0))
-    return Content(files=files, path=_below("content", start.relative_to(top)))
+    return Content(files=files, path=_below("content", start.relative_to(top)), top=top)
 
 
 def _below(prefix: str, path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +35,9 @@ _KINDS = {
     int(FileMode.COMMIT): EntryKind.SUBMODULE,
 }
 _BLOBS = frozenset({int(FileMode.BLOB), int(FileMode.BLOB_EXECUTABLE)})
+_UNREADABLE = 0o020000
+"""The mode of what is there and cannot be read: Git has none such."""
+_KINDS[_UNREADABLE] = EntryKind.UNREADABLE
 _NOTHING = ObjectId("0" * 40)
 
 
@@ -92,6 +95,10 @@ class WorkTree:
         return found
 
 
+_Read = Callable[[Path], _File]
+"""Reads one file from disk."""
+
+
 def work_tree_of(path: Path) -> Path | None:
     """The top of the Git work tree that a path lies in, or ``None``; raises ``NotARepository``.
 
@@ -112,19 +119,24 @@ def read_work_tree(
     only: Iterable[str] = (),
     more: Mapping[str, bytes] | None = None,
     raw: bool = False,
+    lenient: bool = False,
 ) -> WorkTree:
     """The files below a folder as trees.
 
     ``only`` names the top folders that are of interest (all, if empty); ``more`` are files that are not
     on disk (yet), by path from the folder. ``raw`` reads every file from disk, so that line endings and
-    filters show. Raises ``NotReadable`` and ``NotARepository``.
+    filters show. ``lenient`` makes what cannot be read an entry of its own kind, for whoever comes upon it.
+    Raises ``NotReadable`` and ``NotARepository``.
     """
     folder = folder.resolve()
     work = work_tree_of(folder)
     repository = pygit2.Repository(str(work)) if work is not None else None
     tops = frozenset(only)
+    read = _or_unreadable if lenient else _on_disk
     listed = (
-        _tracked(repository, folder, tops, raw=raw) if repository else _walked(folder, folder, tops)
+        _tracked(repository, folder, tops, read, raw=raw)
+        if repository
+        else _walked(folder, folder, tops, read)
     )
     files = dict(listed) | {p: _of_bytes(d, 0o100644) for p, d in (more or {}).items()}
     trees: dict[ObjectId, tuple[TreeEntry, ...]] = {}
@@ -133,7 +145,7 @@ def read_work_tree(
 
 
 def _tracked(
-    repository: pygit2.Repository, folder: Path, tops: frozenset[str], *, raw: bool
+    repository: pygit2.Repository, folder: Path, tops: frozenset[str], read: _Read, *, raw: bool
 ) -> Iterator[tuple[str, _File]]:
     """What Git tracks, and what it would: unchanged files by their id, all others from disk."""
     work = Path(repository.workdir).resolve()
@@ -149,9 +161,11 @@ def _tracked(
     for entry in repository.index:
         flags = status.get(entry.path, FileStatus.CURRENT)
         if not inner(entry.path) or flags & (_FROM_DISK | FileStatus.WT_DELETED):
+            if flags & FileStatus.WT_DELETED and _in_its_place(work / entry.path):
+                yield inner(entry.path), read(work / entry.path)
             continue
         if raw and entry.mode in _BLOBS:
-            yield inner(entry.path), _on_disk(work / entry.path)
+            yield inner(entry.path), read(work / entry.path)
         else:
             yield inner(entry.path), _File(int(entry.mode), ObjectId(str(entry.id)))
     for path, flags in status.items():
@@ -160,23 +174,33 @@ def _tracked(
         if path.endswith("/"):  # a repository inside this one, which Git would not look into
             yield inner(path).rstrip("/"), _File(int(FileMode.COMMIT), _NOTHING, b"", 0)
         elif os.path.lexists(work / path):
-            yield inner(path), _on_disk(work / path)
+            yield inner(path), read(work / path)
 
 
-def _walked(folder: Path, top: Path, tops: frozenset[str]) -> Iterator[tuple[str, _File]]:
+def _in_its_place(path: Path) -> bool:
+    """Whether something lies where Git misses a file: to Git a pipe or a device is nothing."""
+    return os.path.lexists(path) and not path.is_dir()
+
+
+def _walked(
+    folder: Path, top: Path, tops: frozenset[str], read: _Read
+) -> Iterator[tuple[str, _File]]:
     """Every file below a folder that no repository holds."""
     try:
         children = sorted(folder.iterdir())
     except OSError as error:
+        if folder != top and read is _or_unreadable:
+            yield folder.relative_to(top).as_posix(), _unreadable(folder)
+            return
         raise NotReadable(f"({error.strerror})", where=Where(file=str(folder))) from error
     for child in children:
         path = child.relative_to(top).as_posix()
         if child.name == ".git" or (tops and path.partition("/")[0] not in tops):
             continue
         if child.is_dir() and not child.is_symlink():
-            yield from _walked(child, top, frozenset())
+            yield from _walked(child, top, frozenset(), read)
         else:
-            yield path, _on_disk(child)
+            yield path, read(child)
 
 
 def _on_disk(path: Path) -> _File:
@@ -194,6 +218,17 @@ def _on_disk(path: Path) -> _File:
         return _of_bytes(path.read_bytes(), mode)
     except OSError as error:
         raise NotReadable(f"({error.strerror})", where=Where(file=str(path))) from error
+
+
+def _or_unreadable(path: Path) -> _File:
+    try:
+        return _on_disk(path)
+    except NotReadable:
+        return _unreadable(path)
+
+
+def _unreadable(path: Path) -> _File:
+    return _File(_UNREADABLE, _id("blob", os.fsencode(path)), None, 0)
 
 
 def _of_bytes(data: bytes, mode: int) -> _File:

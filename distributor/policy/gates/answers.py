@@ -50,24 +50,25 @@ class Speaker:
         """It keeps the request out, for one reason."""
         return self.fails((Finding.of(kind, message),))
 
+    def lacks(self, what: str) -> GateAnswer:
+        """It cannot be evaluated, because a fact was not gathered. Missing evidence never passes."""
+        return self.errors((Finding.of(GateCrashed, f"It lacks {what}."),))
+
     def waits(
         self,
-        findings: Iterable[Finding],
+        message: str = "",
         *,
+        findings: Iterable[Finding] = (),
         until: datetime | None = None,
         evidence: Mapping[str, str] | None = None,
     ) -> GateAnswer:
-        """It may let the request in later, without a new one: at ``until``, or when something else happens.
+        """It may let the request in later, without a new one: at ``until``, or once something has happened.
 
         The reasons must not change with the clock, or each look would be a new verdict.
         """
         found = tuple(findings)
-        answer = self._answer(GateResult.PENDING, said(found), found, evidence)
+        answer = self._answer(GateResult.PENDING, message or said(found), found, evidence)
         return replace(answer, until=until)
-
-    def lacks(self, what: str) -> GateAnswer:
-        """It cannot be evaluated, because a fact was not gathered. Missing evidence never passes."""
-        return self.errors((Finding.of(GateCrashed, f"It lacks {what}."),))
 
     def errors(self, findings: Iterable[Finding]) -> GateAnswer:
         """It could not be evaluated; it will be asked again."""
@@ -110,3 +111,8 @@ def span(time: timedelta) -> str:
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
     return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
+
+
+def placed(finding: Finding) -> Finding:
+    """The finding with its file in the message: where that is what has to be mended."""
+    return replace(finding, message=f"{finding.where}: {finding.message}".removeprefix(": "))

@@ -10,15 +10,17 @@ from distributor.errors.policy import BadTagName, BadTrailers
 from distributor.model.findings import Finding
 from distributor.model.fleet import ALL
 from distributor.model.promotion import GateAnswer
-from distributor.model.tags import Request, RequestClass, Verb
+from distributor.model.tags import CONSENTS, Request, RequestClass, Verb
 from distributor.policy.facts import GateFacts, PolicyView, Source
 from distributor.policy.gates.answers import Speaker
 
 _SAY = Speaker(1, "binding")
 _CHAINED = frozenset({Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE})
-_WITHOUT = frozenset({Verb.REMOVE, Verb.ACK})
+_WITHOUT = frozenset({Verb.REMOVE, Verb.ACK}) | CONSENTS
 """What is still decided in an environment that is gone from main."""
-_WITH_ALL = frozenset({Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK})
+_WITH_ALL = frozenset(
+    {Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK, Verb.PAUSE, Verb.RESUME}
+)
 
 
 def evaluate(
@@ -29,6 +31,7 @@ def evaluate(
     if isinstance(request, Finding):
         return _SAY.fails((request,))
     findings = [*_environment(facts, request, view), *_trailers(request)]
+    findings += _consents(facts, request)
     return _SAY.fails(findings) if findings else _SAY.passes("name, trailers and object agree")
 
 
@@ -47,6 +50,21 @@ def _environment(facts: GateFacts, request: Request, view: PolicyView) -> list[F
     known = ", ".join(sorted(view.environments)) or "none"
     text = f"There is no environment {name.environment!r}; known: {known}."
     return [Finding.of(BadTagName, text)]
+
+
+def _consents(facts: GateFacts, request: Request) -> list[Finding]:
+    """A consent is to the revision that its maker saw, and to no other that was accepted since."""
+    if request.name.verb not in CONSENTS:
+        return []
+    revision, said = facts.revision, request.trailers
+    if revision is None:
+        text = f"Nothing was accepted for {request.name.instance!r} that one could {request.name.verb}."
+        return [Finding.of(BadTagName, text)]
+    if (said.digest, said.config) == (revision.digest, revision.config):
+        return []
+    return [
+        Finding.of(BadTrailers, f"It names another revision than the accepted one, {revision}.")
+    ]
 
 
 def _trailers(request: Request) -> list[Finding]:

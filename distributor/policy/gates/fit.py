@@ -61,7 +61,7 @@ def evaluate(
     if findings:
         return _SAY.fails([*findings, *pending], evidence=evidence)
     if pending:
-        return _SAY.waits(pending, evidence=evidence)
+        return _SAY.waits(findings=pending, evidence=evidence)
     return _SAY.passes("the clusters have what it needs", evidence=evidence, warnings=_left(facts))
 
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from distributor.errors.policy import (
+    ApprovalMisdirected,
     BadTrailers,
     DigestMismatch,
+    NoRollout,
     NoSuchInstance,
     NotOnMain,
     StaleRequest,
     VersionMissing,
 )
 from distributor.model.findings import Finding
+from distributor.model.fleet import ALL
 from distributor.model.promotion import GateAnswer, Revision
 from distributor.model.tags import Trailers, Verb
 from distributor.policy.facts import GateFacts, PolicyView
 from distributor.policy.gates.answers import Speaker
+from distributor.policy.immutable import changed
 
 _SAY = Speaker(3, "provenance")
 
@@ -26,7 +31,14 @@ _SAY = Speaker(3, "provenance")
 def evaluate(
     facts: GateFacts, _view: PolicyView, _params: Mapping[str, Any], _now: datetime
 ) -> GateAnswer:
-    """Fails where the tagged commit does not hold what the tag says, or another request came first."""
+    """Fails where the tagged commit does not hold what the tag says, or another request came first.
+
+    An approval's object is a request: it has to be the one that the approval's name says.
+    """
+    if facts.verb is Verb.APPROVE:
+        return _approval(facts)
+    if facts.verb in _NEEDS:
+        return _rollout(facts)
     if facts.reachable is False and facts.instance_exists is None:
         return _SAY.refuses(NotOnMain, f"({facts.asked.tag.target})")  # nothing more was looked at
     if facts.reachable is None or facts.instance_exists is None or not facts.prev:
@@ -46,6 +58,49 @@ def evaluate(
     return _SAY.passes("on main, digests agree", evidence=_evidence(facts))
 
 
+_NEEDS = {
+    Verb.PAUSE: "running",
+    Verb.RESUME: "running",
+    Verb.ABORT: "running",
+    Verb.RETRY: "failed",
+}
+"""What a rollout has to be for each switch."""
+_FOR_ALL = frozenset({Verb.PAUSE, Verb.RESUME})
+"""The switches that may reach all instances: they end nothing."""
+
+
+def _rollout(facts: GateFacts) -> GateAnswer:
+    verb, name = facts.verb, facts.name
+    if ALL in (name.environment, name.instance):
+        if verb in _FOR_ALL:
+            return _SAY.passes("it reaches whatever is rolled out there now")
+        return _SAY.refuses(NoRollout, f"({verb.value} is for one instance, not for all)")
+    if facts.rollout is None:
+        return _SAY.lacks("the state of the rollout")
+    if facts.rollout != _NEEDS[verb]:
+        stands = f"its last one is {facts.rollout}" if facts.rollout else "there was none"
+        text = f"({name.instance} in {name.environment} has none that is {_NEEDS[verb]}; {stands})"
+        return _SAY.refuses(NoRollout, text)
+    return _SAY.passes(f"its rollout is {facts.rollout}")
+
+
+def _approval(facts: GateFacts) -> GateAnswer:
+    found, name = facts.approves, facts.name
+    if found is None:
+        text = "What it points at is no request that stands on the remote under that name."
+        return _SAY.refuses(ApprovalMisdirected, text)
+    if isinstance(found, Finding):
+        return _SAY.fails((found,))
+    asked = replace(name, verb=Verb.PROMOTE, principal="", principal_attempt=1)
+    if found.name != asked:
+        text = f"It points at {found.ref.removeprefix('refs/tags/')}."
+        return _SAY.refuses(ApprovalMisdirected, text)
+    if found.trailers.request_class is not facts.asked.trailers.request_class:
+        text = f"The request is of class {found.trailers.request_class}."
+        return _SAY.refuses(BadTrailers, text)
+    return _SAY.passes("it is of the request that it names", evidence={"request": found.tag.id})
+
+
 def _content(facts: GateFacts) -> list[Finding]:
     if facts.verb is Verb.REMOVE:
         return []
@@ -54,6 +109,7 @@ def _content(facts: GateFacts) -> list[Finding]:
         name = facts.name
         return [Finding.of(VersionMissing, f"({facts.app or name.instance} {name.version})")]
     findings = _agree(facts.asked.trailers, revision, facts.name.version)
+    findings += changed(revision.app, revision.version, revision.digest, facts.released)
     if facts.verb is Verb.PROMOTE and not facts.asked.trailers.digest:
         findings.append(Finding.of(BadTrailers, "promote needs Promotion-Digest."))
     return findings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from distributor.errors.policy import NoTargets, RenderedDiffers
 from distributor.model.findings import Finding, errors
 from distributor.model.promotion import GateAnswer
 from distributor.policy.facts import GateFacts, PolicyView
-from distributor.policy.gates.answers import Speaker
+from distributor.policy.gates.answers import Speaker, placed, said
 
 _SAY = Speaker(8, "renders")
 _SHOWN = 3
@@ -32,7 +33,7 @@ def evaluate(
     bad = errors(found)
     lasting = [finding for finding in bad if not _passing(finding)]
     if lasting:
-        return _SAY.fails(lasting)
+        return _SAY.fails(lasting, said(map(placed, lasting)))
     if bad:
         return _SAY.errors(bad)
     asked = facts.asked.trailers.rendered
@@ -47,12 +48,13 @@ def evaluate(
 
 
 def _once(renders: Mapping[str, tuple[Finding, ...]]) -> list[Finding]:
-    """Each thing said once, with the clusters that it is said of."""
+    """Each thing said once, with the clusters that it is said of, also where it names the cluster itself."""
     said: dict[tuple[str, str], list[str]] = {}
     first: dict[tuple[str, str], Finding] = {}
     for cluster in sorted(renders):
         for finding in renders[cluster]:
-            key = (finding.code, finding.message)
+            named = re.compile(rf"(?<![\w.-]){re.escape(cluster)}(?![\w-])")
+            key = (finding.code, named.sub("", finding.message))
             said.setdefault(key, []).append(cluster)
             first.setdefault(key, finding)
     return [

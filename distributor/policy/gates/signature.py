@@ -19,6 +19,8 @@ from distributor.policy.signatures import verify
 PRINCIPAL = "principal"
 """The member of the evidence that names who asks."""
 _SAY = Speaker(2, "signature")
+_SIGNED = frozenset({Verb.APPROVE, Verb.UNREJECT})
+"""Only a signed unreject lifts a veto; and an approval is nothing but a person's word."""
 _ABOUT_APP = frozenset({Verb.REJECT, Verb.UNREJECT})
 
 
@@ -30,6 +32,9 @@ def evaluate(
     if isinstance(who, Finding):
         return _SAY.fails((who,))
     evidence = {PRINCIPAL: who}
+    if facts.verb is Verb.APPROVE and who != facts.name.principal:
+        text = f"(the tag's name says {facts.name.principal}, {who} signed it)"
+        return _SAY.fails((Finding.of(NotAllowed, text),), evidence=evidence)
     if _allowed(facts, view, who):
         return _SAY.passes(f"{who} may {facts.verb.value}", evidence=evidence)
     name = facts.name
@@ -47,8 +52,8 @@ def _who(facts: GateFacts, view: PolicyView, at: datetime) -> str | Finding:
 
 def _must_sign(facts: GateFacts, view: PolicyView) -> bool:
     """Whether this policy asks for a signature; one that does not know the environment does."""
-    if facts.verb is Verb.UNREJECT:
-        return True  # formats.md: only a signed unreject lifts a veto
+    if facts.verb in _SIGNED:
+        return True
     if facts.name.environment == ALL:
         known = view.environments.values()
         return not known or any(environment.signatures_required for environment in known)

@@ -115,4 +115,4 @@ def _answer(stands: list[_Stand], duration: timedelta, *, every: bool) -> GateAn
     times = [s.until for s in stands if s.until is not None]
     pick = max if every else min
     until = pick(times) if rank == 1 else None
-    return _SAY.waits(findings, until=until, evidence=evidence)
+    return _SAY.waits(findings=findings, until=until, evidence=evidence)

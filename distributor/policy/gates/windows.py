@@ -41,7 +41,7 @@ def evaluate(
         return _SAY.passes("no window is set")
     findings = (*_frozen(windows, now), *_closed(windows, now))
     if findings:
-        return _SAY.waits(findings, until=opening(windows, now))
+        return _SAY.waits(findings=findings, until=opening(windows, now))
     return _SAY.passes("no freeze, and a window is open" if _allows(windows) else "no freeze")
 
 

@@ -21,9 +21,9 @@ from distributor.adapters.oci.challenge import choose
 from distributor.errors import DistributorError
 from distributor.errors.service import NotReadable
 from distributor.errors.vendoring import (
+    ArtifactMismatch,
     ArtifactMissing,
     ArtifactTooLarge,
-    DigestMismatch,
     RegistryRefused,
     RegistryUnreachable,
     UnsupportedArtifact,
@@ -201,7 +201,7 @@ async def test_an_index_of_an_index_is_refused(stand: Stand) -> None:
 async def test_another_manifest_than_was_asked_for(stand: Stand) -> None:
     asked = digest(b"something else")
     stand.registry.manifests[REPOSITORY, asked] = stand.registry.manifests[REPOSITORY, "6.7.1"]
-    with pytest.raises(DigestMismatch, match="manifest"):
+    with pytest.raises(ArtifactMismatch, match="manifest"):
         await stand.get(f"@{asked}")
 
 
@@ -211,14 +211,14 @@ async def test_another_manifest_than_was_announced(stand: Stand) -> None:
         return web.Response(body=stand.registry.manifests[REPOSITORY, "6.7.1"], headers=headers)
 
     stand.registry.fault = fault
-    with pytest.raises(DigestMismatch, match="announced"):
+    with pytest.raises(ArtifactMismatch, match="announced"):
         await stand.get()
 
 
 @pytest.mark.parametrize("change", [LAYER[:-1] + b"\xff", LAYER[:-1], b""])
 async def test_other_bytes_than_the_digest_names(stand: Stand, change: bytes) -> None:
     stand.registry.blobs[digest(LAYER)] = change
-    with pytest.raises(DigestMismatch, match="layer"):
+    with pytest.raises(ArtifactMismatch, match="layer"):
         await stand.get()
 
 
@@ -260,7 +260,7 @@ async def test_a_compressed_answer_is_not_unpacked(stand: Stand) -> None:
         return web.Response(body=gzip.compress(LAYER), headers={"Content-Encoding": "gzip"})
 
     stand.registry.fault = fault
-    with pytest.raises((DigestMismatch, ArtifactTooLarge)):
+    with pytest.raises((ArtifactMismatch, ArtifactTooLarge)):
         await stand.get()
 
 
@@ -400,8 +400,9 @@ async def test_credentials_do_not_follow_a_redirect_to_another_host(
 )
 async def test_a_redirect_that_leads_nowhere(stand: Stand, where: str) -> None:
     stand.registry.fault = redirecting(where)
-    with pytest.raises(RegistryRefused, match="redirects"):
+    with pytest.raises(RegistryRefused, match="redirects") as refused:
         await stand.get()
+    assert "No login helps" in refused.value.hint
 
 
 async def test_a_redirect_in_a_circle(stand: Stand) -> None:

@@ -210,8 +210,9 @@ async def test_a_registry_that_changed_its_mind_is_caught(shelf: Shelf, folder: 
 async def test_content_that_no_lock_accounts_for_stays(shelf: Shelf, folder: Path) -> None:
     (folder / "chart").mkdir()
     (folder / "chart" / "mine.yaml").write_text("x: 1\n")
-    with pytest.raises(VendoredDiffers, match="not vendored"):
+    with pytest.raises(VendoredDiffers, match="not vendored") as refused:
         await bring(shelf, folder, OLD_REF)
+    assert refused.value.hint.startswith("Add --replace")
     assert content(folder) == {"chart/mine.yaml": "x: 1\n"}
     assert shelf.asked == []
     await bring(shelf, folder, OLD_REF, replace=True)
@@ -255,6 +256,8 @@ async def test_two_runs_at_once_are_one(shelf: Shelf, folder: Path) -> None:
     [
         ((OLD_REF,), "../x"),
         ((OLD_REF,), "/"),
+        ((OLD_REF,), "/etc/chart"),
+        ((OLD_REF,), "~/chart"),
         ((OLD_REF,), "env/prd"),
         ((OLD_REF,), "tier"),
         ((OLD_REF,), ".git"),
@@ -300,6 +303,10 @@ async def test_every_difference_is_named(shelf: Shelf, folder: Path) -> None:
     found = messages(folder)
     assert len(found) == 4
     assert all(text.startswith("DST353") for text in found)
+    remedies = [finding.remedy for finding in check(PackageFolder(folder))]
+    assert "link" in remedies[0]
+    assert "--replace" in remedies[1]
+    assert "--replace" not in remedies[2]
     assert ["one" in found[1], "two" in found[3], "missing" in found[2], "link" in found[0]] == [
         True
     ] * 4

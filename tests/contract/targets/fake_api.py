@@ -39,7 +39,12 @@ def discovery(kinds: dict[str, list[tuple[str, str, str]]], *, stale: bool = Fal
                         "version": "v1",
                         "freshness": "Stale" if stale else "Current",
                         "resources": [
-                            {"resource": plural, "scope": scope, "responseKind": {"kind": kind}}
+                            {
+                                "resource": plural,
+                                "scope": scope,
+                                "verbs": ["get", "list"],
+                                "responseKind": {"kind": kind},
+                            }
                             for kind, plural, scope in found
                         ],
                     }
@@ -56,6 +61,15 @@ def status(code: int, reason: str, message: str = "", **details: object) -> web.
         "reason": reason, "message": message or reason, "details": details,
     }  # fmt: skip
     return web.json_response(body, status=code)
+
+
+def everywhere(path: str) -> str:
+    """Where the objects of a kind are listed over all namespaces, by the path of one of them."""
+    parts = path.split("/")[:-1]
+    if "namespaces" in parts[:-1]:
+        at = parts.index("namespaces")
+        parts[at : at + 2] = []
+    return "/".join(parts)
 
 
 class FakeApi:
@@ -117,7 +131,7 @@ class FakeApi:
         label, _, wanted = request.query.get("labelSelector", "").partition("=")
         items = [
             o for path, o in sorted(self.objects.items())
-            if path.rpartition("/")[0] == request.path
+            if request.path in {path.rpartition("/")[0], everywhere(path)}
             and (not label or label in (labels := o["metadata"].get("labels", {})))
             and (not wanted or labels.get(label) == wanted)
         ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What k3s and k0s do with a manifests folder, as far as ``formats.md`` states their rules."""
+"""What k3s and k0s do with a manifests folder, as far as a directory target depends on it."""
 
 from __future__ import annotations
 

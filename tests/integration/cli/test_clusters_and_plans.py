@@ -47,12 +47,30 @@ def test_a_mode_that_nothing_serves_is_refused_at_once(program, repository):
     assert not (repository / "environments/uat/clusters/uat-pull.yaml").exists()
 
 
-@pytest.mark.usefixtures("repository")
-def test_what_is_set_and_does_nothing_is_told_everywhere(program):
+IGNORED = """  delivery:
+    offline: expire
+"""
+
+
+def add(file, text):
+    file.write_text(file.read_text() + text)
+
+
+def test_the_sample_asks_for_nothing_that_does_nothing(program, repository):
+    program("init", "--ledger")
+    assert "DST125" not in program("status").err
+    assert "DST" not in program("fsck").err
+
+
+def test_what_is_set_and_does_nothing_is_told_everywhere(program, repository, git):
+    add(repository / "catalog/website/1.0.0/package.yaml", IGNORED)
+    for cluster in sorted((repository / "environments/prd/clusters").iterdir()):
+        add(cluster, "  bandwidth: 50Mbit\n")
+    git(repository, "commit", "-qam", "Ask for what this release does not do")
     program("init", "--ledger")
     made = program("plan", "sit", "website", "1.0.0", "-o", "json").json()
     said = [f["message"] for f in made["findings"] if f["code"] == "DST125"]
-    assert any("spec.delivery.ignore " in text for text in said)
+    assert any("spec.delivery.offline " in text for text in said)
     assert "DST125" in program("status").err
     checked = program("fsck")  # warnings alone are no findings
     assert checked.err.count("DST125") > 5
@@ -100,6 +118,24 @@ def test_a_plan(program, repository, git):
     assert made["rendered"] in text
     assert "sit-central-1" not in text
     assert git(repository, "for-each-ref", "refs/tags") == ""
+
+
+def test_what_does_not_render_everywhere_has_no_hash_to_approve(program, repository, git):
+    file = repository / "catalog/shop/1.4.2/base/kustomization.yaml"
+    file.write_text(file.read_text().replace("resources:", "resorces:"))
+    git(repository, "commit", "-qam", "Break it")
+    program("init", "--ledger")
+    made = program("plan", "sit", "shop", "1.4.2", "-o", "json", code=1).json()
+    assert made["rendered"] == ""
+    (gate,) = [g for g in made["gates"] if g["result"] == "fail"]
+    assert gate["gate"] == "renders"
+    assert gate["message"].startswith("catalog/shop/1.4.2/base/kustomization.yaml:")
+    assert gate["message"].count("does not render") == 1
+    assert "(on sit-central-1, sit-slim-1)" in gate["message"]
+    shown = program("plan", "sit", "shop", "1.4.2", code=1).out
+    assert "Rendered  -" in shown
+    away = program("plan", "sit", "shop", "1.4.2", "--cluster", "sit-edge-1", code=2)
+    assert away.err.startswith("DST707")
 
 
 @pytest.mark.usefixtures("repository")

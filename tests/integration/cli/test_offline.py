@@ -111,8 +111,41 @@ def test_health(program):
     assert [(r["kind"], r["name"], r["status"]) for r in rows] == [
         ("Deployment", "web", "InProgress"), ("ConfigMap", "c", "Current"), ("ConfigMap", "g", "Terminating"),
     ]  # fmt: skip
-    assert set(rows[0]) == {"apiVersion", "kind", "namespace", "name", "status", "message"}
+    named = {"apiVersion", "kind", "namespace", "name", "status", "message"}
+    assert set(rows[0]) == named | {"observedAt"}
     assert "latest observed generation is 1" in program("health", "l.json").out
+
+
+def test_health_by_the_rules_of_a_package(program):
+    thing = {"apiVersion": "x.example/v1", "kind": "Thing", "metadata": {"name": "a"}}
+    things = [{**thing, "status": {"phase": p}} for p in ("Broken", "Done", "Other")]
+    things.append(thing)
+    (program.cwd / "t.yaml").write_text(yaml.safe_dump_all(things))
+    rules = [
+        {"status": "Failed", "when": "object.status.phase == 'Broken'", "message": "it broke"},
+        {"status": "Current", "when": "object.status.phase == 'Done'"},
+    ]
+    health = [{"group": "x.example", "kind": "Thing", "rules": rules}]
+    spec = {
+        "version": "1.0.0", "renderer": "raw", "path": "m", "namespace": {"name": "a"},
+        "delivery": {"health": health},
+    }  # fmt: skip
+    package = {
+        "apiVersion": "distributor.dev/v1alpha1", "kind": "Package", "metadata": {"name": "a"}, "spec": spec
+    }  # fmt: skip
+    (program.cwd / "package.yaml").write_text(yaml.safe_dump(package))
+    asked = ("health", "t.yaml", "--package", ".", "--at", "2026-01-01T10:00:00+02:00")
+    rows = program(*asked, "-o", "json").json()
+    assert [r["status"] for r in rows] == ["Failed", "Current", "InProgress", "InProgress"]
+    assert rows[0]["message"] == "it broke"
+    assert "Key not found" in rows[3]["message"]
+    assert {r["observedAt"] for r in rows} == {"2026-01-01T08:00:00+00:00"}
+
+    rules[0]["when"] = "object.status."
+    (program.cwd / "package.yaml").write_text(yaml.safe_dump(package))
+    told = program(*asked, code=1).err
+    assert "DST450" in told
+    assert "Syntax error" in told
 
 
 def test_diff(program):
@@ -132,6 +165,52 @@ def test_diff(program):
     assert program(*ask, "-o", "json", code=1).json()[0]["drift"] == "missing"
 
 
+PACKAGE = """apiVersion: distributor.dev/v1alpha1
+kind: Package
+metadata: {name: shop}
+spec:
+  version: 1.0.0
+  renderer: raw
+  path: manifests
+  namespace: {name: shop}
+"""
+
+
+def test_the_rule_that_is_suggested_makes_the_drift_none(program):
+    (program.cwd / "wanted.yaml").write_text(DEPLOYMENT)
+    (program.cwd / "live.yaml").write_text(DEPLOYMENT.replace("replicas: 2", "replicas: 3"))
+    (program.cwd / "package.yaml").write_text(PACKAGE)
+    ask = ["diff", "--desired", "wanted.yaml", "--live", "live.yaml", "--ignore", "."]
+    found = program(*ask, "-o", "json", code=1)
+    assert [row["pointer"] for row in found.json()] == ["/spec/replicas"]
+    said = yaml.safe_load(found.err.partition("package:")[2])
+    rules = said["delivery"]["ignore"]
+    assert rules == [
+        {"group": "apps", "kind": "Deployment", "name": "web", "fields": ["/spec/replicas"]}
+    ]
+    whole = yaml.safe_load(PACKAGE)
+    whole["spec"]["delivery"] = said["delivery"]
+    (program.cwd / "package.yaml").write_text(yaml.safe_dump(whole))
+    assert program(*ask).out == ""
+    rule = whole["spec"]["delivery"]["ignore"][0]
+    for when, code in {
+        "object.spec.replicas == 3": 0,
+        "object.spec.replicas > 3": 1,
+        "object.spec.none == 1": 1,
+    }.items():
+        rule["when"] = when
+        (program.cwd / "package.yaml").write_text(yaml.safe_dump(whole))
+        assert ("replicas" in program(*ask, code=code).out) is bool(code)
+    rule["when"] = "object.spec."
+    (program.cwd / "package.yaml").write_text(yaml.safe_dump(whole))
+    assert "DST450" in program(*ask, code=1).err
+    del rule["when"]
+    rule["fields"] = ["/metadata/name"]
+    (program.cwd / "package.yaml").write_text(yaml.safe_dump(whole))
+    assert "DST103" in program(*ask, code=1).err
+    assert "DST707" in program(*ask[:-1], "nowhere", code=2).err
+
+
 def test_diff_of_a_kustomization(program):
     (program.cwd / "k").mkdir()
     (program.cwd / "k/kustomization.yaml").write_text("resources: [d.yaml]\nnamePrefix: p-\n")
@@ -145,6 +224,8 @@ def test_diff_of_a_kustomization(program):
     [
         (["health", "nope"], "DST707", 2),
         (["health"], "Usage", 2),
+        (["health", ".", "--at", "noon"], "DST701", 2),
+        (["health", ".", "--package", "nope"], "DST707", 2),
         (["health", "bad.yaml"], "DST101", 1),
         (["health", "big.yaml"], "DST112", 1),
         (["health", "text.yaml"], "DST308", 1),

@@ -53,17 +53,32 @@ def test_a_cell_and_all_of_them_agree(program, repository):
     assert program("render", "--all", "../all", code=1).err.startswith("DST118")
 
 
-def test_all_or_nothing(program, repository):
-    file = repository / "catalog/shop/1.4.2/package.yaml"
+def test_objects_of_two_instances_are_told(program, repository):
+    spec = "apiVersion: distributor.dev/v1alpha1\nkind: Installation\n"
+    (repository / "environments/sit/apps").mkdir(exist_ok=True)
+    for name in ("website", "second"):
+        text = f"{spec}metadata: {{name: {name}}}\nspec: {{app: website, namespace: website}}\n"
+        (repository / f"environments/sit/apps/{name}.yaml").write_text(text)
+    told = program("render", "--all", "../two", "--env", "sit", "--tier", "central").err
+    (line,) = [text for text in told.splitlines() if text.startswith("warning: DST123")]
+    assert "the instance second" in line
+    assert line.endswith("and of website, on sit-central-1")
+    assert (repository.parent / "two/sit/second/sit-central-1.yaml").is_file()
+
+
+def test_a_broken_version_costs_its_own_files(program, repository):
+    file = repository / "catalog/shop/1.5.0/package.yaml"
     text = file.read_text().replace("  renderer:", "  rendrer: x\n  renderer:")
     file.write_text(text)
     done = program("render", "--all", "../all", code=1)
     line = text.splitlines().index("  rendrer: x") + 1
-    assert f"catalog/shop/1.4.2/package.yaml:{line}" in done.err
+    assert f"catalog/shop/1.5.0/package.yaml:{line}" in done.err
     assert "Did you mean `renderer`?" in done.err
-    assert sorted(p.name for p in repository.parent.iterdir()) == ["repository"]
-    assert program("render", "catalog/shop/1.4.1", "--env", "sit").code == 0
-    alone = program("render", "catalog/shop/1.4.2", code=1)
+    assert sorted(p.name for p in repository.parent.iterdir()) == ["all", "repository"]
+    assert not list((repository.parent / "all").glob("*/shop/*"))
+    assert list((repository.parent / "all").glob("*/website/*"))
+    assert program("render", "catalog/shop/1.4.2", "--env", "sit").code == 0
+    alone = program("render", "catalog/shop/1.5.0", code=1)
     assert "DST102" in alone.err
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 
@@ -45,6 +48,32 @@ def test_what_is_still_open_is_not_asked_for_twice_unawares(program, asking, git
     program("promote", "sit", "shop", "1.4.1")
     program(*promote, "--again")
     assert "promote/sit/shop/1.4.2_2" in git(asking, *tags).split()
+
+
+def test_a_wait_that_ends_too_early_says_so(program, asking):
+    waited = program(
+        "promote", "sit", "shop", "1.4.2", "--wait", "--timeout", "0.1", "-o", "json", code=3
+    )
+    assert waited.json()["outcome"] == "waiting"
+    assert "DST712 " in waited.err
+
+
+def test_a_wait_for_what_is_refused_says_so(program, asking, git):
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(program, "promote", "uat", "shop", "1.4.2", "--wait", code=1)
+        while not (waiting.done() or git(asking, "for-each-ref", "refs/tags/promote/uat")):
+            time.sleep(0.1)
+        program("sync", code=1)
+    refused = waiting.result()
+    assert refused.out.startswith("refused ")
+    assert "DST713 " in refused.err
+
+
+@pytest.mark.parametrize("other", ["--once", "--dry-run"])
+def test_sync_goes_on_or_ends_but_not_both(quick, asking, other):
+    refused = quick("sync", "--watch", other, code=2)
+    assert refused.err.startswith("DST716 ")
+    assert other in refused.err
 
 
 def test_what_has_ended_may_be_asked_for_again(program, asking, git):

@@ -124,7 +124,7 @@ def test_a_failed_build_leaves_nothing_and_is_tried_again(home: Home):
     ("version", "fits"),
     [("go1.26.0", True), ("go1.27.1", True), ("go2.0", True), ("go1.25.9", False), ("", False)],
 )
-def test_an_old_go_is_refused_with_a_remedy(home: Home, version: str, fits: bool):  # noqa: FBT001 -- a table's column
+def test_an_old_go_is_refused_with_a_remedy(home: Home, version: str, fits: bool):
     home.install_go(version)
 
     if fits:

@@ -7,7 +7,7 @@ import pytest
 
 from distributor.errors.render import (
     BadManifest,
-    RenderFailed,
+    NoKustomization,
     RenderTooLarge,
     TooDeep,
     TooManyObjects,
@@ -126,7 +126,7 @@ async def test_what_is_refused(raw, text, error, line):
 
 
 async def test_a_folder_without_manifests_is_no_empty_app(raw):
-    with pytest.raises(RenderFailed):
+    with pytest.raises(NoKustomization):
         await raw({"m/readme.md": "x"}, "m")
 
 

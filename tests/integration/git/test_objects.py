@@ -14,8 +14,7 @@ from distributor.adapters.git import PygitObjects
 from distributor.adapters.keys import SshKey, generate
 from distributor.errors.git import NotARepository, ObjectMissing
 from distributor.model.refs import ObjectId
-from distributor.model.trees import EntryKind
-from distributor.ports import NewCommit
+from distributor.model.trees import EntryKind, NewCommit
 from tests.integration.git.conftest import Git
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)

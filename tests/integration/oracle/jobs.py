@@ -26,3 +26,15 @@ def chart_options(case: Case) -> ChartOptions:
     given = {"release_name": "rel", "namespace": "shop", "is_upgrade": False, **case.options}
     given["values"] = orjson.dumps(given.get("values", {}))
     return ChartOptions(**given)
+
+
+def flags_of(case: Case, file: Path) -> list[str]:
+    """The options as Helm's own."""
+    given = case.options
+    file.write_bytes(orjson.dumps(given.get("values", {})))
+    flags = ["--values", str(file)]
+    if "kube_version" in given:
+        flags += ["--kube-version", given["kube_version"]]
+    for version in given.get("api_versions", ()):
+        flags += ["--api-versions", version]
+    return [*flags, "--is-upgrade"] if given.get("is_upgrade") else flags

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
-import orjson
 import pytest
 
-from tests.integration.oracle.jobs import chart_options
-from tests.integration.oracle.tables import Case, charts, compare, parameters
+from tests.integration.oracle.jobs import chart_options, flags_of
+from tests.integration.oracle.tables import charts, compare, parameters
 from tests.oracle import helm_template
 
 CASES = charts()
@@ -29,15 +27,3 @@ async def test_a_chart(ours, helm, tmp_path, case):
         helm_template, chart, *flags, name=options.release_name, namespace=options.namespace
     )
     compare(case, found, theirs)
-
-
-def flags_of(case: Case, file: Path) -> list[str]:
-    """The options as Helm's own."""
-    given = case.options
-    file.write_bytes(orjson.dumps(given.get("values", {})))
-    flags = ["--values", str(file)]
-    if "kube_version" in given:
-        flags += ["--kube-version", given["kube_version"]]
-    for version in given.get("api_versions", ()):
-        flags += ["--api-versions", version]
-    return [*flags, "--is-upgrade"] if given.get("is_upgrade") else flags

@@ -129,7 +129,10 @@ spec:
   paused: {{ .Values.debug }}
   template:
     metadata: {labels: {a: b}}
-    spec: {containers: [{name: c, image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"}]}
+    spec:
+      containers:
+        - {name: c, image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"}
+        - {name: d, image: "ghcr.io/${cluster_tier}/helper:1"}
 """,
     f"{SITE}/chart/templates/service.yaml": """
 apiVersion: v1
@@ -289,6 +292,76 @@ async def test_an_object_that_an_upper_layer_renames(pool, path, layer, file, pl
     assert (found.layer, found.files, found.places) == (layer, (file,), (place,))
 
 
+def sets(path: str, value: object) -> dict[str, Any]:
+    """A patch that sets one field of the Deployment."""
+    patch = [{"op": "replace", "path": path, "value": value}]
+    return {"target": {"kind": "Deployment", "name": "web"}, "patch": yaml.safe_dump(patch)}
+
+
+@pytest.mark.parametrize(
+    ("layers", "layer", "file", "place"),
+    [
+        ([], f"{WEB}/base", "base/kustomization.yaml", "replicas[0]"),
+        (["base"], f"{WEB}/base", "base/kustomization.yaml", "patches[1]"),
+        (["base", "env"], f"{WEB}/env/sit", "env/sit/kustomization.yaml", "patches[1]"),
+        (["env", "overlay"], f"{ENV}/overlay", f"{ENV}/overlay/kustomization.yaml", "replicas[0]"),
+        (["env", "app"], f"{ENV}/apps/web.yaml", f"{ENV}/apps/web.yaml", "spec.patches[0]"),
+        (["app", "other"], f"{WEB}/base", "base/kustomization.yaml", "replicas[0]"),
+    ],
+)
+async def test_of_layers_that_say_the_same_the_last_is_in_force(pool, layers, layer, file, place):
+    two = sets("/spec/replicas", 2)
+    base = {"resources": ["web.yaml"], "patches": [note("x"), sets("/spec/replicas", 2)]}
+    if "base" not in layers:
+        base |= {"patches": [note("x")], "replicas": [{"name": "web", "count": 2}]}
+    app_patches = [two, note("x")] if "app" in layers and "other" not in layers else [note("x")]
+    files = {
+        **FILES,
+        f"{WEB}/base/kustomization.yaml": base,
+        f"{WEB}/base/web.yaml": {**deployment("web", annotations={}), "spec": {
+            **deployment("web")["spec"], "replicas": 2 if "base" in layers else 1}},
+        f"{WEB}/env/sit/kustomization.yaml": {
+            **COMPONENT, "patches": [note("x"), *([two] if "env" in layers else [])]},
+        f"{ENV}/overlay/kustomization.yaml": {
+            **COMPONENT, "patches": [note("x")],
+            **({"replicas": [{"name": "web", "count": 2}]} if "overlay" in layers else {})},
+        f"{ENV}/apps/web.yaml": doc("Installation", "web", {"app": "web", "patches": app_patches}),
+    }  # fmt: skip
+    found = await asked(read(files), pool, "web", DEPLOYMENT, "spec.replicas")
+    file = file if file.startswith("environments") else f"{WEB}/{file}"
+    assert (found.layer, found.files, found.places) == (layer, (file,), (place,))
+    assert found.value == 2
+
+
+async def test_text_of_a_secret_is_told_as_it_was_written(pool):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"own": "eA=="},
+              "stringData": {"fixed": "plain", "bound": "of ${cluster_name}"}}  # fmt: skip
+    files = {
+        **FILES,
+        f"{WEB}/base/kustomization.yaml": {"resources": ["web.yaml", "secret.yaml"]},
+        f"{WEB}/base/web.yaml": deployment("web", annotations={"gone": "x"}),
+        f"{WEB}/base/secret.yaml": secret,
+    }
+    local = read(files)
+
+    async def rows(path):
+        found, said = await asked(local, pool, "web", "Secret/web/s", path), []
+        while found is not None:
+            said.append((found.layer, found.value))
+            found = found.under
+        return said
+
+    base = f"{WEB}/base"
+    assert await rows("data.own") == [(base, "eA==")]
+    assert await rows("data.fixed") == [("the service", "cGxhaW4="), (base, "plain")]
+    assert await rows("stringData.fixed") == [("the service", None), (base, "plain")]
+    assert await rows("data.bound") == [
+        ("the service", "b2YgYzE="),
+        ("late binding", "of c1"),
+        (base, "of ${cluster_name}"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("key", "sources"),
     [
@@ -346,9 +419,6 @@ async def test_an_image_tells_every_hand_that_touched_it(local, pool):
          [("chart/templates/site.yaml", ""), (f"{ENV}/environment.yaml", "spec.defaults.values.site.host")]),
         ("apps/Deployment/sites/site", "spec.paused",
          [("chart/templates/site.yaml", ""), ("chart/values.yaml", "debug")]),
-        ("apps/Deployment/sites/site", IMAGE,
-         [("chart/templates/site.yaml", ""), ("chart/values.yaml", "image.repository"),
-          (f"{ENV}/apps/site.yaml", "spec.values.image.tag")]),
         ("Service/sites/site", "spec.ports[0].port", [("chart/templates/service.yaml", "")]),
         ("ConfigMap/sites/sub", "kind", [("chart/charts/sub/templates/map.yaml", "")]),
         ("apiextensions.k8s.io/CustomResourceDefinition//things.site.example", "spec.group", [("chart/crds/thing.yaml", "")]),
@@ -362,6 +432,40 @@ async def test_a_chart_names_template_and_values(local, pool, ref, path, sources
         (f if f.startswith("environments/") else f"{SITE}/{f}", place) for f, place in sources
     ]
     assert list(zip(found.files, found.places, strict=True)) == wanted
+
+
+async def test_an_image_that_no_package_lists_comes_from_the_mirror_too(local, pool):
+    found = await asked(local, pool, "site", "apps/Deployment/sites/site", IMAGE)
+    assert (found.layer, found.value) == ("the service", "mirror.example/m/acme/site:4")
+    assert list(zip(found.files, found.places, strict=True)) == [
+        (f"{ENV}/environment.yaml", "spec.defaults.registry")
+    ]
+    chart = found.under
+    assert chart.value == "ghcr.io/acme/site:4"
+    assert list(zip(chart.files, chart.places, strict=True)) == [
+        (f"{SITE}/chart/templates/site.yaml", ""),
+        (f"{SITE}/chart/values.yaml", "image.repository"),
+        (f"{ENV}/apps/site.yaml", "spec.values.image.tag"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "registry", "source"),
+    [
+        ("c1", "mirror.example/m", (f"{ENV}/environment.yaml", "spec.defaults.registry")),
+        ("c2", "own.example:5000", (f"{ENV}/clusters/c2.yaml", "spec.registry")),
+    ],
+)
+async def test_an_image_with_a_variable_comes_from_the_mirror_when_it_is_bound(
+    local, pool, cluster, registry, source
+):
+    path = IMAGE.replace("[0]", "[1]")
+    found = await asked(local, pool, "site", "apps/Deployment/sites/site", path, cluster=cluster)
+    assert (found.layer, found.value) == ("late binding", f"{registry}/slim/helper:1")
+    assert list(zip(found.files, found.places, strict=True)) == [
+        (f"{ENV}/clusters/{cluster}.yaml", "spec.tier"),
+        source,
+    ]
 
 
 @pytest.mark.parametrize(

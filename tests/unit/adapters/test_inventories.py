@@ -54,7 +54,7 @@ INVENTORY = st.builds(
 @given(INVENTORY)
 @settings(deadline=None)
 def test_what_is_written_is_read(inventory: Inventory) -> None:
-    assert from_json(json.loads(json.dumps(to_json(inventory))), token="t") == inventory  # noqa: S106
+    assert from_json(json.loads(json.dumps(to_json(inventory))), token="t") == inventory  # noqa: S106 - a resource version
 
 
 def test_a_section_is_read_as_it_is_written() -> None:

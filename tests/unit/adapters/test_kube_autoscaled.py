@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from distributor.adapters.kube.bodies import apply_body
-from distributor.adapters.kube.messages import Answer, autoscaled
+from distributor.adapters.kube.messages import Answer, autoscaled, holders
 from distributor.model.manifest import Manifest
 
 SCALER = 'conflict with "kube-controller-manager" with subresource "scale" using apps/v1'
@@ -48,3 +48,18 @@ def test_the_number_alone_is_left_out():
     whole, rest = (orjson.loads(apply_body(manifest, autoscaled=a)) for a in (False, True))
     assert whole["spec"].pop("replicas") == 3
     assert rest == whole
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (refusal((".data.a", 'conflict with "op" using v1')), {"op"}),
+        (refusal((".data.a", 'conflict with "op"'), (".data.b", 'conflict with "b c"')), {"op", "b c"}),
+        (refusal((".data.a", 'conflict with "op"'), (".data.b", "another wording")), set()),
+        (refusal((".data.a", 'conflict with "op"'), status=422), set()),
+        (refusal(), set()),
+        (Answer(status=409, body=b"not json"), set()),
+    ],
+)  # fmt: skip
+def test_who_holds_what_an_apply_conflicts_with(answer, expected):
+    assert holders(answer) == expected

@@ -50,6 +50,8 @@ CASES = [
         "spec.ports[0].port: Invalid value: 0",
     ),
     (answer(422, details=cause("FieldValueInvalid", "field is immutable", "spec.selector")), "DST416", "spec.selector"),
+    (answer(422, details=cause("FieldValueInvalid", f"Invalid value: {'x' * 900}: field is immutable", "spec.template")), "DST416", "field is immutable"),
+    (answer(422, details=cause("FieldValueInvalid", "Invalid value: {}: cannot change roleRef", "roleRef")), "DST416", "roleRef"),
     (answer(422, message="x is invalid"), "DST402", "x is invalid"),
     (
         answer(422, details=cause("FieldValueForbidden", "Forbidden: updates to statefulset spec for fields other than", "spec")),

@@ -126,6 +126,21 @@ def test_a_folder_without_git(tmp_path):
     assert work_tree_of(tmp_path) is None
 
 
+@pytest.mark.parametrize("below", ["a/x", "top", "new"])
+def test_what_cannot_be_read_is_an_entry_of_its_own_for_who_asks(repository, below, tmp_path):
+    for folder in (repository, tmp_path / "plain"):
+        write(folder, {"b/z": "1", "a/x": "1"})
+        (folder / below).unlink(missing_ok=True)
+        os.mkfifo(folder / below)
+        if below == "new" and folder == repository:
+            continue  # Git sees nothing there
+        with pytest.raises(DistributorError, match="DST714"):
+            read_work_tree(folder)
+        found = walked(read_work_tree(folder, lenient=True))
+        assert found[below][1] == "unreadable file"
+        assert found["b/z"][1] == "blob"
+
+
 def test_a_huge_file_is_sized_but_not_read(tmp_path):
     with (tmp_path / "big").open("wb") as file:
         file.truncate(65 << 20)

@@ -61,10 +61,20 @@ def test_no_notes_to_self():
     assert found == []
 
 
+def test_a_document_that_is_named_is_in_the_repository():
+    found = [
+        f"{name(path)}: {word}"
+        for path in SOURCES
+        for word in re.findall(r"`([\w./-]+\.md)`", path.read_text("utf-8"))
+        if not (ROOT / word).is_file()
+    ]
+    assert found == []
+
+
 def test_a_silenced_check_says_which_and_why():
     found = [
         f"{name(path)}:{line} {text}"
-        for path in modules()
+        for path in SOURCES
         for line, text in comments(path)
         if unexplained(text)
     ]

@@ -8,8 +8,8 @@ import pytest
 
 from distributor.catalog.digests import package_digest
 from distributor.catalog.loading import Loader
-from distributor.model.findings import Severity
-from distributor.model.fleet import Flavour, Mode, StandbyMode, Toleration
+from distributor.model.findings import Severity, errors
+from distributor.model.fleet import DriftMode, Flavour, Mode, StandbyMode, Toleration
 from distributor.model.hooks import Moment
 from distributor.model.package import GroupVersionKind, PrunePolicy
 from distributor.model.refs import GroupKind, ObjectId
@@ -395,3 +395,41 @@ def test_two_thousand_clusters(files, load):
     assert len(catalog.environments["sit"].clusters) == 2_001
     assert len(catalog.packages["shop"]) == 51
     assert list(catalog.packages["shop"])[:2] == ["1.4.2", "2.0.0"]
+
+
+def test_drift_modes_and_ignore_rules(files, load):
+    installation = "environments/uat/apps/shop.yaml"
+    rule = "{group: apps, kind: Deployment, managers: [scaler], fields: [/spec/replicas]}"
+    more = {
+        "environments/sit/environment.yaml": "  defaults: {drift: report}\n",
+        installation: "  drift: pause\n",
+    }
+    texts = {path: files[path] + line.encode() for path, line in more.items()}
+    delivery = f"  delivery:\n    ignore: [{rule}]\n".encode()
+    texts[PACKAGE] = files[PACKAGE].replace(b"  delivery:\n", delivery)
+    catalog = load({**files, **texts})
+    assert errors(catalog.findings) == ()
+    assert catalog.environments["sit"].environment.drift is DriftMode.REPORT
+    assert catalog.environments["uat"].environment.drift is DriftMode.HEAL
+    assert catalog.environments["uat"].installations["shop"].drift is DriftMode.PAUSE
+    (found,) = catalog.packages["shop"]["1.4.2"].delivery.ignore
+    assert str(found.kind) == "apps/Deployment"
+    assert (found.fields, found.managers) == (("/spec/replicas",), ("scaler",))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{kind: Deployment}",
+        "{kind: Deployment, fields: [spec]}",
+        "{kind: Deployment, fields: [/metadata/name]}",
+        "{kind: Deployment, fields: [/kind]}",
+        "{kind: Deployment, managers: []}",
+        "{fields: [/spec]}",
+    ],
+)
+def test_ignore_rules_that_are_none(files, load, rule):
+    text = files[PACKAGE].replace(b"  delivery:\n", f"  delivery:\n    ignore: [{rule}]\n".encode())
+    found = errors(load({**files, PACKAGE: text}).findings)
+    assert found
+    assert all(f.where.field.startswith("spec.delivery.ignore") for f in found)

@@ -15,6 +15,7 @@ from distributor.catalog.tag_names import concerns, format_name, parse_name
 from distributor.errors.policy import BadTagName
 from distributor.model.findings import Finding
 from distributor.model.tags import SWITCHES, TagName, Verb
+from tests.unit.catalog.strategies import LABELS, VERSIONS
 
 NAMES = [
     ("promote/uat/shop/1.4.2", TagName(verb=Verb.PROMOTE, environment="uat", instance="shop", version="1.4.2")),
@@ -95,14 +96,6 @@ def test_names_that_are_not_written(name):
         format_name(name)
 
 
-LABELS = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True).filter(
-    lambda n: n != "all"
-)
-VERSIONS = st.builds(
-    "{}.{}.{}{}{}".format,
-    st.integers(0, 99), st.integers(0, 99), st.integers(0, 99),
-    st.sampled_from(["", "-rc.1", "-a-b", "-0a"]), st.sampled_from(["", "+b.1"]),
-)  # fmt: skip
 ATTEMPTS = st.integers(1, 10**9 - 1)
 PRINCIPALS = st.from_regex(
     r"[A-Za-z0-9][A-Za-z0-9+-]{0,8}(@[a-z0-9][a-z0-9-]{0,8})?", fullmatch=True

@@ -28,19 +28,11 @@ from distributor.model.tags import (
     Verb,
 )
 from distributor.testing.trees import git_id
+from tests.unit.catalog.strategies import LABELS, VERSIONS
 
 D = "sha256:" + "a" * 64
 OID = "b" * 40
 SSH = "-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n"
-
-LABELS = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True).filter(
-    lambda n: n != "all"
-)
-VERSIONS = st.builds(
-    "{}.{}.{}{}{}".format,
-    st.integers(0, 99), st.integers(0, 99), st.integers(0, 99),
-    st.sampled_from(["", "-rc.1", "-a-b", "-0a"]), st.sampled_from(["", "+b.1"]),
-)  # fmt: skip
 
 FULL = Trailers(
     app="shop", version="1.4.2", environment="uat", digest=Digest(D), config=Digest(D), rendered=Digest(D),

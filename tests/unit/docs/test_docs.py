@@ -13,6 +13,7 @@ from distributor.errors import registry
 from distributor.policy.registry import GATES
 from distributor.settings import Settings
 from docs import generate
+from tests.unit.architecture.source import modules
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
@@ -66,6 +67,14 @@ def test_everything_that_has_a_name_is_in_the_reference():
     assert all(f"## {gate.number} {gate.name}\n" in pages["gates.md"] for gate in GATES)
     assert all(f"schemas/{kind}.md" in pages for kind in KINDS)
     assert "cli.md" in pages
+
+
+def test_every_file_of_the_program_says_what_it_is():
+    shown = dict(generate.pages())["rooms.md"]
+    rows = [line for line in shown.splitlines() if line.startswith("| `")]
+    assert len(rows) == len([p for p in modules() if p.name != "__init__.py"])
+    assert [row for row in rows if row.endswith("|  |")] == []
+    assert "| `placing.py` | " in shown.partition("## distributor/placement\n")[2]
 
 
 def test_every_field_of_a_descriptor_is_explained():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import stat
+import sysconfig
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 from distributor._engine import hatch_build
 
@@ -91,6 +94,21 @@ def test_a_failed_download_keeps_the_old_binary_and_says_what_to_do(module):
         "distributor-engine",
         "stamp",
     ]
+
+
+@pytest.mark.parametrize("version", ["standard", "editable"])
+def test_a_wheel_is_bound_to_its_platform_and_to_no_python(module, version):
+    install_go(module, "go1.26.0")
+    builder = WheelBuilder(str(hatch_build.ROOT))
+    hook = hatch_build.EngineBuildHook(
+        builder.root, {}, builder.config, builder.metadata, str(module / "dist"), "wheel"
+    )
+    data = {"force_include": {}}
+    hook.initialize(version, data)
+    python, abi, platform = data["tag"].split("-")
+    assert (python, abi) == ("py3", "none")
+    assert platform == re.sub(r"\W", "_", sysconfig.get_platform())
+    assert not data["pure_python"]
 
 
 def test_the_releases_in_the_binary_are_those_of_the_module():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib.util
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributor.health import absent, aggregate, health, plain_kinds
+from distributor.health.object import RULES
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.manifest import Manifest
 from distributor.model.refs import GroupKind, ObjectRef
@@ -118,3 +121,38 @@ def test_the_aggregate_is_the_worst_and_nothing_seen_is_unknown():
     assert aggregate([_seen(HealthStatus.CURRENT)]) is HealthStatus.CURRENT
     both = [_seen(HealthStatus.CURRENT), _seen(HealthStatus.UNKNOWN)]
     assert aggregate(both) is HealthStatus.UNKNOWN
+
+
+_NOTHING_TO_WAIT_FOR = {
+    "Ingress": "an address is the platform's affair; told, not waited for",
+    "Node": "the generic rule reads its Ready condition",
+    "ServiceCIDR": "the generic rule reads its Ready condition",
+    "ResourceQuota": "a count, not progress",
+    "ResourceClaim": "allocated when a pod asks, as a claim that waits for its first consumer",
+    "ValidatingAdmissionPolicy": "in force at once; its status holds type checks",
+    "CSINode": "written by the node", "StorageVersion": "written by the API server",
+    "DeviceTaintRule": "in force at once", "ResourcePoolStatusRequest": "a question, answered at once",
+    "PodGroup": "made with its pods", "CompositePodGroup": "made with its pods",
+    "Eviction": "a request, no state", "EvictionRequest": "a request, no state",
+    "Status": "an answer", "Scale": "an answer", "TokenRequest": "an answer", "TokenReview": "an answer",
+    "SelfSubjectReview": "an answer", "LocalSubjectAccessReview": "an answer",
+    "SelfSubjectAccessReview": "an answer", "SelfSubjectRulesReview": "an answer",
+    "SubjectAccessReview": "an answer",
+}  # fmt: skip
+
+
+def test_every_built_in_kind_with_a_status_has_a_rule_or_a_reason():
+    """By the schemas of the newest Kubernetes that is shipped: a new kind is noticed here."""
+    spec = importlib.util.find_spec("kubernetes_validate")
+    root = Path(next(iter(spec.submodule_search_locations)), "kubernetes-json-schema")
+    newest = max(root.glob("v1.*-local-strict"), key=lambda p: int(p.name.split(".")[1]))
+    document = json.loads((newest / "_definitions.json").read_text("utf-8"))
+    kinds = {
+        GroupKind(each["group"], each["kind"])
+        for found in document["$defs"].values()
+        for each in found.get("x-kubernetes-group-version-kind", ())
+        if {"metadata", "status"} <= found.get("properties", {}).keys()
+    }
+    assert len(kinds) > 30
+    ruled = {*RULES, GroupKind("", "Pod")}
+    assert {k.kind for k in kinds - ruled} - _NOTHING_TO_WAIT_FOR.keys() == set()

@@ -76,7 +76,7 @@ def decided(minutes: float, given: Verdict) -> Decided:
 
 
 def step(minutes: float, reached: Step, sequence: int, **more: object) -> Progressed:
-    return Progressed(at=at(minutes), step=reached, sequence=sequence, **more)  # type: ignore[arg-type]  # a table's shorthand
+    return Progressed(at=at(minutes), step=reached, sequence=sequence, **more)
 
 
 def observed(minutes: float, ref: str, number: int) -> Observed:

@@ -12,6 +12,7 @@ from distributor.model.ledger import (
     Acknowledged,
     Archived,
     Claimed,
+    Consented,
     Decided,
     FleetChanged,
     Genesis,
@@ -25,7 +26,7 @@ from distributor.model.ledger import (
 )
 from distributor.model.promotion import GateAnswer, GateResult, Revision, Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId
-from distributor.model.tags import RequestClass, Verb
+from distributor.model.tags import CONSENTS, RequestClass, Verb
 
 _START = datetime(2020, 1, 1, tzinfo=UTC)
 _ZONES = st.sampled_from([UTC, timezone(timedelta(hours=8)), timezone(-timedelta(hours=3.5))])
@@ -122,6 +123,15 @@ records: dict[str, st.SearchStrategy[Record]] = {
         sequence=numbers,
     ),
     "tampered": st.builds(Tampered, at=times, ref=texts, recorded=oids, found=texts),
+    "consented": st.builds(
+        Consented,
+        at=times,
+        verb=st.sampled_from(sorted(CONSENTS)),
+        by=texts,
+        sequence=numbers,
+        ref=texts,
+        reason=texts,
+    ),
     "acknowledged": st.builds(Acknowledged, at=times, ref=texts, by=texts, tag_ref=texts),
     "archived": st.builds(Archived, at=times, ref=texts, tag=oids),
 }

@@ -14,6 +14,7 @@ from distributor.model.ledger import (
     Acknowledged,
     Archived,
     Claimed,
+    Consented,
     Decided,
     FleetChanged,
     HoldSet,
@@ -171,6 +172,29 @@ ASKED = HoldSet(at=at(3), on=True, by="bob")
 )
 def test_holds(records: tuple[Record, ...], standing: tuple[HoldSet, ...]) -> None:
     assert told(decided(1, verdict(1)), *records).holds == standing
+
+
+AGREED = Consented(at=at(2), verb=Verb.CONSENT, by="ada", sequence=1)
+
+
+@pytest.mark.parametrize(
+    ("records", "standing"),
+    [
+        ((AGREED,), (AGREED,)),
+        ((AGREED, AGREED), (AGREED,)),
+        ((replace(AGREED, sequence=7),), ()),
+        ((AGREED, decided(5, verdict(2))), (AGREED,)),
+        ((AGREED, decided(5, verdict(2, "b"))), ()),
+        ((AGREED, decided(5, verdict(2, "b")), decided(6, verdict(3))), ()),
+        ((AGREED, decided(5, verdict(2, verb=Verb.REMOVE))), ()),
+        ((AGREED, decided(5, verdict(0, "b", outcome=REFUSED))), (AGREED,)),
+    ],
+    ids=["one", "twice", "not this", "again", "another", "and back", "removal", "refused"],
+)
+def test_a_consent_stands_for_one_revision(
+    records: tuple[Record, ...], standing: tuple[Consented, ...]
+) -> None:
+    assert told(decided(1, verdict(1)), *records).consents == standing
 
 
 def veto(minutes: float, version: str, *, on: bool = True) -> VetoSet:

@@ -12,6 +12,7 @@ from distributor.ledger import (
     policy_commit,
     policy_commits,
     prev_of,
+    released,
     rollback_candidates,
     running_claim,
     soak,
@@ -71,6 +72,23 @@ def test_verified_in_looks_at_every_instance_of_the_app() -> None:
     assert [v.sequence for v in verified_in(state, "sit", "shop", digest("b"))] == [2]
     assert verified_in(state, "sit", "other", digest("a")) == ()
     assert verified_in(state, "uat", "shop", digest("a")) == ()
+
+
+def test_a_version_is_what_was_accepted_first() -> None:
+    changed = replace(revision("b"), version=revision("a").version)
+    later = replace(verdict(7, "b", environment="uat"), revision=changed)
+    state = ledger(told(*A_THEN_B), told(decided(30, later), environment="uat"))
+    found = {key: (v.sequence, v.environment) for key, v in released(state).items()}
+    assert found == {
+        ("shop", revision("a").version): (1, "sit"),
+        ("shop", revision("b").version): (2, "sit"),
+    }
+
+
+def test_a_refused_version_is_not_accepted() -> None:
+    refused = verdict(0, "a", outcome=VerdictOutcome.REFUSED)
+    state = ledger(told(decided(1, refused)))
+    assert released(state) == {}
 
 
 def test_a_removal_verifies_nothing_even_if_it_names_a_revision() -> None:

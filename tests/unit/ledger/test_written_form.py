@@ -13,6 +13,7 @@ from distributor.model.ledger import (
     Acknowledged,
     Archived,
     Claimed,
+    Consented,
     Decided,
     FleetChanged,
     HoldSet,
@@ -23,7 +24,7 @@ from distributor.model.ledger import (
     VetoSet,
 )
 from distributor.model.promotion import GateAnswer, GateResult
-from distributor.model.tags import RequestClass
+from distributor.model.tags import RequestClass, Verb
 from tests.unit.ledger.story import GENESIS, at, decided, digest, oid, step, verdict
 
 ONE, TWO, A, C = oid(1), oid(2), digest("a"), digest("c")
@@ -101,6 +102,10 @@ TABLE: list[tuple[Record, str]] = [
     (
         Acknowledged(at=at(1), ref="r", by="ada", tag_ref="t"),
         f'"acknowledged","at":"{TIME}","ref":"r","by":"ada","tagRef":"t"',
+    ),
+    (
+        Consented(at=at(1), verb=Verb.DETACH, by="ada", sequence=4, ref="r", reason="q"),
+        f'"consented","at":"{TIME}","verb":"detach","by":"ada","sequence":4,"ref":"r","reason":"q"',
     ),
     (Archived(at=at(1), ref="r", tag=ONE), f'"archived","at":"{TIME}","ref":"r","tag":"{ONE}"'),
 ]

@@ -46,7 +46,7 @@ def cluster(name: str = "c1", **facts: object) -> Cluster:
         "kubernetes": "1.33",
         "region": "eu",
     }
-    return Cluster(name=name, **{**given, **facts})  # type: ignore[arg-type]
+    return Cluster(name=name, **{**given, **facts})
 
 
 def package(**fits: object) -> Package:
@@ -59,7 +59,7 @@ def package(**fits: object) -> Package:
         renderer=Renderer.KUSTOMIZE,
         path="base",
         namespace=NamespaceSpec(name="shop"),
-        fits=Fits(**fits),  # type: ignore[arg-type]
+        fits=Fits(**fits),
     )
 
 

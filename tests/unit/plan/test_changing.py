@@ -9,7 +9,6 @@ from distributor.model.manifest import Manifest
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan import (
-    NEVER_OURS,
     apply_plan,
     changes,
     confirmed,
@@ -18,6 +17,7 @@ from distributor.plan import (
     seen_uids,
     widened,
 )
+from distributor.plan.changing import NEVER_OURS
 from distributor.render.labels import INSTANCE
 from tests.unit.plan.objects import (
     OWNER,
@@ -55,7 +55,7 @@ def _owned_by(manager: str, replicas: int) -> dict[str, object]:
         (SCALED, mirrored(SCALED), Action.UNCHANGED, "", ""),
         (SCALED, live(CART, applied="sha256:old"), Action.CONFIGURED, "", ""),
         (SCALED, live(CART, owner="else"), Action.SKIPPED, "belongs to else", "DST410"),
-        (SCALED, live(CART, owner=""), Action.CONFIGURED, "adopted: nobody's", "DST429"),
+        (SCALED, live(CART, owner=""), Action.SKIPPED, "belongs to nobody", "DST430"),
         (
             SCALED,
             live(CART, applied=SCALED.digest, data=obj(CART, spec={"replicas": 5})),
@@ -206,7 +206,7 @@ def test_an_object_that_moved_to_another_group_is_not_deleted_under_the_old_one(
     ],
 )
 def test_deletions_that_take_more_along_need_consent(ref: str, *, guarded: bool):
-    wanted, held = manifests("Service/shop/cart"), inventory(entry(ref, "u"))
+    wanted, held = manifests("Service/front/cart"), inventory(entry(ref, "u"))
     asked = changes(wanted, held, by_ref([live(ref)]), owner=OWNER, prune={})
     found = guard(asked, desired=wanted, inventory=held)
     assert [f.code for f in found.findings] == (["DST409"] if guarded else [])

@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distributor.catalog.packages import ignore_rules
 from distributor.model.manifest import Manifest
 from distributor.plan import Drifted, FieldDrift, compare, diff
 from distributor.plan.quantities import quantity, shown
@@ -39,7 +40,8 @@ def _line(found: FieldDrift) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_table(case: dict[str, Any]):
-    assert [_line(f) for f in diff(*_objects(case))] == case["drift"]
+    rules = ignore_rules(case.get("ignore", ()))
+    assert [_line(f) for f in diff(*_objects(case), ignore=rules)] == case["drift"]
 
 
 def test_what_another_manager_owns_is_not_ours_to_mend():

@@ -14,7 +14,7 @@ from distributor.model.package import Fits
 from distributor.model.policy import GateBinding, PolicySet, Role, SignerEntry
 from distributor.model.promotion import GateAnswer, Revision
 from distributor.model.refs import Digest, ObjectId
-from distributor.model.tags import Request, TagName, TagObject, Trailers, Verb
+from distributor.model.tags import CONSENTS, Request, TagName, TagObject, Trailers, Verb
 from distributor.policy import (
     ClusterFact,
     EnvironmentFact,
@@ -48,11 +48,11 @@ def oid(letter: str) -> ObjectId:
 
 def signer(who: str, key: SshKey | None = None, **more: object) -> SignerEntry:
     kind, blob = (key or KEYS[who]).public_key.split()
-    return SignerEntry(principals=(who,), key_type=kind, key=blob, **more)  # type: ignore[arg-type]  # a table's shorthand
+    return SignerEntry(principals=(who,), key_type=kind, key=blob, **more)
 
 
 def role(who: str, *may: str, **more: object) -> Role:
-    return Role(name="r", principals=(who,), may=may, **more)  # type: ignore[arg-type]  # a table's shorthand
+    return Role(name="r", principals=(who,), may=may, **more)
 
 
 ROLES = (
@@ -116,6 +116,8 @@ def request(
 ) -> Request:
     chained = verb in (Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE)
     own = Trailers(app="shop", digest=REVISION.digest, prev=PREV) if chained else Trailers()
+    if verb in CONSENTS:
+        own = Trailers(app="shop", digest=REVISION.digest, config=REVISION.config)
     versioned = verb in (Verb.PROMOTE, Verb.ROLLBACK, Verb.REJECT, Verb.UNREJECT, Verb.APPROVE)
     name = TagName(
         verb=verb,
@@ -158,7 +160,7 @@ GOOD = GateFacts(
 
 def bound(gate: str, *views: PolicyView, **more: object) -> tuple[PolicyView, ...]:
     """The views with one more file under policies/gates."""
-    use = GateBinding(name=gate, gate=gate, **{"environments": ("*",), **more})  # type: ignore[arg-type]  # a table's shorthand
+    use = GateBinding(name=gate, gate=gate, **{"environments": ("*",), **more})
     return tuple(
         replace(view, policies=replace(view.policies, gates=(*view.policies.gates, use)))
         for view in views
@@ -187,5 +189,5 @@ def codes(number: int, facts: GateFacts) -> list[str]:
 
 def facts_of(verb: Verb = Verb.PROMOTE, /, **more: object) -> GateFacts:
     keys = {"environment", "instance", "who", "key", "signed", "trailers"}
-    asked = request(verb, **{k: v for k, v in more.items() if k in keys})  # type: ignore[arg-type]  # a table's shorthand
-    return replace(GOOD, request=asked, **{k: v for k, v in more.items() if k not in keys})  # type: ignore[arg-type]  # a table's shorthand
+    asked = request(verb, **{k: v for k, v in more.items() if k in keys})
+    return replace(GOOD, request=asked, **{k: v for k, v in more.items() if k not in keys})

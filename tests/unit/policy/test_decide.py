@@ -31,7 +31,10 @@ from distributor.policy.decide import _worst
 from tests.unit.policy.facts import ACCEPTED, ADA, GOOD, MAIN, NOW, bound, request
 
 CHANGING = (Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE)
-SWITCHING = (Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK)
+ROLLOUT = (Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY)
+SWITCHING = (
+    Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK, Verb.CONSENT, Verb.DETACH
+)  # fmt: skip
 
 
 def decided(facts: GateFacts) -> tuple[VerdictOutcome, tuple[GateAnswer, ...]]:
@@ -48,7 +51,7 @@ def numbers(answers: tuple[GateAnswer, ...]) -> list[int]:
 @pytest.mark.parametrize(
     ("verb", "asked"),
     [
-        (Verb.PROMOTE, [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13]),
+        (Verb.PROMOTE, [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14]),
         (Verb.ROLLBACK, [1, 2, 3, 4, 5, 8, 9, 13]),
         (Verb.REMOVE, [1, 2, 3, 4, 7, 13]),
         *((verb, [1, 2]) for verb in SWITCHING),
@@ -62,7 +65,9 @@ def test_every_verb_is_accepted_by_its_own_gates(verb: Verb, asked: list[int]) -
     assert principal(answers) == ADA
 
 
-@pytest.mark.parametrize("verb", sorted(set(Verb) - {*CHANGING, *SWITCHING}))
+@pytest.mark.parametrize(
+    "verb", sorted(set(Verb) - {*CHANGING, *SWITCHING, *ROLLOUT, Verb.APPROVE})
+)
 def test_verbs_to_come_are_refused_once_it_is_known_who_asks(verb: Verb) -> None:
     result, answers = decided(replace(GOOD, request=request(verb)))
     assert result is VerdictOutcome.REFUSED
@@ -126,6 +131,7 @@ def test_later_gates_are_all_asked_whatever_the_first_says() -> None:
         (9, "error"),
         (12, "pass"),
         (13, "error"),
+        (14, "pass"),
     ]
 
 
@@ -146,7 +152,7 @@ FACTS_NEEDED = {
 @pytest.mark.parametrize(("fact", "number"), FACTS_NEEDED.items())
 def test_missing_evidence_never_passes_and_is_asked_again(fact: str, number: int) -> None:
     empty: object = {"prev": "", "elsewhere": {}}.get(fact)
-    result, answers = decided(replace(GOOD, **{fact: empty}))  # type: ignore[arg-type]  # a table's shorthand
+    result, answers = decided(replace(GOOD, **{fact: empty}))
     assert result is VerdictOutcome.PENDING
     assert next(a for a in answers if a.number == number).result is GateResult.ERROR
 
@@ -157,10 +163,11 @@ def test_a_gate_that_crashes_answers_error() -> None:
     reach = Reach(pruned={"c1": (ObjectRef("", "Secret", "n", "token"),)})
     result, answers = decided(replace(GOOD, policies=views, reach=reach))
     assert result is VerdictOutcome.PENDING
-    assert answers[-1].result is GateResult.ERROR
-    assert answers[-1].findings[0].code == "DST226"
-    assert "TypeError" in answers[-1].message
-    assert "token" not in answers[-1].message
+    crashed = next(a for a in answers if a.number == 13)
+    assert crashed.result is GateResult.ERROR
+    assert crashed.findings[0].code == "DST226"
+    assert "TypeError" in crashed.message
+    assert "token" not in crashed.message
 
 
 FINDING = Finding.of(BadPolicy, "(x)", Where(file="policies/roles.yaml"))
@@ -242,7 +249,7 @@ def test_both_policies_must_have_lowered_a_gate(
         bound("predecessors", view, severity=GateSeverity(severity))[0]
         for view, severity in zip((MAIN, ACCEPTED), severities, strict=True)
     )
-    result, answers = decided(replace(GOOD, policies=views, **FAILING))  # type: ignore[arg-type]  # a table's shorthand
+    result, answers = decided(replace(GOOD, policies=views, **FAILING))
     assert result is expected
     if "warn" in severities and expected is VerdictOutcome.ACCEPTED:
         assert next(a for a in answers if a.number == 5).result is GateResult.WARN
@@ -251,7 +258,7 @@ def test_both_policies_must_have_lowered_a_gate(
 def test_a_stricter_file_beside_a_lax_one_counts() -> None:
     views = bound("predecessors", MAIN, ACCEPTED, severity=GateSeverity.OFF)
     views = bound("predecessors", *views, severity=GateSeverity.ENFORCE)
-    result, _ = decided(replace(GOOD, policies=views, **FAILING))  # type: ignore[arg-type]  # a table's shorthand
+    result, _ = decided(replace(GOOD, policies=views, **FAILING))
     assert result is VerdictOutcome.REFUSED
 
 
@@ -280,7 +287,7 @@ def test_warn_does_not_let_missing_evidence_in() -> None:
 
 def test_a_gate_bound_to_other_apps_says_nothing_here() -> None:
     views = bound("predecessors", MAIN, ACCEPTED, severity=GateSeverity.OFF, apps=("iot",))
-    assert decided(replace(GOOD, policies=views, **FAILING))[0] is VerdictOutcome.REFUSED  # type: ignore[arg-type]  # a table's shorthand
+    assert decided(replace(GOOD, policies=views, **FAILING))[0] is VerdictOutcome.REFUSED
 
 
 @given(st.dictionaries(st.sampled_from(sorted(needed(Verb.PROMOTE))), st.sampled_from(GateResult)))

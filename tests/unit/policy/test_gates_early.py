@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from distributor.model.ledger import HoldSet, VetoSet
-from distributor.model.promotion import GateResult
+from distributor.model.promotion import GateResult, Revision, Verdict, VerdictOutcome
 from distributor.model.tags import RequestClass, Trailers, Verb
 from distributor.policy import GateFacts, PolicyView, authorise
 from tests.unit.policy.facts import (
@@ -23,6 +23,7 @@ from tests.unit.policy.facts import (
     ROLES,
     SERVICE,
     STRANGER,
+    answer,
     codes,
     digest,
     facts_of,
@@ -60,6 +61,25 @@ def test_binding(facts: GateFacts, expected: list[str]) -> None:
     assert codes(1, facts) == expected
 
 
+AGREED = Trailers(app="shop", digest=REVISION.digest, config=REVISION.config)
+
+
+@pytest.mark.parametrize("verb", [Verb.CONSENT, Verb.DETACH])
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"trailers": AGREED}, []),
+        ({"trailers": Trailers()}, ["DST205"]),
+        ({"trailers": replace(AGREED, config=digest("9"))}, ["DST205"]),
+        ({"trailers": AGREED, "revision": None}, ["DST201"]),
+    ],
+)
+def test_a_consent_names_the_revision_that_was_accepted(
+    verb: Verb, more: dict[str, Any], expected: list[str]
+) -> None:
+    assert codes(1, facts_of(verb, **more)) == expected
+
+
 def test_an_environment_younger_than_the_accepted_policy_is_known_by_main() -> None:
     older = replace(ACCEPTED, environments={"sit": MAIN.environments["sit"]}, pipeline=None)
     assert codes(1, replace(GOOD, policies=(MAIN, older))) == []
@@ -80,7 +100,7 @@ def test_an_environment_younger_than_the_accepted_policy_is_known_by_main() -> N
 )
 def test_what_runs_in_an_environment_that_is_gone_can_be_removed(
     verb: Verb,
-    exists: bool,  # noqa: FBT001 - a table's column
+    exists: bool,
     expected: list[str],
 ) -> None:
     gone = replace(MAIN, environments={"sit": MAIN.environments["sit"]})
@@ -185,6 +205,21 @@ def test_a_rollback_needs_a_role_for_that_class() -> None:
 # 3 provenance
 
 
+def first(revision: Revision) -> Verdict:
+    """The verdict by which a version came to sit before."""
+    return Verdict(
+        ref="refs/tags/promote/sit/shop/1.0.0",
+        tag=oid("6"),
+        verb=Verb.PROMOTE,
+        environment="sit",
+        instance="shop",
+        outcome=VerdictOutcome.ACCEPTED,
+        answers=(),
+        principal=ADA,
+        revision=revision,
+    )
+
+
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
@@ -213,10 +248,20 @@ def test_a_rollback_needs_a_role_for_that_class() -> None:
         (facts_of(Verb.REMOVE, revision=None), []),
         (facts_of(Verb.REMOVE, revision=None, prev="none"), ["DST214"]),
         (facts_of(Verb.ROLLBACK, trailers=Trailers(prev=PREV)), []),
+        (replace(GOOD, released=first(REVISION)), []),
+        (replace(GOOD, released=first(replace(REVISION, config=digest("d")))), []),
+        (replace(GOOD, released=first(replace(REVISION, digest=digest("b")))), ["DST119"]),
     ],
 )  # fmt: skip
 def test_provenance(facts: GateFacts, expected: list[str]) -> None:
     assert codes(3, facts) == expected
+
+
+def test_a_changed_version_is_told_with_both_digests_and_where_it_was_accepted() -> None:
+    facts = replace(GOOD, released=first(replace(REVISION, digest=digest("b"))))
+    (finding,) = answer(3, facts).findings
+    assert digest("a") in finding.message
+    assert f"sit accepted it as {digest('b')}" in finding.message
 
 
 # 4 veto and hold
@@ -252,3 +297,31 @@ def test_veto(verb: Verb, who: str, change: dict[str, Any], expected: list[str])
 def test_nothing_stops_the_switches(verb: Verb) -> None:
     facts = facts_of(verb, veto=VETO, holds=(ASKED, LEFT))
     assert all(a.result is GateResult.PASS for a in authorise(facts, NOW))
+
+
+@pytest.mark.parametrize(
+    ("verb", "rollout", "expected"),
+    [
+        (Verb.PAUSE, "running", []),
+        (Verb.RESUME, "running", []),
+        (Verb.ABORT, "running", []),
+        (Verb.RETRY, "failed", []),
+        (Verb.PAUSE, "ended", ["DST242"]),
+        (Verb.ABORT, "failed", ["DST242"]),
+        (Verb.RETRY, "running", ["DST242"]),
+        (Verb.RETRY, "", ["DST242"]),
+        (Verb.RETRY, None, ["DST226"]),
+    ],
+)
+def test_a_switch_needs_a_rollout_that_it_is_for(
+    verb: Verb, rollout: str | None, expected: list[str]
+) -> None:
+    assert codes(3, facts_of(verb, rollout=rollout)) == expected
+
+
+@pytest.mark.parametrize(
+    ("verb", "expected"),
+    [(Verb.PAUSE, []), (Verb.RESUME, []), (Verb.ABORT, ["DST242"]), (Verb.RETRY, ["DST242"])],
+)
+def test_only_what_ends_nothing_reaches_all_instances(verb: Verb, expected: list[str]) -> None:
+    assert codes(3, facts_of(verb, instance="all", rollout="")) == expected

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from distributor.errors import Where
 from distributor.errors.policy import SchemaGate, UnknownKind
 from distributor.errors.render import EngineProtocol, TemplateFailed
 from distributor.model.findings import Finding, Severity
@@ -137,7 +138,7 @@ def test_handing_on_asks_as_many_as_that_step_wants() -> None:
     ("steps_all", "param", "expected"),
     [(True, None, ["DST217"]), (False, None, []), (True, "any", []), (False, "all", ["DST217"])],
 )
-def test_all_or_any(steps_all: bool, param: str | None, expected: list[str]) -> None:  # noqa: FBT001 - a table's column
+def test_all_or_any(steps_all: bool, param: str | None, expected: list[str]) -> None:
     assert MAIN.pipeline is not None
     steps = tuple(
         replace(s, after=("sit", "uat"), require_all=steps_all) if s.name == "pre" else s
@@ -194,7 +195,7 @@ def test_parity(
     ("here", "expected"), [(True, []), (False, ["DST221"]), (None, ["DST226"])]
 )
 def test_a_rollback_goes_back_to_what_was_verified_here(
-    here: bool | None,  # noqa: FBT001 - a table's column
+    here: bool | None,
     expected: list[str],
 ) -> None:
     facts = facts_of(Verb.ROLLBACK, verified_here=here, elsewhere={})
@@ -283,6 +284,24 @@ def test_the_stricter_of_two_limits_counts() -> None:
     strict = bound("blast-radius", ACCEPTED, params={"maxPrunedObjects": 0})
     facts = facts_of(reach=Reach(pruned=TWO), policies=(MAIN, *strict))
     assert codes(13, facts) == ["DST218"]
+
+
+def test_a_message_that_names_its_cluster_is_said_once_too() -> None:
+    renders = {
+        name: (
+            Finding.of(TemplateFailed, f"({name}: Secret/x)", Where(file="a.yaml")),
+            Finding.of(TemplateFailed, f"on {name}-2."),
+        )
+        for name in ("edge-1", "edge-10", "b")
+    }
+    given = answer(8, replace(GOOD, renders=renders))
+    assert [f.message.partition(". ")[2] for f in given.findings] == [
+        "(b: Secret/x) (on b, edge-1, edge-10)",
+        "on b-2. (on b)",
+        "on edge-1-2. (on edge-1)",
+        "on edge-10-2. (on edge-10)",
+    ]
+    assert given.message.startswith("a.yaml: ")
 
 
 @pytest.mark.parametrize(

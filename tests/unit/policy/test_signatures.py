@@ -16,7 +16,7 @@ from distributor.model.findings import Finding
 from distributor.model.policy import SignerEntry
 from distributor.model.tags import Verb
 from distributor.policy import signing_key, verify, verify_bytes
-from distributor.policy.armour import preimage, wire_string
+from distributor.policy.armour import SignatureParts, preimage, read, wire_string, write
 from tests.unit.policy.facts import ADA, BOB, KEYS, NOW, STRANGER, signer, tag
 
 DATA = b"the content"
@@ -29,7 +29,7 @@ def code(result: str | Finding) -> str:
 
 
 def entry(**changes: object) -> SignerEntry:
-    return replace(signer(ADA), **changes)  # type: ignore[arg-type]  # a table's shorthand
+    return replace(signer(ADA), **changes)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +179,17 @@ def test_ecdsa(curve: ec.EllipticCurve, hashed: hashes.HashAlgorithm) -> None:
 def test_weak_and_unknown_hashes_are_refused(hashed: bytes) -> None:
     key = base64.b64decode(BLOB)
     assert code(signing_key(DATA, _armour(key, b"ssh-ed25519", b"x" * 64, hashed))) == "DST207"
+
+
+@pytest.mark.parametrize("hash_name", ["sha256", "sha512"])
+@given(*[st.binary(max_size=400)] * 4)
+def test_what_is_written_is_read(
+    hash_name: str, key: bytes, namespace: bytes, algorithm: bytes, signature: bytes
+) -> None:
+    parts = SignatureParts(
+        key=key, namespace=namespace, hash_name=hash_name, algorithm=algorithm, signature=signature
+    )
+    assert read(write(parts)) == parts
 
 
 GOOD = KEYS[ADA].sign(DATA, "git")

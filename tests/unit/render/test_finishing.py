@@ -205,7 +205,7 @@ def test_images_are_pinned_and_come_from_the_environments_registry(make):
         f"mirror.example.com/m/acme/a:1@{digest}",
         "mirror.example.com/m/acme/b:1",
         f"mirror.example.com/m/c@{digest}",
-        "ghcr.io/other:1",
+        "mirror.example.com/m/other:1",
     ]
 
 

@@ -77,6 +77,67 @@ def test_delete_policies(policy, found):
     assert hook_of(Manifest.of(job(hook="pre-install", **said))).policies == found
 
 
+ARGO = "argocd.argoproj.io/"
+FAILURE = Moment.FAILURE
+
+
+def argo(name: str = "a", wave: str = "", policy: str = "", **more: str) -> dict[str, Any]:
+    found = job(name)
+    said = {"hook": more.pop("hook", ""), "sync-wave": wave, "hook-delete-policy": policy}
+    notes = {ARGO + key: value for key, value in said.items() if value}
+    found["metadata"]["annotations"] = notes | {NAMES[k]: v for k, v in more.items()}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("said", "moments"),
+    [
+        ("PreSync", {PRE}),
+        ("PostSync", {POST}),
+        ("SyncFail", {FAILURE}),
+        ("PreSync, PostSync", {PRE, POST}),
+    ],
+)
+def test_hooks_of_argo_cd_run_at_every_change(said, moments):
+    hook = hook_of(Manifest.of(argo(hook=said, wave="-3", policy="HookSucceeded,HookFailed")))
+    assert hook.events == {(moment, occasion) for moment in moments for occasion in Occasion}
+    assert hook.weight == -3
+    assert hook.policies == {DeletePolicy.SUCCEEDED, DeletePolicy.FAILED}
+
+
+def test_argo_cds_word_goes_before_helms():
+    both = argo(hook="PostSync")
+    both["metadata"]["annotations"][NAMES["hook"]] = "pre-install"
+    assert hook_of(Manifest.of(both)).events == {(POST, occasion) for occasion in Occasion}
+
+
+def test_what_argo_cd_applies_in_its_wave_is_ordinary_and_what_it_skips_is_dropped():
+    assert hook_of(Manifest.of(argo(hook="Sync", wave="2"))) is None
+    assert hook_of(Manifest.of(argo(wave="2"))) is None
+    assert wanted([argo(hook="Sync"), argo("b", hook="Skip"), argo("c", hook="PostDelete")]) == [
+        argo(hook="Sync")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (argo(hook="BeforeSync"), "hook"),
+        (argo(hook="PreSync", policy="Never"), "hook-delete-policy"),
+        (argo(hook="PreSync", wave="first"), "sync-wave"),
+    ],
+)
+def test_annotations_of_argo_cd_that_cannot_be_read_are_told(data, field):
+    with pytest.raises(Invalid) as caught:
+        wanted([data])
+    assert [(f.code, f.where.field) for f in caught.value.findings] == [("DST325", ARGO + field)]
+
+
+def test_a_folder_runs_nothing_on_failure():
+    found = ManifestSet.of(map(Manifest.of, [argo(hook="SyncFail"), argo("b", hook="PreSync")]))
+    assert names(ordinary(found).members) == ["b"]
+
+
 BAD = [
     job("event", hook="pre-instal"),
     job("none", hook=""),
@@ -149,7 +210,7 @@ def test_a_package_names_hooks_too():
     assert (first.weight, second.weight) == (2, 0), "in the order of the list"
     assert (first.timeout, second.timeout) == (None, 60)
     assert second.events == {(POST, occasion) for occasion in Occasion}
-    assert first.events == {(moment, occasion) for moment in Moment for occasion in Occasion}
+    assert first.events == {(moment, occasion) for moment in (PRE, POST) for occasion in Occasion}
 
 
 def test_a_package_adds_to_what_annotations_say():
@@ -161,7 +222,9 @@ def test_a_package_adds_to_what_annotations_say():
     assert (hook.weight, hook.policies) == (7, {DeletePolicy.FAILED})
 
 
-WORDS = st.sampled_from([*(f"{m}-{o}" for m in Moment for o in Occasion), "test", "pre-delete"])
+WORDS = st.sampled_from(
+    [*(f"{m}-{o}" for m in (PRE, POST) for o in Occasion), "test", "pre-delete"]
+)
 
 
 @given(st.lists(st.lists(WORDS, min_size=1, max_size=3), max_size=6))

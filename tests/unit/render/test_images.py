@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from distributor.model.package import Image
+from distributor.model.package import BindVariable, Image
 from distributor.render import Binder
-from distributor.render.images import Images, Reference, image_places, set_images
+from distributor.render.images import Images, Reference, image_places, runs, set_images
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 
@@ -93,6 +93,40 @@ def test_a_registry_that_the_image_is_in_already():
     assert images.rest(f"ghcr.io/acme/web:1@{A}") == f"web:1@{A}"
 
 
+@pytest.mark.parametrize(
+    ("text", "kept", "mirrored"),
+    [
+        ("docker.io/acme/web:1", "docker.io/acme/web:1", f"{M}/acme/web:1"),
+        (f"ghcr.io/acme/web2@{A}", f"ghcr.io/acme/web2@{A}", f"{M}/acme/web2@{A}"),
+        ("busybox", "busybox", f"{M}/library/busybox"),
+        ("ghcr.io/acme/web:1", f"ghcr.io/acme/web:1@{A}", f"{M}/acme/web:1@{A}"),
+        # What no registry can be told of: no reference, or a variable in its name (bound later).
+        ("Acme/Web:1", "Acme/Web:1", "Acme/Web:1"),
+        ("${image}", "${image}", "${image}"),
+    ],
+)
+def test_what_runs_comes_from_the_registry_listed_or_not(text, kept, mirrored):
+    assert Images(LISTED).written(text, run=True) == kept
+    assert Images(LISTED, M).written(text, run=True) == mirrored
+    assert Images((), M).written(mirrored, run=True) == mirrored
+
+
+@pytest.mark.parametrize(
+    ("path", "run"),
+    [
+        (("spec", "containers", 0, "image"), True),
+        (("spec", "initContainers", 0, "image"), True),
+        (("spec", "ephemeralContainers", 0, "image"), True),
+        (("spec", "volumes", 0, "image", "reference"), True),
+        (("spec", "image"), False),
+        (("spec", "sidecars", 0, "image"), False),
+        (("image",), False),
+    ],
+)
+def test_places_that_take_nothing_but_an_image(path, run):
+    assert runs(path) is run
+
+
 def pod(image):
     return {"containers": [{"name": "x", "image": image}, "odd", {"name": "y"}],
             "initContainers": [{"image": image}], "ephemeralContainers": [{"image": image}],
@@ -127,6 +161,23 @@ def test_where_images_are_named(version, kind, spec, count):
     assert str(data).count(f"{M}/library/nginx@{B}") == count
 
 
+@pytest.mark.parametrize(
+    ("version", "kind", "spec", "count"),
+    [
+        ("batch/v1", "Job", template("busybox"), 4),
+        ("batch/v1", "CronJob", {"jobTemplate": {"spec": template("busybox")}}, 4),
+        ("argoproj.io/v1alpha1", "Rollout", template("busybox"), 4),
+        ("serving.knative.dev/v1", "Service", template("busybox"), 4),
+        # Elsewhere in such kinds ``image`` may mean anything: a disk, a picture.
+        ("kubevirt.io/v1", "VirtualMachine", {"disk": {"image": "busybox"}}, 0),
+    ],
+)
+def test_where_unlisted_images_are_rewritten(version, kind, spec, count):
+    data = {"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, "spec": spec}
+    set_images(data, Images(LISTED, M))
+    assert str(data).count(f"{M}/library/busybox") == count
+
+
 def test_a_deep_object_ends():
     deep = {"image": "nginx"}
     for _ in range(500):
@@ -150,10 +201,13 @@ def test_a_cluster_s_registry_is_bound_late(make):
     assert binder.bind({}) == make.set(*objects)
     assert binder.bind({}, "env.example") is binder.bind({})
     one, two = binder.bind({}, "one.example:5000/m"), binder.bind({}, "two.example")
-    assert set(images_of(one)) == {f"one.example:5000/m/acme/web:1@{A}", "ghcr.io/other:1"}
-    assert set(images_of(two)) == {f"two.example/acme/web:1@{A}", "ghcr.io/other:1"}
+    assert set(images_of(one)) == {
+        f"one.example:5000/m/acme/web:1@{A}",
+        "one.example:5000/m/other:1",
+    }
+    assert set(images_of(two)) == {f"two.example/acme/web:1@{A}", "two.example/other:1"}
     shared = {m.ref.name for m in one if any(m is o for o in objects)}
-    assert shared == {"plain", "other"}
+    assert shared == {"plain"}
     assert binder.bind({}, "one.example:5000/m") == one
     for manifest in one:
         assert type(manifest).of(manifest.data()) == manifest
@@ -172,7 +226,42 @@ def test_variables_behind_a_registry_are_bound(make):
     assert plain == {"ghcr.io/acme/web:edge-${cluster_name}", "postgres:17"}
 
 
-def test_a_package_without_images_asks_for_no_registry(make):
+@pytest.mark.parametrize(
+    ("host", "environment", "cluster", "expected"),
+    [
+        ("ghcr.io/acme", "", "", "ghcr.io/acme/web:1"),
+        ("ghcr.io/acme", M, "", f"{M}/acme/web:1"),
+        ("ghcr.io/acme", M, "r.example", "r.example/acme/web:1"),
+        ("ghcr.io/acme", "", "r.example", "r.example/acme/web:1"),
+        # The variable says the mirror itself already.
+        (M, M, "", f"{M}/web:1"),
+        ("r.example", M, "r.example", "r.example/web:1"),
+    ],
+)
+def test_an_image_whose_registry_is_a_variable_is_mirrored_when_it_is_bound(
+    make, host, environment, cluster, expected
+):
+    declared = (BindVariable(name="host", type="string"),)
+    images = Images((), environment)
+    data = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": template("${host}/web:1")}
+    set_images(data, images)
+    objects = make.set(make.manifest("Deployment", "web", spec=data["spec"]))
+    bound = Binder(objects, declared, images).bind({"host": host}, cluster)
+    assert set(images_of(bound)) == {expected}
+
+
+def test_a_cluster_s_registry_counts_for_a_package_without_listed_images(make):
     objects = make.set(make.manifest("Deployment", "web", spec=template("nginx")))
-    assert Binder(objects, (), Images(())).bind({}, "r.example") is objects
+    assert set(images_of(Binder(objects, (), Images(())).bind({}, "r.example"))) == {
+        "r.example/library/nginx"
+    }
     assert Binder(objects, ()).bind({}, "r.example") is objects
+
+
+def test_an_object_that_opted_out_of_variables_is_mirrored_too(make):
+    off = {"annotations": {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}}
+    web = make.manifest(
+        "Deployment", "off", metadata=off, spec=template("postgres:${cluster_tier}")
+    )
+    bound = Binder(make.set(web), (), Images(LISTED)).bind({"cluster_tier": "edge"}, "r.example")
+    assert set(images_of(bound)) == {"r.example/library/postgres:${cluster_tier}"}

@@ -34,5 +34,5 @@ def test_who_takes_values(make, mode, allowed, expected):
     if expected is None:
         require_taken(cluster, held)
     else:
-        with pytest.raises(expected, match=r"c1: Secret/shop/one, Secret/shop/two"):
+        with pytest.raises(expected, match=r"\(Secret/shop/one, Secret/shop/two"):
             require_taken(cluster, held)

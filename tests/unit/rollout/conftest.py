@@ -12,14 +12,15 @@ from distributor.model.health import HealthStatus
 from distributor.model.rollout import (
     Command,
     Event,
-    PauseAsked,
     Reconcile,
     RecordStep,
     RolloutState,
+    Switched,
     TargetSeen,
     Tick,
     WakeAt,
 )
+from distributor.model.tags import Verb
 from distributor.rollout import advance, start
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -79,7 +80,11 @@ class Play:
         return self.seen(name, Actuation.FAILED, HealthStatus.UNKNOWN, after, **parts)
 
     def pause(self, *, on: bool, after: float = 0) -> tuple[Command, ...]:
-        return self.say(PauseAsked(on=on, reason="asked"), after)
+        verb = Verb.PAUSE if on else Verb.RESUME
+        return self.say(Switched(verb=verb, reason="asked"), after)
+
+    def throw(self, verb: Verb, number: int = 0) -> tuple[Command, ...]:
+        return self.say(Switched(verb=verb, reason="asked", number=number))
 
     @property
     def stages(self) -> str:

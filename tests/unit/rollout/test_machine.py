@@ -8,7 +8,8 @@ from distributor.model.changes import Actuation
 from distributor.model.fleet import Mode, Selector, WaveRule
 from distributor.model.health import HealthStatus
 from distributor.model.ledger import Step
-from distributor.model.rollout import PauseAsked, RecordStep, Superseded, TargetSeen
+from distributor.model.rollout import RecordStep, Superseded, Switched, TargetSeen
+from distributor.model.tags import Verb
 from distributor.rollout import advance_all, resume, same_progress, waits, wanted
 from distributor.rollout.budgets import max_unavailable
 from distributor.rollout.waves import waves
@@ -96,7 +97,9 @@ def test_a_failure_halts_and_only_a_person_resumes(play):
     assert rollout.tick(after=5) == ()
     assert rollout.stages == "FFww"
     assert not wanted(rollout.state, "a")
-    went_on = rollout.pause(on=False)
+    assert rollout.throw(Verb.RESUME) == (), "what failed is retried, not resumed"
+    assert rollout.phase == "halted"
+    went_on = rollout.throw(Verb.RETRY)
     assert (rollout.phase, rollout.stages) == ("running", "rrww")
     assert rollout.asked(went_on) == {"a": 0, "b": 0}
     rollout.current("a", "b")
@@ -136,8 +139,44 @@ def test_a_halted_target_that_heals_is_ready_but_the_halt_stays(play):
     rollout.fails("a")
     rollout.current("a")
     assert (rollout.phase, rollout.stages) == ("halted", "Rw")
-    rollout.pause(on=False)
+    rollout.throw(Verb.RETRY)
     assert rollout.stages == "Rr"
+
+
+def test_an_abort_begins_nothing_more_and_is_recorded(play):
+    rollout = play("abc", max_concurrent=1)
+    rollout.tick()
+    (failed,) = rollout.records(rollout.throw(Verb.ABORT))
+    assert (failed.step, failed.reason) == (Step.FAILED, "aborted: asked")
+    assert (rollout.phase, rollout.stages) == ("halted", "rww")
+    assert rollout.asked(rollout.current("a")) == {}
+    assert rollout.stages == "Rww"
+    rollout.throw(Verb.RETRY)
+    assert (rollout.phase, rollout.stages) == ("running", "Rrw")
+    rollout.current("b")
+    rollout.current("c")
+    assert rollout.phase == "verified"
+
+
+def test_a_switch_counts_once(play):
+    rollout = play("ab", max_concurrent=1)
+    rollout.tick()
+    rollout.throw(Verb.PAUSE, 1)
+    rollout.throw(Verb.RESUME, 2)
+    rollout.throw(Verb.PAUSE, 1)
+    assert rollout.phase == "running", "an old one comes again"
+    rollout.throw(Verb.PAUSE, 3)
+    assert (rollout.phase, rollout.state.switches) == ("paused", 3)
+
+
+@pytest.mark.parametrize("verb", [Verb.PAUSE, Verb.ABORT, Verb.RETRY, Verb.RESUME])
+def test_what_is_verified_is_not_switched(play, verb):
+    rollout = play("a")
+    rollout.tick()
+    rollout.current("a")
+    assert rollout.phase == "verified"
+    assert rollout.throw(verb, 1) == ()
+    assert (rollout.phase, rollout.state.switches) == ("verified", 1)
 
 
 def test_retries_back_off_within_the_deadline(play):
@@ -312,7 +351,7 @@ def test_a_paused_rollout_waits_even_for_what_failed(play):
     rollout.tick()
     rollout.current("a")
     rollout.fails("b")
-    rollout.say(PauseAsked(on=True, reason="lunch"))
+    rollout.say(Switched(verb=Verb.PAUSE, reason="lunch"))
     assert waits(rollout.state)
 
 

@@ -259,6 +259,13 @@ POLICIES = (
 )  # fmt: skip
 
 
+async def upgraded(shop, status=None):
+    """The first version runs, and the hook before the second came to its end."""
+    await shop.settle(shop.work("one", 1, POLICIES))
+    await shop.once(shop.work("two", 2, POLICIES))
+    shop.end(status)
+
+
 async def test_delete_policies_are_kept_when_hooks_succeed(shop):
     await shop.settle(shop.work("one", 1, POLICIES))
     assert shop.names == ["settings"]
@@ -270,9 +277,7 @@ async def test_delete_policies_are_kept_when_hooks_succeed(shop):
 
 
 async def test_delete_policies_are_kept_when_a_hook_fails(shop):
-    await shop.settle(shop.work("one", 1, POLICIES))
-    await shop.once(shop.work("two", 2, POLICIES))
-    shop.end(BROKEN)
+    await upgraded(shop, BROKEN)
     await shop.once(shop.work("two", 2, POLICIES))
     assert shop.names == ["robot", "settings"], "what the next try needs stays"
     assert (await shop.settle(shop.work("two", 3, POLICIES))).actuation is Actuation.APPLIED
@@ -297,9 +302,7 @@ async def test_a_foreign_object_of_a_hooks_name_is_left_alone(shop):
 
 
 async def test_what_cannot_be_deleted_after_success_is_told_and_stops_nothing(shop):
-    await shop.settle(shop.work("one", 1, POLICIES))
-    await shop.once(shop.work("two", 2, POLICIES))
-    shop.end()
+    await upgraded(shop)
     shop.memory.refuse[ref("ServiceAccount", "robot")] = DeletePending("(finalizers: x)")
     report = await shop.settle(shop.work("two", 2, POLICIES))
     assert report.actuation is Actuation.APPLIED
@@ -308,9 +311,7 @@ async def test_what_cannot_be_deleted_after_success_is_told_and_stops_nothing(sh
 
 
 async def test_a_failed_hook_that_cannot_be_deleted_still_fails_its_target(shop):
-    await shop.settle(shop.work("one", 1, POLICIES))
-    await shop.once(shop.work("two", 2, POLICIES))
-    shop.end(BROKEN)
+    await upgraded(shop, BROKEN)
     shop.memory.refuse[ref("Job", "migrate")] = DeletePending("(finalizers: x)")
     report = await shop.once(shop.work("two", 2, POLICIES))
     assert [f.code for f in report.findings] == ["DST421", "DST425"]
@@ -318,9 +319,7 @@ async def test_a_failed_hook_that_cannot_be_deleted_still_fails_its_target(shop)
 
 
 async def test_a_server_at_fault_is_asked_again_to_delete(shop):
-    await shop.settle(shop.work("one", 1, POLICIES))
-    await shop.once(shop.work("two", 2, POLICIES))
-    shop.end()
+    await upgraded(shop)
     shop.memory.refuse[ref("ServiceAccount", "robot")] = Throttled("later")
     report = await shop.settle(shop.work("two", 2, POLICIES))
     assert [(f.code, report.actuation) for f in report.findings] == [("DST403", Actuation.FAILED)]
@@ -331,9 +330,7 @@ async def test_a_server_at_fault_is_asked_again_to_delete(shop):
 
 
 async def test_a_failed_hook_is_deleted_even_if_the_server_was_at_fault_first(shop):
-    await shop.settle(shop.work("one", 1, POLICIES))
-    await shop.once(shop.work("two", 2, POLICIES))
-    shop.end(BROKEN)
+    await upgraded(shop, BROKEN)
     shop.memory.refuse[ref("Job", "migrate")] = Throttled("later")
     report = await shop.once(shop.work("two", 2, POLICIES))
     assert [f.code for f in report.findings] == ["DST403", "DST421"]

@@ -70,3 +70,12 @@ def test_the_first_of_all_times_is_named() -> None:
     assert pending.ask_at == NOW + 2 * HOUR
     pending.note(other, verdict(outcome=VerdictOutcome.ACCEPTED), SEEN)
     assert pending.ask_at is None
+
+
+def test_what_is_to_be_asked_again_is_held_up_by_nothing_noted_before() -> None:
+    pending = Pending()
+    pending.note(TAG, verdict(answer(GateResult.PENDING)), SEEN)
+    moved = Seen(main=ObjectId("c" * 40), ledger=SEEN.ledger)
+    assert not pending.still(TAG, moved, NOW)
+    assert not pending.still(TAG, SEEN, NOW)  # though all is as it was again: its render may go on
+    assert pending.ask_at is None

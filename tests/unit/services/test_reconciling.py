@@ -7,13 +7,17 @@ from datetime import UTC, datetime
 
 import pytest
 
+from distributor.errors.cluster import ApiRefused
 from distributor.errors.rollout import ClaimHeld
 from distributor.metrics import REGISTRY
 from distributor.model.changes import Actuation
-from distributor.model.fleet import Cluster, Mode
+from distributor.model.findings import Severity
+from distributor.model.fleet import Cluster, DriftMode, Mode
 from distributor.model.health import HealthStatus
 from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.package import IgnoreRule
 from distributor.model.refs import ObjectId
+from distributor.plan import Ignoring
 from distributor.render.applyset import PART_OF, applyset_id
 from distributor.services.reconciling import reconcile_target
 from distributor.services.work import Work
@@ -245,3 +249,104 @@ async def test_what_was_whole_once_is_healed_without_waiting(world, memory):
     del memory.objects[web]
     await reconcile_target(world, work(desired=PHASES))
     assert web in memory.objects
+
+
+WEB = Manifest.of(
+    {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "shop", "labels": {PART_OF: OWNER}},
+        "spec": {"replicas": 2, "paused": True},
+    }
+)
+LEFT_TO_OTHERS = IgnoreRule(kind=WEB.ref.group_kind, fields=("/spec/replicas",))
+
+
+def edited(memory: MemoryCluster, manifest: Manifest, **spec: object) -> None:
+    """Change fields of an object's spec behind our back."""
+    found = memory.objects[manifest.ref]
+    memory.objects[manifest.ref] = replace(
+        found, data={**found.data, "spec": {**found.data["spec"], **spec}}
+    )
+
+
+async def test_an_ignored_field_is_no_drift_and_survives_the_healing_of_others(world, memory):
+    asked = work(desired=ManifestSet.of((WEB,)), ignore=Ignoring(rules=(LEFT_TO_OTHERS,)))
+    await reconcile_target(world, asked)
+    edited(memory, WEB, replicas=7)
+    memory.calls.clear()
+    await reconcile_target(world, asked)
+    assert not [c for c in memory.calls if c.startswith(("apply", "write"))]
+    edited(memory, WEB, paused=False)
+    await reconcile_target(world, asked)
+    assert memory.objects[WEB.ref].data["spec"] == {"replicas": 7, "paused": True}
+    memory.calls.clear()
+    await reconcile_target(world, asked)
+    assert not [c for c in memory.calls if c.startswith(("apply", "write"))], "it settled"
+
+
+@pytest.mark.parametrize(
+    ("mode", "replicas", "code", "told"),
+    [
+        (DriftMode.HEAL, 2, "", ("apps/Deployment/shop/web: drift: spec.replicas",)),
+        (DriftMode.REPORT, 7, "DST440", ("apps/Deployment/shop/web: drift: spec.replicas",)),
+        (DriftMode.PAUSE, 7, "DST441", ()),
+    ],
+)
+async def test_what_becomes_of_drift(world, memory, mode, replicas, code, told):
+    asked = work(desired=ManifestSet.of((WEB,)), drift=mode)
+    await reconcile_target(world, asked)
+    edited(memory, WEB, replicas=7)
+    memory.calls.clear()
+    report = await reconcile_target(world, asked)
+    assert memory.objects[WEB.ref].data["spec"]["replicas"] == replicas
+    wrote = [c for c in memory.calls if c.startswith(("apply", "write", "delete"))]
+    assert bool(wrote) is (mode is DriftMode.HEAL)
+    assert report.actuation is Actuation.APPLIED
+    assert report.drift == told
+    assert [(f.code, f.severity) for f in report.findings] == (
+        [(code, Severity.WARNING)] if code else []
+    )
+    assert report.health, "health is looked at in every mode"
+
+
+@pytest.mark.parametrize("mode", [DriftMode.REPORT, DriftMode.PAUSE])
+async def test_a_new_revision_is_applied_in_every_mode(world, memory, mode):
+    await reconcile_target(world, work(desired=ManifestSet.of((WEB,)), drift=mode))
+    edited(memory, WEB, replicas=7)
+    report = await reconcile_target(
+        world, work(sequence=6, desired=ManifestSet.of((WEB,)), drift=mode)
+    )
+    assert memory.objects[WEB.ref].data["spec"]["replicas"] == 2
+    assert [f.code for f in report.findings] == []
+
+
+async def test_an_object_that_was_deleted_is_reported_and_left(world, memory):
+    asked = work(drift=DriftMode.REPORT)
+    await reconcile_target(world, asked)
+    gone = manifest("ConfigMap", "settings").ref
+    del memory.objects[gone]
+    report = await reconcile_target(world, asked)
+    assert gone not in memory.objects
+    assert report.drift == (f"{gone}: was deleted from the target",)
+    assert {str(h.ref): h.status for h in report.health}[str(gone)] is HealthStatus.NOT_FOUND
+
+
+async def test_what_one_object_could_not_do_hides_no_others_health(world, memory):
+    """Each is told by itself; the worst of them is what the target is."""
+    other = manifest("ConfigMap", "other")
+    desired = ManifestSet.of((*TWO_GROUPS, other))
+    memory.refuse[other.ref] = ApiRefused("(a field)")
+    report = await reconcile_target(world, work(desired=desired))
+    assert report.actuation is Actuation.FAILED
+    seen = {h.ref.name: (h.status, h.revision != "") for h in report.health}
+    assert seen["settings"] == (HealthStatus.CURRENT, True)
+    assert seen["other"] == (HealthStatus.NOT_FOUND, False)
+
+    del memory.refuse[other.ref]
+    await reconcile_target(world, work(6, desired))
+    newer = Manifest.of({**other.data(), "data": {"new": "1"}})
+    memory.refuse[other.ref] = ApiRefused("(a field)")
+    report = await reconcile_target(world, work(7, ManifestSet.of((*TWO_GROUPS, newer))))
+    seen = {h.ref.name: (h.status, h.revision != "") for h in report.health}
+    assert seen["other"] == (HealthStatus.IN_PROGRESS, False), "it runs, and not what was asked for"

@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distributor import log
 from distributor.adapters.cache import CacheSettings, DiskRenderCache, entry
 from distributor.adapters.cache.memory import MemoryCache
 from distributor.errors.render import CacheNotWritable
@@ -55,7 +57,7 @@ def test_put_then_get(tmp_path, settings):
     cache.put("empty", ())
     assert cache.get("a") == OBJECTS
     assert cache.get("empty") == ()
-    assert (cache.degraded, cache.take_warning()) == (False, None)
+    assert not cache.degraded
 
 
 def test_another_process_reads_what_this_one_put(tmp_path):
@@ -70,7 +72,7 @@ from distributor.adapters.cache import CacheSettings, DiskRenderCache
 cache = DiskRenderCache(Path(sys.argv[1]), CacheSettings(memory_bytes=0))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # as on a full disk, a write stops half way
 cache.put("a", [b"x" * 5000])
-assert cache.degraded and cache.take_warning() is not None
+assert cache.degraded
 assert cache.get("a") is None
 cache.put("b", [b"small"])
 assert not cache.degraded and cache.get("b") == (b"small",)
@@ -174,11 +176,15 @@ def test_a_folder_that_cannot_be_written_degrades_to_memory_with_one_warning(tmp
     blocked = tmp_path / "file"
     blocked.write_bytes(b"")
     cache = DiskRenderCache(blocked / "cache")
-    cache.put("a", OBJECTS)
-    cache.put("b", OBJECTS)
+    log.configure("info", "json")  # whatever an earlier test wanted to see
+    with structlog.testing.capture_logs() as logs:
+        cache.put("a", OBJECTS)
+        cache.put("b", OBJECTS)
     assert (cache.get("a"), cache.get("b"), cache.degraded) == (OBJECTS, OBJECTS, True)
-    assert isinstance(cache.take_warning(), CacheNotWritable)
-    assert cache.take_warning() is None
+    (said,) = logs
+    assert said["event"].startswith(f"{CacheNotWritable.code} ")
+    assert str(blocked / "cache") in said["event"]
+    assert (said["log_level"], said["remedy"]) == ("warning", CacheNotWritable.remedy)
     blocked.unlink()
     cache.put("a", OBJECTS)
     assert not cache.degraded

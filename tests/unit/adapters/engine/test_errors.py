@@ -47,6 +47,33 @@ def test_the_place_comes_from_the_message(code, message, file, line):
     assert message in str(error)
 
 
+@pytest.mark.parametrize(
+    ("message", "remedy"),
+    [
+        ('line 2: the key "a" stands twice in one mapping', "Remove one of the two"),
+        ("NUL byte at offset 7", "UTF-8 text"),
+        ("the file is not UTF-8", "Save the file as UTF-8"),
+        ("yaml: invalid leading UTF-8 octet", "Save the file as UTF-8"),
+        ("yaml: line 7: did not find expected '-' indicator", "Mend the YAML"),
+        ('line 3: the anchor "x" contains itself', "alias"),
+        ("line 1: an integer of 5000 digits; at most 300 can be carried", "quotes"),
+        ('line 1: the tag "!!python/object" is not known', "Remove the tag"),
+        ("line 1: the object has no apiVersion and kind", "Each object needs apiVersion"),
+        ("line 1: an object is expected, not a list", "Each object needs apiVersion"),
+    ],
+)
+def test_bad_content_has_the_remedy_of_its_cause(message, remedy):
+    assert remedy in error_of(Refusal(code="bad-yaml", message=message, path="a.yaml")).hint
+
+
+def test_every_remedy_of_bad_content_answers_something_that_the_engine_says():
+    said = "".join((ENGINE / f"{name}.go").read_text() for name in ("json", "scalar", "yaml"))
+    for text in ("stands twice in one mapping", "NUL byte at", "is not UTF-8", "contains itself",
+                 "an integer of", "no number that JSON", "is not a boolean", "the tag ", "!!binary is not",
+                 "a key must", "a merge key needs"):  # fmt: skip
+        assert text in said
+
+
 def test_an_unknown_code_keeps_its_name():
     error = error_of(Refusal(code="new-one", message="m", path=""))
     assert type(error) is RenderFailed

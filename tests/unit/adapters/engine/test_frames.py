@@ -32,7 +32,7 @@ def answer_frame(header: dict[str, object], *objects: bytes) -> bytes:
 
 def job(**fields: object) -> RenderJob:
     defaults: dict[str, object] = {"renderer": Renderer.KUSTOMIZE, "files": {}, "path": "base"}
-    return RenderJob(**{**defaults, **fields})  # type: ignore[arg-type]  # fields vary by test
+    return RenderJob(**{**defaults, **fields})
 
 
 @given(

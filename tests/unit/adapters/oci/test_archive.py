@@ -123,6 +123,13 @@ def test_bombs_are_stopped_by_their_size_and_by_their_ratio() -> None:
         read_archive(gzip.compress(b"\0" * (200 << 20)))
 
 
+def test_an_archive_holds_no_more_than_a_package_may() -> None:
+    half = entry("a", os.urandom(17 << 20))
+    assert len(read_archive(tgz(half))) == 1
+    with pytest.raises(ArtifactTooLarge, match="its files have more than 33554432 bytes"):
+        read_archive(tgz(half, entry("b", half[1])))
+
+
 def test_too_many_entries_are_stopped() -> None:
     many = [entry(f"{n:05d}", os.urandom(1)) for n in range(10_001)]
     with pytest.raises(ArtifactTooLarge, match="10000 files"):

@@ -1,0 +1,130 @@
+"""Surveying: what a cluster holds that the inventory at hand does not say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any
+
+from distributor.adapters.kube import parents
+from distributor.adapters.kube.bodies import FIELD_MANAGER
+from distributor.adapters.kube.discovery import Discovery, Resource, Served
+from distributor.adapters.kube.messages import (
+    FORBIDDEN,
+    METADATA_ONLY,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    Request,
+)
+from distributor.adapters.kube.settings import Limits
+from distributor.adapters.kube.together import together
+from distributor.adapters.kube.transport import Transport
+from distributor.model.changes import Inventory, InventoryEntry
+from distributor.model.refs import GroupKind, ObjectRef
+from distributor.render.applyset import (
+    PARENT_NAMESPACE,
+    PART_OF,
+    applyset_id,
+    parent_name,
+)
+
+_LIST = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMetadataList")
+_SECRETS = f"/api/v1/namespaces/{PARENT_NAMESPACE}/secrets"
+_NAMESPACE = GroupKind("", "Namespace")
+
+
+class Surveyor:
+    """Asks by label, and only in the rare cases where an inventory is not enough."""
+
+    def __init__(self, transport: Transport, discovery: Discovery, limits: Limits) -> None:
+        self._transport = transport
+        self._discovery = discovery
+        self._limits = limits
+
+    async def owned(self, instance: str) -> tuple[ObjectRef, ...]:
+        """Every object of any kind that carries the instance's label and that we applied; sorted.
+
+        A kind that we may not list is passed over: what may not be read was never compared either.
+        """
+        served = await self._discovery.refresh(await self._discovery.served())
+        label = f"{PART_OF}={applyset_id(instance)}"
+        kinds = ((kind, found[0]) for kind, found in served.kinds.items())
+        found = await together(
+            self._labelled(kind, resource, label) for kind, resource in kinds if resource.listable
+        )
+        return tuple(sorted(ref for refs in found for ref in refs))
+
+    async def _labelled(self, kind: GroupKind, resource: Resource, label: str) -> list[ObjectRef]:
+        listed = self._listed(resource.path(), {"labelSelector": label})
+        return [_ref(kind, m) async for m in listed if _applied_here(m)]
+
+    async def taken_along(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> dict[ObjectRef, str]:
+        """What deleting Namespaces and definitions would take along that is not this instance's."""
+        found: dict[ObjectRef, str] = {}
+        namespaces = {e.ref.name: e.ref for e in entries if e.ref.group_kind == _NAMESPACE}
+        if namespaces:
+            inhabited = await self._inhabited(inventory.instance)
+            found = {ref: inhabited[name] for name, ref in namespaces.items() if name in inhabited}
+        others = [e.ref for e in entries if e.ref.group_kind != _NAMESPACE]
+        served = await self._discovery.served()
+        for ref in others:
+            kept = await self._kept(served, ref.name, inventory.entries.keys())
+            if kept:
+                found[ref] = kept
+        return found
+
+    async def _inhabited(self, instance: str) -> dict[str, str]:
+        """Namespaces that hold objects of other instances, as their ApplySet parents say."""
+        found = {PARENT_NAMESPACE: "the inventories of every instance"}
+        async for metadata in self._listed(_SECRETS, {"labelSelector": parents.ID}):
+            name = str(metadata.get("name", ""))
+            if name == parent_name(instance):
+                continue
+            held = str((metadata.get("annotations") or {}).get(parents.NAMESPACES, ""))
+            owner = name.removeprefix(parent_name(""))
+            found |= {ns: f"objects of instance {owner}" for ns in held.split(",") if ns}
+        return found
+
+    async def _kept(self, served: Served, definition: str, known: Iterable[ObjectRef]) -> str:
+        """An object of the defined kind that this instance does not own."""
+        plural, _, group = definition.partition(".")
+        for kind, resources in served.kinds.items():
+            if kind.group != group or resources[0].plural != plural:
+                continue
+            ours = {ref for ref in known if ref.group_kind == kind}
+            async for metadata in self._listed(resources[0].path(), {}):
+                if (ref := _ref(kind, metadata)) not in ours:
+                    return str(ref)
+        return ""
+
+    async def _listed(
+        self, path: str, query: Mapping[str, str]
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """The metadata of everything in a list, page by page; nothing where it cannot be listed."""
+        asked = {**query, "limit": str(self._limits.page)}
+        while True:
+            request = Request(method="GET", path=path, query=asked, accept=_LIST)
+            answer = await self._transport.send(request)
+            if answer.status in {NOT_FOUND, FORBIDDEN, NOT_ALLOWED}:
+                return
+            page = answer.object(f"Listing {path}")
+            for item in page.get("items") or ():
+                yield item.get("metadata") or {}
+            following = (page.get("metadata") or {}).get("continue")
+            if not following:
+                return
+            asked = {**asked, "continue": following}
+
+
+def _ref(kind: GroupKind, metadata: Mapping[str, Any]) -> ObjectRef:
+    namespace, name = str(metadata.get("namespace") or ""), str(metadata.get("name", ""))
+    return ObjectRef(kind.group, kind.kind, namespace, name)
+
+
+def _applied_here(metadata: Mapping[str, Any]) -> bool:
+    """Whether we applied it; operators copy labels to what they make."""
+    entries = metadata.get("managedFields") or ()
+    return not entries or any(
+        (e.get("manager"), e.get("operation")) == (FIELD_MANAGER, "Apply") for e in entries
+    )

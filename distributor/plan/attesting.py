@@ -1,0 +1,71 @@
+"""Attesting: whether it was us who made the object that carries our label.
+
+Operators copy the labels and annotations of an object to what they make of it, so a label alone proves
+nothing. Who wrote an object stands in its managed fields, which nobody copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from distributor.model.changes import InventoryEntry, LiveObject
+from distributor.model.manifest import Manifest
+from distributor.model.refs import Digest
+from distributor.plan.dependencies import annotations_of
+from distributor.plan.ownership import OUR_MANAGER
+
+ADOPT = "distributor.dev/adopt"
+"""Annotation of a desired object: with ``existing``, one of its name that is nobody's becomes ours."""
+_EXISTING = "existing"
+FOUND = Digest(f"sha256:{'0' * 64}")
+"""The digest of an inventory entry that was found by its label, after the inventory was lost."""
+
+
+def is_ours(there: LiveObject, owner: str, entry: InventoryEntry | None, *digests: Digest) -> bool:
+    """Whether an object is one that we applied; ``owner`` is our ApplySet id.
+
+    By our label, unless others alone wrote the object: then it must be the very one that the inventory
+    names, or carry the digest of what we applied under its name (a backup that was restored). Without a
+    label only what we wrote, or know by its uid, is ours.
+    """
+    known = entry is not None and entry.uid != "" and entry.uid == there.uid
+    wrote = _wrote(there)
+    if there.owner == "":
+        return known or bool(wrote)
+    restored = bool(there.applied) and there.applied in digests
+    return there.owner == owner and (wrote is not False or known or restored)
+
+
+def made_here(there: LiveObject, owner: str) -> bool:
+    """Whether an object carries our label, and nothing says that others made it."""
+    return there.owner == owner and _wrote(there) is not False
+
+
+def is_copy(there: LiveObject, owner: str) -> bool:
+    """Whether an object carries our label although others made it."""
+    return there.owner == owner and _wrote(there) is False
+
+
+def writers(there: LiveObject) -> str:
+    """Who wrote an object, for people; empty where it does not say."""
+    found = {str(entry.get("manager")) for entry in _entries(there) or ()}
+    return ", ".join(sorted(found - {"None", ""}))
+
+
+def adopts(manifest: Manifest) -> bool:
+    """Whether the desired object itself says that an existing one may become ours."""
+    return annotations_of(manifest.data()).get(ADOPT) == _EXISTING
+
+
+def _wrote(there: LiveObject) -> bool | None:
+    """Whether we applied any field; ``None`` where the object does not say who did."""
+    entries = _entries(there)
+    if not entries:
+        return None
+    return any((e.get("manager"), e.get("operation")) == (OUR_MANAGER, "Apply") for e in entries)
+
+
+def _entries(there: LiveObject) -> Collection[Mapping[str, object]]:
+    metadata = there.data.get("metadata")
+    found = metadata.get("managedFields") if isinstance(metadata, Mapping) else None
+    return [e for e in found if isinstance(e, Mapping)] if isinstance(found, list) else []

@@ -1,0 +1,40 @@
+"""Conflicts to come: fields that a change sets and that another manager holds, as the API server will see them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from distributor.errors import Where
+from distributor.errors.cluster import FieldConflict
+from distributor.model.changes import ChangeSet, LiveObject
+from distributor.model.findings import Finding
+from distributor.model.manifest import Manifest
+from distributor.plan.drift import diff
+
+Held = Mapping[str, tuple[str, ...]]
+"""Fields by the manager that holds them."""
+
+
+def held(manifest: Manifest, there: LiveObject, allowed: Collection[str]) -> Held:
+    """What is in the way of a change; ``allowed`` managers give way and are not told."""
+    found: dict[str, tuple[str, ...]] = {}
+    for field in diff(manifest, there.data):
+        others = set(field.manager.split(", ")) - set(allowed)
+        for manager in others if not field.ours else ():
+            found[manager] = (*found.get(manager, ()), field.path)
+    return found
+
+
+def foreseen(changes: ChangeSet) -> tuple[Finding, ...]:
+    """What applying the changes would fail with, for those who do not apply them."""
+    return tuple(
+        Finding.of(FieldConflict, f"({change.conflicts})", Where(file=str(change.ref)))
+        for change in changes.changes
+        if change.conflicts
+    )
+
+
+def told(fields: Held, *, agreed: bool) -> str:
+    """In words: what will fail, or what people agreed to."""
+    form = "takes {1} from {0}, as agreed" if agreed else "conflicts with {0} over {1}"
+    return "; ".join(form.format(who, ", ".join(what)) for who, what in sorted(fields.items()))

@@ -1,0 +1,186 @@
+"""Unmoved targets: in step when last looked at, and by what watches see nothing moved since.
+
+A few texts a target, in memory and with the target's row of the read model: so a restart asks about
+nothing either that did not move meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from distributor import metrics
+from distributor.errors import DistributorError
+from distributor.model.changes import Actuation, TargetReport
+from distributor.model.fleet import Cluster
+from distributor.model.health import HealthStatus
+from distributor.model.promotion import Verdict
+from distributor.model.refs import GroupKind
+from distributor.ports import StoredTarget
+from distributor.services.world import World
+
+Place = tuple[str, str, str]
+"""Environment, instance, cluster."""
+_TRUST = timedelta(hours=1)
+"""How long a watch is believed before a target is read again all the same."""
+_FIRST_REST, _LONGEST_REST = timedelta(seconds=5), timedelta(minutes=5)
+_FORGIVEN = timedelta(minutes=15)
+"""A drift that stays away so long after it was healed is a new one when it comes back."""
+
+
+def place_of(verdict: Verdict, cluster: Cluster) -> Place:
+    """The place of a target."""
+    return (verdict.environment, verdict.instance, cluster.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fight:
+    """How often a target was healed without staying so, and when last."""
+
+    heals: int
+    last: datetime
+
+    def again(self, now: datetime) -> Fight:
+        """Healed once more."""
+        return Fight(heals=self.heals + 1 if now - self.last < _FORGIVEN else 1, last=now)
+
+    def rests(self, now: datetime) -> bool:
+        """Whether what moves is left until later: twice as long after each time."""
+        return now < self.last + min(_FIRST_REST * (1 << min(self.heals, 10)), _LONGEST_REST)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What the last look at a target found, and the mark that it had before that look.
+
+    The mark is empty where none could be given; then only ``kinds`` help, to ask for one the next time.
+    """
+
+    cluster: Cluster
+    sequence: int
+    kinds: frozenset[GroupKind]
+    in_step: bool
+    looked: datetime
+    mark: str = ""
+    fight: Fight | None = None
+
+
+class Unmoved:
+    """Remembers targets in step; does nothing until ``begin``."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._known: dict[Place, _Known] = {}
+        self._kinds: dict[frozenset[GroupKind], frozenset[GroupKind]] = {}  # one set for all alike
+        self._begun = False
+
+    def begin(self) -> None:
+        """From now on, watch: for a process that stays."""
+        self._begun = self._world.watch is not None
+
+    async def still(self, verdict: Verdict, cluster: Cluster) -> bool:
+        """Whether a target is in step without being asked; it is then told as seen just now."""
+        if not self._begun:
+            return False
+        place = place_of(verdict, cluster)
+        now = self._world.clock.now()
+        try:
+            rows = await self._world.store.targets(*place)
+            known = self._known.get(place) or _read(rows, cluster)
+            if known is None or not (known.in_step and known.mark) or now - known.looked > _TRUST:
+                return False
+            if (known.sequence, known.cluster) != (verdict.sequence, cluster):
+                return False
+            if await self._mark(place, known) != known.mark:
+                return False
+            seen = [replace(row, observed_at=now.isoformat()) for row in rows]
+            await self._world.store.save_targets(seen)
+        except DistributorError:
+            return False  # who looks will tell
+        self._known[place] = known
+        metrics.UNASKED.inc(len(rows))
+        return bool(rows)
+
+    async def before(self, verdict: Verdict, cluster: Cluster) -> str:
+        """The mark to give to ``note``, taken before the target is read; empty where there is none."""
+        place = place_of(verdict, cluster)
+        known = self._known.get(place)
+        return await self._mark(place, known) if known is not None else ""
+
+    def note(self, report: TargetReport, cluster: Cluster, mark: str) -> Fight | None:
+        """What a look found; how often it was healed of late, if it was healed now."""
+        place = (report.environment, report.instance, cluster.name)
+        if not (self._begun and report.health and _applied(report)):
+            self._known.pop(place, None)
+            return None
+        before, now = self._known.get(place), self._world.clock.now()
+        kinds = frozenset(h.ref.group_kind for h in report.health)
+        same = before is not None and before.kinds == kinds  # else the mark is one of other kinds
+        fight = before.fight if before is not None else None
+        healed = bool(report.drift and report.outcomes)
+        if healed:
+            fight = (fight or Fight(heals=0, last=now)).again(now)
+        healthy = all(h.status is HealthStatus.CURRENT for h in report.health)
+        self._known[place] = _Known(
+            cluster=cluster,
+            sequence=report.sequence,
+            kinds=self._kinds.setdefault(kinds, kinds),
+            in_step=healthy and not (report.outcomes or report.findings or report.drift),
+            looked=now,
+            mark=mark if same else "",
+            fight=fight,
+        )
+        return fight if healed else None
+
+    def kept(self, environment: str, instance: str, cluster: str) -> Mapping[str, Any]:
+        """What to keep of a target in step, for the next process; empty for any other."""
+        known = self._known.get((environment, instance, cluster))
+        if known is None or not (known.in_step and known.mark):
+            return {}
+        return {
+            "mark": known.mark,
+            "kinds": [[kind.group, kind.kind] for kind in sorted(known.kinds)],
+            "looked": known.looked.isoformat(),
+            "facts": known.cluster.file_digest,
+        }
+
+    async def moved(self) -> frozenset[Place]:
+        """Targets to look at now: those whose mark is another one than at the last look."""
+        found: set[Place] = set()
+        for place, known in tuple(self._known.items()):
+            if known.fight is not None and known.fight.rests(self._world.clock.now()):
+                continue
+            now = await self._mark(place, known)
+            if now and now != known.mark:
+                found.add(place)
+        return frozenset(found)
+
+    async def _mark(self, place: Place, known: _Known) -> str:
+        if self._world.watch is None or not self._begun:
+            return ""
+        return await self._world.watch.mark(known.cluster, place[1], known.kinds)
+
+
+def _read(rows: tuple[StoredTarget, ...], cluster: Cluster) -> _Known | None:
+    """What another process kept of a target; nothing where the cluster's facts were others."""
+    if not rows:
+        return None
+    kept = orjson.loads(rows[0].detail).get("watch")
+    if not kept or kept["facts"] != cluster.file_digest:
+        return None
+    return _Known(
+        cluster=cluster,
+        sequence=rows[0].sequence,
+        kinds=frozenset(GroupKind(group, kind) for group, kind in kept["kinds"]),
+        in_step=True,
+        looked=datetime.fromisoformat(kept["looked"]),
+        mark=kept["mark"],
+    )
+
+
+def _applied(report: TargetReport) -> bool:
+    return report.actuation is Actuation.APPLIED and not report.delivered

@@ -1,0 +1,120 @@
+"""What a cluster holds beside an inventory: on the shipped fake and on an API server in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from distributor.adapters.kube import KubeConnections, Limits
+from distributor.model.manifest import Manifest
+from distributor.testing.targets import MemoryCluster, MemoryTarget
+from tests.contract.targets.fake_api import FakeApi, kubeconfig, serve, status
+from tests.contract.targets.objects import (
+    CLUSTER,
+    INSTANCE,
+    config_map,
+    entry,
+    inventory,
+    namespace,
+)
+from tests.contract.targets.suite import Harness
+from tests.contract.targets.test_targets import PUSHED
+
+TILL = config_map("till", instance="till")
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    return FakeApi()
+
+
+@pytest.fixture(params=["memory", "kube"])
+async def harness(
+    request: pytest.FixtureRequest, tmp_path: Path, api: FakeApi
+) -> AsyncIterator[Harness]:
+    if request.param == "memory":
+        shared = MemoryCluster(name=CLUSTER)
+        yield Harness(MemoryTarget(shared), MemoryTarget(shared))
+        return
+    async with serve(api) as url:
+        told = {"kubeconfig": str(kubeconfig(tmp_path / "config", url))}
+        connections = KubeConnections({"c1": told}, limits=Limits(page=2))
+        yield Harness(await connections.open(PUSHED), await connections.open(PUSHED))
+        await connections.aclose()
+
+
+async def test_objects_are_found_by_what_is_on_them(harness: Harness) -> None:
+    many = [config_map(f"c{n}") for n in range(5)]
+    await harness.installed(namespace(), *many)
+    other = inventory(TILL, token="", entries={TILL.ref: entry(TILL)})
+    kept = await harness.other.write_inventory(replace(other, instance="till"))
+    await harness.other.apply(kept, [TILL])
+    found = await harness.target.owned(INSTANCE)
+    assert set(found) == {namespace().ref, *(m.ref for m in many)}
+    assert set(await harness.target.owned("till")) == {TILL.ref}
+    assert not await harness.target.owned("nobody")
+
+
+async def test_a_namespace_tells_which_other_instances_it_holds(harness: Harness) -> None:
+    kept = await harness.installed(namespace(), config_map("a"))
+    assert await harness.target.taken_along(kept, [entry(namespace())]) == {}
+    other = inventory(TILL, token="", entries={TILL.ref: entry(TILL)})
+    await harness.other.write_inventory(replace(other, instance="till"))
+    told = await harness.target.taken_along(kept, [entry(namespace())])
+    assert told == {namespace().ref: "objects of instance till"}
+
+
+def definition(plural: str, kind: str) -> Manifest:
+    return Manifest.of(
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{plural}.x.example"},
+            "spec": {"group": "x.example", "names": {"kind": kind, "plural": plural}},
+        }
+    )
+
+
+def thing(name: str) -> Manifest:
+    metadata = {"name": name, "namespace": "dst-contract"}
+    return Manifest.of({"apiVersion": "x.example/v1", "kind": "Thing", "metadata": metadata})
+
+
+@pytest.mark.parametrize("harness", ["kube"], indirect=True)
+async def test_a_definition_tells_of_objects_that_are_not_the_instances(
+    harness: Harness, api: FakeApi
+) -> None:
+    api.kinds["x.example"] = [("Thing", "things", "Namespaced"), ("Rest", "rests", "Namespaced")]
+    ours, theirs = thing("ours"), thing("theirs")
+    kept = await harness.installed(namespace(), ours)
+    asked = [entry(definition("things", "Thing")), entry(definition("rests", "Rest"))]
+    assert await harness.target.taken_along(kept, asked) == {}
+    await harness.other.apply(kept, [theirs])
+    assert await harness.target.taken_along(kept, asked) == {asked[0].ref: str(theirs.ref)}
+
+
+@pytest.mark.parametrize("harness", ["kube"], indirect=True)
+async def test_copies_and_kinds_that_may_not_be_listed_are_passed_over(
+    harness: Harness, api: FakeApi
+) -> None:
+    first, copy = config_map("a"), config_map("copy")
+    await harness.installed(namespace(), first, copy)
+    made = api.objects["/api/v1/namespaces/dst-contract/configmaps/copy"]
+    made["metadata"]["managedFields"] = [{"manager": "operator", "operation": "Update"}]
+
+    async def forbidden(request):
+        return status(403, "Forbidden") if request.path.endswith("/secrets") else None
+
+    api.fault = forbidden
+    assert set(await harness.target.owned(INSTANCE)) == {namespace().ref, first.ref}
+
+
+@pytest.mark.parametrize("harness", ["kube"], indirect=True)
+async def test_the_namespace_of_the_inventories_is_never_to_go(harness: Harness) -> None:
+    kept = await harness.installed(namespace())
+    home = entry(namespace("distributor-system"))
+    told = await harness.target.taken_along(kept, [home])
+    assert told == {home.ref: "the inventories of every instance"}
