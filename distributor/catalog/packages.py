@@ -93,6 +93,7 @@ def package(document: Document, folder: VersionFolder) -> Package:
         env_components=folder.env_components,
         tier_components=folder.tier_components,
         topology=spec.get("topology", {}),
+        capacity=spec.get("capacity", {}),
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from distributor.catalog.calendar import FILE as CALENDAR
+from distributor.catalog.calendar import read_windows
 from distributor.catalog.descriptors import (
     Findings,
     Folder,
@@ -13,6 +16,7 @@ from distributor.catalog.descriptors import (
     missing,
 )
 from distributor.catalog.documents import Document
+from distributor.catalog.durations import seconds
 from distributor.catalog.names import check_name
 from distributor.catalog.signers import parse_revoked, parse_signers
 from distributor.catalog.walking import check_entries
@@ -20,11 +24,13 @@ from distributor.errors import Where
 from distributor.errors.catalog import BadEncoding, NameMismatch, UnknownReference
 from distributor.errors.policy import BadPolicy
 from distributor.model.findings import Finding, Severity
-from distributor.model.policy import GateBinding, GateSeverity, PolicySet, Role, SignerEntry
+from distributor.model.policy import GateBinding, GateSeverity, PolicySet, Role, SignerEntry, Window
 from distributor.model.trees import EntryKind, TreeEntry, TreeReader
 
 _ANY = "*"
 _SUFFIX = ".yaml"
+_DURATIONS: Mapping[str, tuple[str, ...]] = {"soak": ("duration",)}
+"""The parameters that are durations, by gate."""
 
 
 def read_policies(
@@ -45,9 +51,47 @@ def read_policies(
     findings += wrong
     signers, revoked, wrong = _signers(reader, entries)
     findings += wrong
+    windows, wrong = _calendar(reader, entries, environments, apps)
+    findings += wrong
     return PolicySet(
-        gates=gates, roles=roles, signers=signers, revoked=revoked, findings=tuple(findings)
+        gates=gates,
+        roles=roles,
+        signers=signers,
+        revoked=revoked,
+        windows=windows,
+        findings=tuple(findings),
     )
+
+
+def _calendar(
+    reader: TreeReader,
+    entries: Folder,
+    environments: frozenset[str] | None,
+    apps: frozenset[str] | None,
+) -> tuple[tuple[Window, ...], Findings]:
+    """The windows; without a calendar there are none."""
+    if "calendar.yaml" not in entries:
+        strays = [e for name, e in entries.items() if name in ("calendar.yml", "calendar.json")]
+        return (), tuple(f for e in strays for f in _stray(e, f"policies/{e.name}"))
+    document = descriptor(reader, entries["calendar.yaml"], CALENDAR, "Calendar", "calendar")
+    if not isinstance(document, Document):
+        return (), document
+    windows, wrong = read_windows(document)
+    findings = list(wrong)
+    for index, window in enumerate(document.spec["windows"]):
+        path = ("spec", "windows", index)
+        findings += _unknown(
+            document, (*path, "environments"), window["environments"], environments
+        )
+        findings += _unknown(
+            document,
+            (*path, "apps"),
+            window.get("apps", ()),
+            apps,
+            what="app",
+            severity=Severity.WARNING,
+        )
+    return windows, tuple(findings)
 
 
 def _roles(
@@ -118,9 +162,15 @@ def _gate(document: Document) -> GateBinding:
         environments=tuple(spec["environments"]),
         apps=tuple(spec.get("apps", (_ANY,))),
         severity=GateSeverity(spec.get("severity", "enforce")),
-        params=spec.get("params", {}),
+        params=_typed(spec["gate"], spec.get("params", {})),
         where=document.where(("spec", "gate")),
     )
+
+
+def _typed(gate: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as gates take them: durations in seconds. Those of an unknown gate are nobody's."""
+    durations = _DURATIONS.get(gate, ())
+    return {name: seconds(v) if name in durations else v for name, v in params.items()}
 
 
 def _stray(entry: TreeEntry, file: str) -> Findings:

@@ -24,6 +24,7 @@ from distributor.model.findings import Finding
 API_VERSION = "distributor.dev/v1alpha1"
 KINDS = (
     "App", "Package", "Pipeline", "Environment", "Tier", "Cluster", "Installation", "Gate", "Roles",
+    "Calendar",
 )  # fmt: skip
 """Every kind of descriptor."""
 _LONGEST_SHOWN = 80

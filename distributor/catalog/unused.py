@@ -28,10 +28,8 @@ class _Field:
 FIELDS: Mapping[str, tuple[_Field, ...]] = {
     "App": (_Field("automation"), _Field("channels")),
     "Package": (
-        _Field("capacity"),
+        _Field("capacity.pods"),
         _Field("fits.windowsBuild"),
-        _Field("fits.requires"),
-        _Field("fits.conflicts"),
         _Field("delivery.offline", ("keep",)),
         _Field("delivery.timeout", ("5m",)),
     ),

@@ -148,6 +148,8 @@ def notes(view: InstanceView) -> str:
         )
     if view.left_behind:
         found.append(f"left behind on {', '.join(view.left_behind)}")
+    if view.shut:
+        found.append(view.shut)
     found += view.waiting
     troubled = [t for t in view.clusters if not t.in_step and t.message and not t.to_come]
     if troubled:

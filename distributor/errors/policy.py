@@ -259,3 +259,52 @@ class RenderedDiffers(Terminal):
 
     code = "DST232"
     remedy = "Run `distributor plan` and make the request anew."
+
+
+class NotSoaked(Terminal):
+    """The package has not been long enough in an environment before this one."""
+
+    code = "DST260"
+    remedy = "Wait until the time named; where it no longer runs there, promote it there again."
+
+
+class OutsideWindow(Terminal):
+    """Nothing may change now: a freeze holds, or no allow window is open."""
+
+    code = "DST261"
+    remedy = "Wait until the time named; policies/calendar.yaml says why. A rollback need not wait."
+
+
+class BadCalendar(Terminal):
+    """A window of policies/calendar.yaml cannot be understood, so nothing is let in."""
+
+    code = "DST262"
+    remedy = "Mend the field named; the how-to on freezes shows what it may say."
+
+
+class MissingDependency(Terminal):
+    """A target lacks an app that the package needs, or has one that it conflicts with."""
+
+    code = "DST263"
+    remedy = "Promote the app that is needed there first, or choose other targets."
+
+
+class DependencyPending(Terminal):
+    """An app that the package needs is being rolled out to a target."""
+
+    code = "DST264"
+    remedy = "Wait until it is verified there; the request is then asked again by itself."
+
+
+class NoCapacity(Terminal):
+    """A target's nodes have not enough left."""
+
+    code = "DST265"
+    remedy = "Add nodes and say so in the cluster's file, ask for less, or choose other targets."
+
+
+class NoLongerFits(Terminal):
+    """A cluster runs the app and is no target of this version: it keeps what it has."""
+
+    code = "DST266"
+    remedy = "Change the cluster, or take the app away from it once nobody needs it there."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from distributor.model.fleet import ALL
@@ -12,6 +13,7 @@ from distributor.model.ledger import (
     InstanceState,
     LedgerState,
     Progress,
+    Soak,
     Step,
     Thrown,
     VetoSet,
@@ -112,20 +114,39 @@ def soaked(
     state: LedgerState, environment: str, app: str, digest: Digest, now: datetime
 ) -> timedelta:
     """The longest residence of that package there since it was verified, less the time it was degraded."""
-    times = (_residence(progress, now) for _, progress in _of_app(state, environment, app, digest))
-    return max(times, default=timedelta())
+    return soak(state, environment, app, digest).at(now)
 
 
-def _residence(progress: Progress, now: datetime) -> timedelta:
-    start, end = progress.verified_at, progress.ended_at or now
-    if start is None or end <= start:
-        return timedelta()
-    spent = end - start
-    for since, until in progress.degraded:
-        first, last = max(since, start), min(until or end, end)
-        if last > first:
-            spent -= last - first
-    return spent
+def soak(state: LedgerState, environment: str, app: str, digest: Digest) -> Soak:
+    """How long that package has been there, in any instance of the app: from the records alone."""
+    total = Soak()
+    for _, progress in _of_app(state, environment, app, digest):
+        start = progress.verified_at
+        if start is None:
+            continue
+        bad = _degraded(progress, start)
+        end = progress.ended_at
+        if end is None and progress.degraded and progress.degraded[-1][1] is None:
+            end = max(progress.degraded[-1][0], start)
+            total = replace(total, degraded=True)
+        if end is None:
+            since = start + bad
+            since = min(since, total.since) if total.since is not None else since
+            total = replace(total, since=since)
+        else:
+            total = replace(total, longest=max(total.longest, end - start - bad))
+    return total
+
+
+def _degraded(progress: Progress, start: datetime) -> timedelta:
+    """The time after ``start`` in which it was degraded and recovered again; its end closes what is open."""
+    last = progress.ended_at
+    spans = (
+        (max(since, start), min(until, last) if last is not None else until)
+        for since, until in progress.degraded
+        if until is not None
+    )
+    return sum((until - since for since, until in spans if until > since), timedelta())
 
 
 def approvals(
@@ -260,3 +281,15 @@ def running_claim(
     if claim is None or claim.released or claim.expires <= now:
         return None
     return claim
+
+
+def left_behind(state: InstanceState) -> tuple[str, ...]:
+    """Clusters of earlier verdicts that the desired one leaves out: what they run stays there."""
+    since = 0
+    for number, verdict in enumerate(state.accepted):
+        if verdict.verb is Verb.REMOVE:
+            since = number + 1
+    rest = state.accepted[since:]
+    if not rest:
+        return ()
+    return tuple(sorted({t for v in rest for t in v.targets} - set(rest[-1].targets)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from distributor.model.promotion import Verdict, VerdictOutcome
@@ -200,6 +200,31 @@ class Progress:
     end: Step | None = None
     targets: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Soak:
+    """How long a package has been in an environment, since it was verified there and while not degraded.
+
+    ``longest`` is the longest residence that does not grow: it ended, or is degraded (``degraded`` then says
+    that it goes on once that is over). ``since`` is when the residence that grows would have begun had it
+    never been degraded, so that it says the same whenever it is asked; ``None`` where none grows.
+    """
+
+    longest: timedelta = timedelta()
+    since: datetime | None = None
+    degraded: bool = False
+
+    def at(self, now: datetime) -> timedelta:
+        """The longest residence, completed or current."""
+        current = now - self.since if self.since is not None else timedelta()
+        return max(self.longest, current)
+
+    def until(self, duration: timedelta) -> datetime | None:
+        """When it will have lasted so long, if nothing comes between; ``None`` where it does not grow."""
+        if self.since is None or datetime.max.replace(tzinfo=UTC) - self.since < duration:
+            return None
+        return self.since + duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

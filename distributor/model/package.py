@@ -190,6 +190,7 @@ class Package:
     env_components: frozenset[str] = frozenset()  # environments with an env/<env>/ Component
     tier_components: frozenset[str] = frozenset()
     topology: Mapping[str, Any] = field(default_factory=dict)
+    capacity: Mapping[str, Any] = field(default_factory=dict)  # declared requests: cpu, memory
 
     def __str__(self) -> str:
         return f"{self.app} {self.version}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
 
@@ -64,6 +64,38 @@ class SignerEntry:
     line: int = 0
 
 
+class WindowKind(StrEnum):
+    """Whether nothing may change while a window lasts, or only while it lasts."""
+
+    FREEZE = "freeze"
+    ALLOW = "allow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """One entry of policies/calendar.yaml: times at which things may, or may not, change.
+
+    ``start`` is the wall-clock time of the first one in ``zone``, without a zone of its own. ``length`` is
+    elapsed time, or, where ``wall_clock``, a difference of wall-clock times, so that every one ends at the
+    same time of day. ``rule`` is an RFC 5545 recurrence that dateutil reads, its UNTIL a wall-clock time;
+    empty: once. ``left_out`` are the days on which none begins. Empty ``tiers`` are all.
+    """
+
+    name: str
+    kind: WindowKind
+    zone: tzinfo
+    start: datetime
+    length: timedelta
+    wall_clock: bool = False
+    rule: str = ""
+    left_out: frozenset[date] = frozenset()
+    environments: tuple[str, ...] = ("*",)
+    apps: tuple[str, ...] = ("*",)
+    classes: tuple[str, ...] = ("*",)
+    tiers: tuple[str, ...] = ("*",)
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySet:
     """Everything under policies/ of one commit; ``findings`` make it fail closed."""
@@ -72,4 +104,5 @@ class PolicySet:
     roles: tuple[Role, ...] = ()
     signers: tuple[SignerEntry, ...] = ()
     revoked: frozenset[str] = frozenset()  # key texts
+    windows: tuple[Window, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -55,11 +55,19 @@ class TargetState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shut:
+    """Why a wave must not open now, and when that is worth asking again."""
+
+    reason: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutState:
     """The whole state of one rollout, saved before its commands are performed.
 
     ``waves`` are the names in order; ``open_wave`` the index of the one that runs, -1 before the first
-    opens and ``len(waves)`` when all have ended.
+    opens and ``len(waves)`` when all have ended. ``shut`` are the waves that must not open now, by name.
     """
 
     environment: str
@@ -74,6 +82,7 @@ class RolloutState:
     started_at: datetime | None = None
     reason: str = ""
     switches: int = 0  # the number of the last one that was taken
+    shut: Mapping[str, Shut] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +122,14 @@ class Switched:
     number: int = 0
 
 
-Event = TargetSeen | Tick | Superseded | Switched
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WavesShut:
+    """The calendar was asked: these waves must not open now, by name; all others may."""
+
+    shut: Mapping[str, Shut] = field(default_factory=dict)
+
+
+Event = TargetSeen | Tick | Superseded | Switched | WavesShut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

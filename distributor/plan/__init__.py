@@ -7,6 +7,7 @@ a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan)
 
 from distributor.plan.applying import GROUND, apply_plan, blocked_by, dependents
 from distributor.plan.attesting import made_here
+from distributor.plan.capacity import declared, demand, supply
 from distributor.plan.changing import ALREADY_GONE, FORGOTTEN, changes
 from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
 from distributor.plan.conflicts import foreseen
@@ -73,6 +74,8 @@ __all__ = [
     "claim",
     "compare",
     "confirmed",
+    "declared",
+    "demand",
     "dependents",
     "diff",
     "ended",
@@ -96,6 +99,7 @@ __all__ = [
     "seen_uids",
     "spec_of",
     "suggested",
+    "supply",
     "text",
     "widened",
     "yielding",

@@ -5,8 +5,17 @@ which gates are asked. What never does: reading Git, the ledger or clusters, wri
 calls gathers the facts first. Called by: services; ``adapters/keys`` for the form of signatures.
 """
 
-from distributor.policy.decide import authorise, judge, needed, outcome, principal
-from distributor.policy.facts import Approval, EnvironmentFact, GateFacts, PolicyView, Reach, Source
+from distributor.policy.decide import authorise, before_wave, judge, needed, outcome, principal
+from distributor.policy.facts import (
+    Approval,
+    ClusterFact,
+    EnvironmentFact,
+    GateFacts,
+    Neighbour,
+    PolicyView,
+    Reach,
+    Source,
+)
 from distributor.policy.immutable import changed
 from distributor.policy.registry import GATES, Gate
 from distributor.policy.roles import is_service, may
@@ -15,13 +24,16 @@ from distributor.policy.signatures import signing_key, verify, verify_bytes
 __all__ = [
     "GATES",
     "Approval",
+    "ClusterFact",
     "EnvironmentFact",
     "Gate",
     "GateFacts",
+    "Neighbour",
     "PolicyView",
     "Reach",
     "Source",
     "authorise",
+    "before_wave",
     "changed",
     "is_service",
     "judge",

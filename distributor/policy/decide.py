@@ -28,7 +28,7 @@ from distributor.model.tags import Verb
 from distributor.policy.facts import GateFacts, PolicyView, Source
 from distributor.policy.gates.answers import Speaker, placed, said
 from distributor.policy.gates.signature import PRINCIPAL
-from distributor.policy.registry import NAMES, SUPPORTED, Gate, gates_for
+from distributor.policy.registry import NAMES, SUPPORTED, WINDOWS, Gate, gates_for
 from distributor.policy.roles import ANONYMOUS
 
 _WORSE = (
@@ -66,6 +66,12 @@ def authorise(facts: GateFacts, now: datetime) -> tuple[GateAnswer, ...]:
 def judge(facts: GateFacts, now: datetime) -> tuple[GateAnswer, ...]:
     """The answers of the gates from 5 on; all of them, whatever the first ones say."""
     return tuple(_ask(gate, facts, now) for gate in gates_for(facts.verb) if not gate.early)
+
+
+def before_wave(facts: GateFacts, now: datetime) -> GateAnswer | None:
+    """The answer of gate 7 about one wave of a rollout; ``None`` for requests that never wait for a window."""
+    gates = (gate for gate in gates_for(facts.verb) if gate.number == WINDOWS)
+    return next((_ask(gate, facts, now) for gate in gates), None)
 
 
 def needed(verb: Verb) -> frozenset[int]:
@@ -202,8 +208,10 @@ def _worst(answers: list[GateAnswer]) -> GateAnswer:
     worst = max(answers, key=lambda answer: _WORSE.index(answer.result))
     same = [answer for answer in answers if answer.result is worst.result]
     evidence = {key: text for answer in reversed(answers) for key, text in answer.evidence.items()}
+    untils = [answer.until for answer in same if answer.until is not None]
     return replace(
         worst,
+        until=max(untils) if len(untils) == len(same) else None,  # all of them must let it in
         message="; ".join(dict.fromkeys(a.message for a in same if a.message)),
         findings=tuple(dict.fromkeys(f for answer in answers for f in answer.findings)),
         evidence=evidence,

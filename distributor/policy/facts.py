@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from distributor.model.capacity import Resources
 from distributor.model.findings import Finding
 from distributor.model.fleet import Environment, Pipeline
-from distributor.model.ledger import HoldSet, VetoSet
+from distributor.model.ledger import HoldSet, Soak, VetoSet
+from distributor.model.package import Fits
 from distributor.model.policy import PolicySet
 from distributor.model.promotion import Revision, Verdict
 from distributor.model.refs import Digest, ObjectId, ObjectRef
@@ -50,13 +52,14 @@ class EnvironmentFact:
     ``targets`` counts the clusters that the app is placed on there, at the requested commit. ``verified``
     and ``desired`` say whether any instance of the app there was verified with, or is to run, this very
     package digest. ``tiers`` names the tiers with targets there whose tree differs from the one that was
-    verified.
+    verified. ``soak`` says how long it has been there.
     """
 
     targets: int
     verified: bool = False
     desired: bool = False
     tiers: tuple[str, ...] = ()
+    soak: Soak = field(default_factory=Soak)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,25 @@ class Reach:
     emptied: frozenset[str] = frozenset()
     changed: frozenset[str] = frozenset()
     clusters: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """An app that is to run on a cluster; ``verified`` says whether the ledger knows that it does."""
+
+    app: str
+    version: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterFact:
+    """One target: which of the apps that matter run there, what is asked of it, taken by others, and there."""
+
+    neighbours: tuple[Neighbour, ...] = ()
+    need: Resources = field(default_factory=Resources)
+    taken: Resources = field(default_factory=Resources)
+    supply: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +121,12 @@ class GateFacts:
     - ``prev``: the tag of the request accepted before, or ``none``.
     - ``elsewhere``: the other environments that order or parity may ask about.
     - ``verified_here``: a rollback's revision was verified by this instance.
-    - ``targets``: the clusters placed. ``renders``: findings of each cell, empty for one that renders.
+    - ``tiers``: of the clusters that change. ``targets``: the clusters placed. ``renders``: findings of each cell, empty for one that renders.
+    - ``fits``: what the package asks of a cluster. ``clusters``: what each target that renders has.
+    - ``unfit``: clusters that run the app already and that the package does not fit, with the reason.
     - ``rendered``: the hash that approvals bind to. ``approvals``: those of this very tag object.
       ``authors``: the addresses, in lower case, of whoever wrote what the request brings.
     - ``approves``: the request that an approval points at, as the remote shows it under that name.
-    - ``rollout``: whether the instance's rollout is ``running``, ``failed`` or ``ended``; empty without one.
     - ``rollout``: what the ledger says of the instance's rollout: ``running``, ``failed``, ``ended``; empty
       where nothing was accepted. ``schemas``: findings of all objects.
     """
@@ -125,6 +148,7 @@ class GateFacts:
     holds: tuple[HoldSet, ...] = ()
     elsewhere: Mapping[str, EnvironmentFact] = field(default_factory=dict)
     verified_here: bool | None = None
+    tiers: tuple[str, ...] | None = None
     targets: tuple[str, ...] | None = None
     renders: Mapping[str, tuple[Finding, ...]] | None = None
     rendered: Digest = Digest("")
@@ -134,6 +158,9 @@ class GateFacts:
     rollout: str | None = None
     schemas: tuple[Finding, ...] | None = None
     reach: Reach | None = None
+    fits: Fits | None = None
+    clusters: Mapping[str, ClusterFact] | None = None
+    unfit: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def asked(self) -> Request:

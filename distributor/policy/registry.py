@@ -14,12 +14,15 @@ from distributor.policy.gates import (
     approvals,
     binding,
     blast_radius,
+    fit,
     predecessors,
     provenance,
     renders,
     schemas,
     signature,
+    soak,
     veto,
+    windows,
 )
 
 Params = Mapping[str, Any]
@@ -77,8 +80,35 @@ GATES: tuple[Gate, ...] = (
         per_view=True,
         rules=True,
     ),
+    Gate(
+        number=6,
+        name="soak",
+        evaluate=soak.evaluate,
+        verbs=frozenset({Verb.PROMOTE}),
+        always=False,
+        per_view=True,
+        rules=True,
+    ),
+    Gate(
+        number=7,
+        name="windows",
+        evaluate=windows.evaluate,
+        verbs=frozenset({Verb.PROMOTE, Verb.REMOVE}),
+        always=False,
+        per_view=True,
+        rules=True,
+    ),
     Gate(number=8, name="renders", evaluate=renders.evaluate, verbs=_DEPLOY),
     Gate(number=9, name="schemas", evaluate=schemas.evaluate, verbs=_DEPLOY),
+    Gate(
+        number=12,
+        name="fit",
+        evaluate=fit.evaluate,
+        verbs=frozenset({Verb.PROMOTE}),
+        always=False,
+        per_view=True,
+        rules=True,
+    ),
     Gate(
         number=13,
         name="blast-radius",
@@ -99,6 +129,8 @@ GATES: tuple[Gate, ...] = (
     ),
 )  # fmt: skip
 
+WINDOWS = 7
+"""The gate that is asked again before each wave."""
 NAMES = frozenset(gate.name for gate in GATES)
 
 

@@ -11,7 +11,7 @@ import orjson
 from distributor.errors.rollout import StateBroken
 from distributor.model.fleet import RolloutStrategy, Selector, VerifyRule, WaveRule
 from distributor.model.health import HealthStatus
-from distributor.model.rollout import RolloutPhase, RolloutState, TargetStage, TargetState
+from distributor.model.rollout import RolloutPhase, RolloutState, Shut, TargetStage, TargetState
 
 FORMAT = 1
 """The form that this program writes; another one is refused."""
@@ -58,6 +58,10 @@ def _state(data: Mapping[str, Any]) -> RolloutState:
         started_at=_time(data["started_at"]),
         reason=str(data["reason"]),
         switches=int(data.get("switches", 0)),
+        shut={
+            str(wave): Shut(reason=str(shut["reason"]), until=_time(shut["until"]))
+            for wave, shut in data.get("shut", {}).items()  # absent in states of older releases
+        },
     )
     if not -1 <= state.open_wave <= len(waves):
         raise StateBroken(f"(wave {state.open_wave} of {len(waves)})")

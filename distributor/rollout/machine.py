@@ -15,6 +15,7 @@ from distributor.model.rollout import (
     RecordStep,
     RolloutPhase,
     RolloutState,
+    Shut,
     Superseded,
     Switched,
     TargetSeen,
@@ -22,6 +23,7 @@ from distributor.model.rollout import (
     TargetState,
     Tick,
     WakeAt,
+    WavesShut,
 )
 from distributor.model.tags import Verb
 from distributor.rollout.budgets import Tally, deadline
@@ -88,8 +90,25 @@ def waits(state: RolloutState) -> bool:
 
     Targets that failed are tried again and again, so that is under way, unless it is paused or halted.
     """
+    if state.open_wave < 0:
+        return shut_out(state) is not None
     tried = {TargetStage.RUNNING} if state.phase in _STILL else _TRIED
-    return state.open_wave >= 0 and all(t.stage not in tried for t in state.targets.values())
+    return all(t.stage not in tried for t in state.targets.values())
+
+
+def shut_out(state: RolloutState) -> Shut | None:
+    """What keeps the next wave from opening, where nothing else does; ``None`` where nothing waits for it."""
+    if state.phase is not RolloutPhase.RUNNING:
+        return None
+    shut = _shut(state)
+    if shut is None or (state.open_wave >= 0 and Tally.of(state).unsettled):
+        return None
+    return shut
+
+
+def _shut(state: RolloutState) -> Shut | None:
+    after = state.open_wave + 1
+    return state.shut.get(state.waves[after]) if after < len(state.waves) else None
 
 
 def same_progress(before: RolloutState, after: RolloutState) -> bool:
@@ -133,7 +152,8 @@ def _take(state: RolloutState, event: Event, now: datetime) -> RolloutState:
     """The state right after an event; the very same one where the event changes nothing."""
     match event:
         case Tick():
-            opens = state.phase is RolloutPhase.RUNNING and state.open_wave < 0
+            running = state.phase is RolloutPhase.RUNNING
+            opens = running and state.open_wave < 0 and _shut(state) is None
             return replace(state, open_wave=0) if opens else _expire(state, now)
         case TargetSeen():
             return _seen(state, event, now)
@@ -144,6 +164,9 @@ def _take(state: RolloutState, event: Event, now: datetime) -> RolloutState:
             return replace(state, phase=RolloutPhase.REPLACED, reason=reason)
         case Switched():
             return _switched(state, event)
+        case WavesShut(shut=shut):
+            over = state.phase is RolloutPhase.REPLACED
+            return state if over or shut == state.shut else replace(state, shut=shut)
 
 
 def _seen(state: RolloutState, seen: TargetSeen, now: datetime) -> RolloutState:
@@ -196,6 +219,8 @@ def _proceed(state: RolloutState, now: datetime) -> tuple[RolloutState, tuple[Co
         return state, (_failed_record(state),)
     if state.phase is RolloutPhase.RUNNING and state.open_wave >= 0:
         return _open(state, tally, now)
+    if state.phase is RolloutPhase.RUNNING:
+        return _told(state, _shut(state)), ()
     if state.phase is RolloutPhase.UNVERIFIED and not tally.unsettled:
         return _conclude(state, tally)
     return state, ()
@@ -215,6 +240,9 @@ def _open(
 ) -> tuple[RolloutState, tuple[Command, ...]]:
     records: list[Command] = []
     while state.open_wave < len(state.waves) and not tally.unsettled:
+        shut = _shut(state)
+        if shut is not None:
+            return _told(state, shut), tuple(records)
         records.append(_wave_record(state, state.open_wave))
         state = replace(state, open_wave=state.open_wave + 1)
         tally = Tally.of(state)
@@ -225,6 +253,13 @@ def _open(
     begun = [started(target, now) for target in waiting[: tally.room(state)]]
     reason = f"waits for {_names(tally.failed)}, which failed" if tally.failed else ""
     return replace(_with(state, begun), reason=reason), tuple(records)
+
+
+def _told(state: RolloutState, shut: Shut | None) -> RolloutState:
+    """Say which wave waits, and for what."""
+    if shut is None:
+        return state
+    return replace(state, reason=f"wave {state.waves[state.open_wave + 1]} waits: {shut.reason}")
 
 
 def _conclude(state: RolloutState, tally: Tally) -> tuple[RolloutState, tuple[Command, ...]]:
@@ -278,8 +313,12 @@ def _wakes(
     before: RolloutState, after: RolloutState, changed: Iterable[TargetState], now: datetime
 ) -> Iterator[Command]:
     """One ``Tick`` for the first deadline, or at once where a rollout goes on before it began."""
+    shut = shut_out(after)
+    if shut is not None and shut.until is not None and shut != shut_out(before):
+        yield WakeAt(at=max(now, shut.until))
     if after.phase is RolloutPhase.RUNNING and after.open_wave < 0:
-        yield WakeAt(at=now)
+        if shut is None:
+            yield WakeAt(at=now)
         return
     old = {deadline(before.targets[t.cluster], before.strategy) for t in changed}
     new = {deadline(t, after.strategy) for t in changed}
@@ -292,6 +331,9 @@ def _wakes(
 
 def _wake_after_restart(state: RolloutState, now: datetime) -> Iterator[Command]:
     yield WakeAt(at=now)
+    shut = shut_out(state)
+    if shut is not None and shut.until is not None and shut.until > now:
+        yield WakeAt(at=shut.until)
     first = Tally.of(state).expires(state.strategy)
     if first is not None and first > now:
         yield WakeAt(at=first)

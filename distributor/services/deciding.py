@@ -37,6 +37,7 @@ from distributor.services.gathering import Case, Gatherer
 from distributor.services.journal import Journal
 from distributor.services.ledger_book import Entry, LedgerBook
 from distributor.services.looking import Snapshot, look, main_seen
+from distributor.services.pending import Pending, Seen
 from distributor.services.preparing import Preparing
 from distributor.services.world import World
 
@@ -68,6 +69,7 @@ class Decider:
         self._preparing = preparing
         self._journal = journal
         self.refused = 0  # by this process
+        self.pending = Pending()
         self._log = log.get("decider")
 
     async def decide_all(self, snapshot: Snapshot) -> int:
@@ -80,11 +82,14 @@ class Decider:
         await self._alarms(snapshot)
         open_tags = self._open(snapshot)
         self._preparing.begin_pass(open_tags)
+        self.pending.begin_pass(open_tags)
         for name, oid in open_tags:
             for _ in range(8):
                 if self._known(self._book.state, name, oid):
                     break  # by another service, while this pass went on
                 if self._preparing.waits((name, oid), _behind(name)):
+                    break
+                if self.pending.still((name, oid), self._seen(snapshot), self._book.now()):
                     break
                 try:
                     decided += await self.decide(snapshot, name, oid)
@@ -170,11 +175,13 @@ class Decider:
     async def decide(self, snapshot: Snapshot, name: str, oid: ObjectId) -> int:
         """Decide one tag and record the verdict; 0 where it still renders, or is pending as it was before."""
         epoch, snapshot = self._book.epoch, replace(snapshot, ledger=self._book.state)
+        seen = self._seen(snapshot)  # what moves while this one is asked is asked about once more
         tag = self._gatherer.observe(name, oid)
         case, answers = await self._ask(snapshot, tag)
         if answers is None:
             return 0
         verdict = self._verdict(snapshot, case, answers)
+        self.pending.note((name, oid), verdict, seen)
         before = self._book.state.instance(*key_of(name)).last_verdicts.get(name)
         if before is not None and _waits_as_before(before, verdict):
             return 0
@@ -189,6 +196,9 @@ class Decider:
         metrics.VERDICTS.labels(verdict.environment, verdict.outcome.value).inc()
         await self._announce(name, verdict)
         return 1
+
+    def _seen(self, snapshot: Snapshot) -> Seen:
+        return Seen(main=snapshot.main, ledger=self._book.state.head)
 
     async def _ask(
         self, snapshot: Snapshot, tag: ObservedTag
@@ -212,7 +222,8 @@ class Decider:
             rendered = await self._preparing.rendered((ref, tag.id), _behind(ref), case)
             if rendered is None:
                 return case, None
-            return rendered, (*answers, *judge(rendered.facts, now))
+            now = self._book.now()  # a render takes time
+            return rendered, answers + judge(rendered.facts, now)
         except DistributorError as error:
             return case, (_crashed(str(error)),)
         except Exception as error:  # noqa: BLE001 - one request that crashes stops no other

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,6 @@ from distributor.ledger import (
     standing_veto,
     stopped,
     verified_here,
-    verified_in,
 )
 from distributor.model.catalog import Catalog, EnvironmentFiles
 from distributor.model.findings import Finding, errors
@@ -30,13 +29,15 @@ from distributor.model.refs import Digest, ObjectId
 from distributor.model.tags import CONSENTS, ObservedTag, Request, Verb
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
-from distributor.policy import Approval, EnvironmentFact, GateFacts
+from distributor.policy import Approval, GateFacts
 from distributor.ports import TreeChange
 from distributor.render import rendered_digest
 from distributor.services.authors import asks_for_approvals, authors
 from distributor.services.desired import at_path, read_desired, tier_names
+from distributor.services.elsewhere import Asked, elsewhere, running_on
 from distributor.services.ledger_book import LedgerBook
 from distributor.services.looking import Snapshot, approved, observe
+from distributor.services.neighbours import cluster_facts
 from distributor.services.policing import policy_views
 from distributor.services.reaching import reach_of
 from distributor.services.rendering import Renderer, Subject
@@ -58,6 +59,7 @@ class Case:
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     verdict_before: Verdict | None = None
     fleet: Mapping[str, TreeChange] = field(default_factory=dict)  # cluster files, by path
+    manifests: Mapping[str, ManifestSet] = field(default_factory=dict)  # what rendered, by cluster
 
 
 class Gatherer:
@@ -133,7 +135,9 @@ class Gatherer:
                     instance_exists=running is not None,
                     revision=running,
                 )
-                return replace(case, facts=facts, **self._pinned_again(desired))
+                pinned = self._pinned_again(desired)
+                tiers = tiers_of(pinned.get("clusters", {}).values())
+                return replace(case, facts=replace(facts, tiers=tiers), **pinned)
             case verb if verb in CONSENTS and desired and (accepted := desired.revision):
                 facts = replace(case.facts, app=accepted.app, revision=accepted)
                 return replace(case, facts=replace(facts, instance_exists=True))
@@ -164,12 +168,18 @@ class Gatherer:
             return replace(case, facts=replace(facts, content=content))
         files, fleet = self._fleet(snapshot, case.verdict_before, files, root)
         present = running_on(case.verdict_before)
-        targets = place(package, installation, files, present=present).targets
+        placed = place(package, installation, files, present=present)
+        targets = placed.targets
         facts = replace(
             facts,
+            fits=package.fits,
+            unfit={n: why for n, why in placed.left_out.items() if n in present},
             revision=self.revision(root, package, installation),
             released=released(snapshot.ledger).get((package.app, name.version)),
-            elsewhere=self._elsewhere(snapshot, catalog, package, root, name.environment),
+            elsewhere=elsewhere(
+                self._world, self._book, snapshot, Asked(catalog, package, root, name.environment)
+            ),
+            tiers=tiers_of(t.cluster for t in targets),
             targets=tuple(t.name for t in targets),
         )
         if asks_for_approvals(facts):
@@ -272,6 +282,7 @@ class Gatherer:
             veto=standing_veto(state, name.environment, revision.app, name.version),
             verified_here=verified_here(state, name.environment, name.instance, revision)
             is not None,
+            tiers=tiers_of(t.cluster for t in targets),
             targets=tuple(t.name for t in targets),
         )
         return replace(
@@ -281,54 +292,6 @@ class Gatherer:
             subject=replace(subject, files=files),
             clusters={t.name: t.cluster for t in targets},
             fleet=fleet,
-        )
-
-    def _elsewhere(
-        self, snapshot: Snapshot, catalog: Catalog, package: Package, root: ObjectId, here: str
-    ) -> dict[str, EnvironmentFact]:
-        """How the package stands in the other environments."""
-        facts: dict[str, EnvironmentFact] = {}
-        for name, files in catalog.environments.items():
-            if name == here:
-                continue
-            instances = [i for i in installations(catalog, name).values() if i.app == package.app]
-            clusters = {
-                t.name: t.cluster
-                for i in instances
-                for t in place(
-                    package,
-                    i,
-                    files,
-                    present=running_on(snapshot.ledger.instance(name, i.instance).desired),
-                ).targets
-            }
-            verified = verified_in(snapshot.ledger, name, package.app, package.digest)
-            desired = any(
-                v is not None
-                and v.verb is not Verb.REMOVE
-                and v.revision is not None
-                and v.revision.digest == package.digest
-                for (where, _), s in snapshot.ledger.instances.items()
-                if where == name
-                for v in (s.desired,)
-            )
-            tiers = sorted({c.tier for c in clusters.values()})
-            changed = self._changed_tiers(verified[0], root, tiers) if verified else ()
-            facts[name] = EnvironmentFact(
-                targets=len(clusters), verified=bool(verified), desired=desired, tiers=changed
-            )
-        return facts
-
-    def _changed_tiers(self, verdict: Verdict, root: ObjectId, tiers: list[str]) -> tuple[str, ...]:
-        """The tiers whose trees differ from those that were verified."""
-        pin = self._book.pinned(verdict.environment, verdict.instance, verdict.sequence)
-        if pin is None:
-            return tuple(tiers)
-        paths = {tier: f"environments/tiers/{tier}" for tier in tiers}
-        return tuple(
-            t
-            for t, p in paths.items()
-            if at_path(self._world, pin, p) != at_path(self._world, root, p)
         )
 
     async def rendered(self, case: Case) -> Case:
@@ -353,7 +316,16 @@ class Gatherer:
             schemas=self._schemas(case, result.manifests),
             reach=reach,
         )
-        return replace(case, facts=facts)
+        return self.beside(replace(case, facts=facts, manifests=result.manifests))
+
+    def beside(self, case: Case) -> Case:
+        """Add what the ledger says by now of the clusters that a case rendered for."""
+        if case.subject is None:
+            return case
+        key = (case.facts.name.environment, case.facts.name.instance)
+        package, manifests = case.subject.package, case.manifests
+        found = cluster_facts(self._book.state, key, package, case.clusters, manifests)
+        return replace(case, facts=replace(case.facts, clusters=found))
 
     async def _before(self, verdict: Verdict | None) -> Mapping[str, ManifestSet]:
         """What was accepted before, rendered; nothing where there was nothing or it was removed."""
@@ -372,11 +344,9 @@ class Gatherer:
         return tuple(found)
 
 
-def running_on(before: Verdict | None) -> frozenset[str]:
-    """The clusters that an instance is on already: ``NoSelectIfNew`` keeps it off all others."""
-    if before is None or before.verb is Verb.REMOVE:
-        return frozenset()
-    return frozenset(before.targets)
+def tiers_of(clusters: Iterable[Cluster]) -> tuple[str, ...]:
+    """The tiers of some clusters, each once."""
+    return tuple(sorted({cluster.tier for cluster in clusters}))
 
 
 def _wrong(catalog: Catalog, *paths: str) -> tuple[Finding, ...]:

@@ -21,7 +21,8 @@ from distributor.placement.placing import place
 from distributor.policy import authorise, judge
 from distributor.ports import Signer
 from distributor.rollout import start
-from distributor.services.gathering import Case, running_on
+from distributor.services.elsewhere import running_on
+from distributor.services.gathering import Case
 from distributor.services.reconciling import plan_target
 from distributor.services.rendering import Rendered, Subject
 from distributor.services.requesting import Ask, trailers_of

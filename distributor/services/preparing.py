@@ -57,7 +57,7 @@ class Preparing:
                 self._begun[tag] = behind
                 return None
             if _same(results[0], case):
-                return _with_render(case, results[0])
+                return self._gatherer.beside(_with_render(case, results[0]))
             # it was begun for what was asked before the ledger moved: once more, for this
 
     async def stop(self) -> None:
@@ -80,6 +80,7 @@ def _with_render(case: Case, done: Case) -> Case:
     facts = done.facts
     return replace(
         case,
+        manifests=done.manifests,
         facts=replace(
             case.facts,
             targets=facts.targets,

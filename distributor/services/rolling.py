@@ -24,12 +24,14 @@ from distributor.model.rollout import (
     Reconcile,
     RolloutPhase,
     RolloutState,
+    Shut,
     Superseded,
     Switched,
     TargetSeen,
     TargetStage,
     Tick,
     WakeAt,
+    WavesShut,
 )
 from distributor.model.tags import Verb
 from distributor.ports import StoredRollout, StoredTarget
@@ -71,6 +73,10 @@ class TargetLocks:
         return lock
 
 
+Windows = Callable[[Desired, RolloutState, datetime], Mapping[str, Shut]]
+"""Says which waves of a rollout must not open at a time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What every runner shares."""
@@ -82,6 +88,7 @@ class Tools:
     slots: asyncio.Semaphore
     wake_at: Callable[[str, datetime, Callable[[], None]], None]
     notify: Callable[[], None]
+    windows: Windows
     locks: TargetLocks = field(default_factory=TargetLocks)
 
 
@@ -158,7 +165,9 @@ class Runner:
 
         A look that finds a waiting rollout as it was needs no claim, and so no commit in the ledger.
         """
-        self._waiting.extend((*self._thrown(), *events))
+        now = self._tools.world.clock.now()
+        shut = WavesShut(shut=self._tools.windows(self.desired, self.state, now))
+        self._waiting.extend((shut, *self._thrown(), *events))
         if not self.ended and not self._still_waits() and not await self._claimed():
             return
         waited, self._waiting = self._waiting, []

@@ -15,15 +15,15 @@ from distributor.model.changes import TargetReport
 from distributor.model.fleet import Cluster
 from distributor.model.ledger import InstanceState, Key, LedgerState, Step
 from distributor.model.promotion import Verdict
-from distributor.model.rollout import RolloutPhase, RolloutState, Superseded, TargetStage
+from distributor.model.rollout import RolloutPhase, RolloutState, Superseded, TargetStage, Tick
 from distributor.model.tags import Verb
-from distributor.rollout import decode, start, thawed
+from distributor.rollout import decode, shut_out, start, thawed
 from distributor.services.claiming import Claims
 from distributor.services.desired import Desired, read_desired
 from distributor.services.journal import Journal
 from distributor.services.ledger_book import LedgerBook
 from distributor.services.rendering import Renderer
-from distributor.services.rolling import Runner, Tools, owed, target_row
+from distributor.services.rolling import Runner, Tools, Windows, owed, target_row
 from distributor.services.unmoved import Place, Unmoved, place_of
 from distributor.services.works import reconcile_desired
 from distributor.services.world import World
@@ -42,7 +42,14 @@ class Rollouts:
     """All runners of this process, one an instance."""
 
     def __init__(
-        self, world: World, book: LedgerBook, renderer: Renderer, journal: Journal, wake_at: WakeAt
+        self,
+        world: World,
+        book: LedgerBook,
+        renderer: Renderer,
+        journal: Journal,
+        wake_at: WakeAt,
+        *,
+        windows: Windows,
     ) -> None:
         self._world = world
         self._book = book
@@ -54,6 +61,7 @@ class Rollouts:
             slots=asyncio.Semaphore(world.target_concurrency),
             wake_at=wake_at,
             notify=self._notify,
+            windows=windows,
         )
         self._runners: dict[Key, Runner] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
@@ -80,6 +88,8 @@ class Rollouts:
             if desired is None:
                 continue
             if runner is not None and runner.state.sequence == desired.sequence:
+                if shut_out(runner.state) is not None:
+                    runner.send(Tick())  # the calendar may say something else now
                 runner.heed()
                 self._listen(key, instance, runner)
                 continue
@@ -175,7 +185,8 @@ class Rollouts:
 
     def _at_rest(self, runner: Runner) -> bool:
         recorded = not owed(self._book.state.instance(*runner.key))
-        waits = runner.state.phase in _WAITING or _stuck(runner.state)
+        state = runner.state
+        waits = state.phase in _WAITING or _stuck(state) or shut_out(state) is not None
         return (runner.ended and recorded) or (waits and not runner.busy)
 
     def nudge(self) -> None:

@@ -24,6 +24,7 @@ from distributor.services.preparing import Preparing
 from distributor.services.rendering import Renderer
 from distributor.services.rollouts import Rollouts
 from distributor.services.warming import Warmer
+from distributor.services.windows import WaveWindows
 from distributor.services.world import World
 
 _MOVED = 5.0
@@ -44,7 +45,10 @@ class Service:
         self.preparing = Preparing(self.gatherer, self.hint)
         self.decider = Decider(world, self.book, self.gatherer, self.preparing, self.journal)
         self.joiner = Joiner(world, self.book, self.renderer, self.journal, self.hint)
-        self.rollouts = Rollouts(world, self.book, self.renderer, self.journal, timers.at)
+        windows = WaveWindows(world, self.book, lambda: self.snapshot)
+        self.rollouts = Rollouts(
+            world, self.book, self.renderer, self.journal, timers.at, windows=windows
+        )
         self.warmer = Warmer(world, self.renderer)
         self.snapshot: Snapshot | None = None
         self.trouble: DistributorError | None = None
@@ -80,6 +84,7 @@ class Service:
             snapshot = await self.look(fetch=fetch)
             if self.offline is None:
                 await self.decider.decide_all(snapshot)
+                self._ask_again()
                 await self.rollouts.follow(self.book.state)
                 self._resync_due |= bool(await self.joiner.join_all(snapshot))
             await self.rollouts.follow(self.book.state)
@@ -91,6 +96,12 @@ class Service:
         self.trouble = None
         metrics.STOPPED.set(0)
         return snapshot
+
+    def _ask_again(self) -> None:
+        """Look when the first request that waits for a time may be let in; the timer decides nothing."""
+        at = self.decider.pending.ask_at
+        if at is not None:
+            self._timers.at("pending requests", at, self.hint)
 
     async def decided(self) -> Snapshot:
         """Passes until every open tag is decided and every newcomer looked at, however long they render."""

@@ -181,7 +181,13 @@ def _requests(view: InstanceView, state: InstanceState) -> list[Link]:
     if refused is not None:
         said = f"{view.last_refusal}{_remedies(refused)}"
         chain.append(Link(step="gate", ok=False, text=said))
-    for label, text in (("hold", view.held), ("stopped", view.stopped), ("main", view.main_ahead)):
+    told = (
+        ("hold", view.held),
+        ("stopped", view.stopped),
+        ("rollout", view.shut),
+        ("main", view.main_ahead),
+    )
+    for label, text in told:
         if text:
             chain.append(Link(step="gate", ok=label == "main", text=f"{label}: {text}"))
     return chain

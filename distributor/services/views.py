@@ -13,7 +13,7 @@ import orjson
 from distributor.catalog.digests import config_digest
 from distributor.errors import DistributorError
 from distributor.errors.service import NotFound
-from distributor.ledger import refused_ack, released, standing_holds, stopped
+from distributor.ledger import left_behind, refused_ack, released, standing_holds, stopped
 from distributor.model.changes import Actuation
 from distributor.model.findings import Finding, errors
 from distributor.model.fleet import ALL
@@ -29,6 +29,7 @@ from distributor.services.desired import tier_names
 from distributor.services.looking import Snapshot
 from distributor.services.service import Service
 from distributor.services.waiting import waiting
+from distributor.services.windows import kept_shut
 
 
 class InstanceStage(StrEnum):
@@ -83,6 +84,7 @@ class InstanceView:
     main_ahead: str = ""
     vanished: tuple[str, ...] = ()  # targets whose cluster file main has no more
     left_behind: tuple[str, ...] = ()  # clusters that ran it before and are no targets any more
+    shut: str = ""  # which wave must not open now, and why
     waiting: tuple[str, ...] = ()  # clusters that main has for it and that cannot join, with why
     last_refusal: str = ""
     clusters: tuple[TargetView, ...] = ()
@@ -101,10 +103,12 @@ async def instance_views(
     for row in rows:
         by_key.setdefault((row.environment, row.instance), []).append(row)
     rollouts = {(r.environment, r.instance): r for r in service.rollouts.running()}
+    stored = {(r.environment, r.instance): r for r in await service.world.store.rollouts()}
     kept_off = await waiting(service.world, snapshot, service.book.state)
     return tuple(
         replace(
             _view(service, snapshot, key, by_key.get(key, []), rollouts.get(key)),
+            shut=kept_shut(service.book.state.instance(*key), rollouts.get(key), stored.get(key)),
             waiting=tuple(f"{w.cluster} cannot join: {w.text}" for w in kept_off.get(key, ())),
         )
         for key in _keys(snapshot, environment, instance)
@@ -159,7 +163,7 @@ def _view(
         alarms=tuple(f"{t.ref} {'moved' if t.found else 'is gone'}" for t in state.tampered),
         main_ahead=_main_ahead(service, snapshot, key, revision, desired),
         vanished=_vanished(snapshot, desired),
-        left_behind=_left_behind(state),
+        left_behind=left_behind(state),
         last_refusal=_refusal(last_refused(state)),
         clusters=clusters,
         counts=dict(Counter(t.health for t in clusters)),
@@ -317,18 +321,6 @@ def main_findings(snapshot: Snapshot) -> tuple[Finding, ...]:
 def main_warnings(snapshot: Snapshot) -> tuple[Finding, ...]:
     """What main's files say and this release does not do: nothing is left out for it."""
     return snapshot.catalog.notes
-
-
-def _left_behind(state: InstanceState) -> tuple[str, ...]:
-    """Clusters of earlier verdicts that the desired one leaves out: what they run stays there."""
-    since = 0
-    for number, verdict in enumerate(state.accepted):
-        if verdict.verb is Verb.REMOVE:
-            since = number + 1
-    rest = state.accepted[since:]
-    if not rest:
-        return ()
-    return tuple(sorted({t for v in rest for t in v.targets} - set(rest[-1].targets)))
 
 
 def last_refused(state: InstanceState) -> Verdict | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from distributor.errors import DistributorError
 from distributor.errors.policy import GateCrashed
@@ -56,13 +56,18 @@ class Speaker:
 
     def waits(
         self,
-        message: str,
+        message: str = "",
         *,
+        findings: Iterable[Finding] = (),
         until: datetime | None = None,
         evidence: Mapping[str, str] | None = None,
     ) -> GateAnswer:
-        """It lets the request in later: from a time on, or once something has happened."""
-        answer = self._answer(GateResult.PENDING, message, (), evidence)
+        """It may let the request in later, without a new one: at ``until``, or once something has happened.
+
+        The reasons must not change with the clock, or each look would be a new verdict.
+        """
+        found = tuple(findings)
+        answer = self._answer(GateResult.PENDING, message or said(found), found, evidence)
         return replace(answer, until=until)
 
     def errors(self, findings: Iterable[Finding]) -> GateAnswer:
@@ -93,6 +98,19 @@ def said(findings: Iterable[Finding], limit: int = 3) -> str:
     text = "; ".join(finding.message for finding in found[:limit])
     more = len(found) - limit
     return f"{text} (and {more} more)" if more > 0 else text
+
+
+def utc(at: datetime) -> str:
+    """A time for people, to the second."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def span(time: timedelta) -> str:
+    """A duration as policy files write it, to the second: ``1h30m``."""
+    minutes, rest = divmod(int(time.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
+    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
 
 
 def placed(finding: Finding) -> Finding:

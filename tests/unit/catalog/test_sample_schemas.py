@@ -21,6 +21,7 @@ KINDS = (
     "Package",
     "Pipeline",
     "Roles",
+    "Calendar",
     "Tier",
 )
 PATTERNS = {
@@ -33,6 +34,7 @@ PATTERNS = {
     "Tier": "environments/tiers/*/tier.yaml",
     "Gate": "policies/gates/*.yaml",
     "Roles": "policies/roles.yaml",
+    "Calendar": "policies/calendar.yaml",
 }
 
 
@@ -182,6 +184,13 @@ def test_bad_values_are_refused(kind: str, field: str, value: object) -> None:
         ("blast-radius", "enforce", {"maxPruned": 1}, False),
         ("predecessors", "enforce", {"require": "any", "parity": False}, True),
         ("predecessors", "enforce", {"require": "some"}, False),
+        ("soak", "warn", {"duration": "24h", "require": "any"}, True),
+        ("soak", "enforce", {}, False),
+        ("soak", "enforce", {"duration": 24}, False),
+        ("fit", "enforce", {"maxUsePercent": 80}, True),
+        ("fit", "enforce", {"maxUsePercent": 0}, False),
+        ("windows", "warn", {}, True),
+        ("windows", "enforce", {"anything": 1}, False),
         ("not-known-yet", "enforce", {"anything": 1}, True),  # refused later, by the policy room
     ],
 )

@@ -43,7 +43,8 @@ def test_every_field_of_the_table_is_one_of_the_schema(kind):
         (INSTALLATION, "  replicas: {divide: even}", "replicas.divide"),
         (INSTALLATION, "  replicas: {divide: none}", ""),
         (INSTALLATION, "  pin: {version: 1.4.2}", "pin"),
-        (PACKAGE, "  capacity: {cpu: 1}", "capacity"),
+        (PACKAGE, "  capacity: {cpu: 1}", ""),
+        (PACKAGE, "  capacity: {pods: 1}", "capacity.pods"),
     ],
 )
 def test_a_field_that_does_nothing_is_told(files, load, file, lines, field):

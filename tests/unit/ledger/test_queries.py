@@ -15,6 +15,7 @@ from distributor.ledger import (
     released,
     rollback_candidates,
     running_claim,
+    soak,
     soaked,
     standing_holds,
     standing_veto,
@@ -154,6 +155,30 @@ def test_prev_is_the_last_accepted_tag_whatever_its_verb() -> None:
 def test_soak_counts_good_residence_only(records: tuple[Record, ...], minutes: int) -> None:
     state = ledger(told(decided(1, verdict(1, "a")), *records))
     assert soaked(state, "sit", "shop", digest("a"), at(100)) == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    ("records", "longest", "since", "degraded"),
+    [
+        ((step(2, VERIFIED, 1),), 0, 2, False),
+        ((step(2, VERIFIED, 1), decided(12, verdict(2, "b"))), 10, None, False),
+        ((step(2, VERIFIED, 1), step(12, Step.DEGRADED, 1)), 10, None, True),
+        ((step(2, VERIFIED, 1), step(12, Step.DEGRADED, 1), step(22, Step.RECOVERED, 1)), 0, 12, False),
+        ((step(2, VERIFIED, 1), step(12, Step.DEGRADED, 1), decided(30, verdict(2, "b"))), 10, None, False),
+        ((), 0, None, False),
+    ],
+    ids=["current", "completed", "degraded", "recovered", "replaced while degraded", "never"],
+)  # fmt: skip
+def test_soak_says_the_same_whenever_it_is_asked(
+    records: tuple[Record, ...], longest: int, since: int | None, *, degraded: bool
+) -> None:
+    state = ledger(told(decided(1, verdict(1, "a")), *records))
+    found = soak(state, "sit", "shop", digest("a"))
+    assert found.longest == timedelta(minutes=longest)
+    assert found.since == (None if since is None else at(since))
+    assert found.degraded is degraded
+    expected = None if since is None else at(since + 60)
+    assert found.until(timedelta(hours=1)) == expected
 
 
 def test_soak_takes_the_longest_residence() -> None:

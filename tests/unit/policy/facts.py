@@ -10,11 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from distributor.adapters.keys import SshKey
 from distributor.model.findings import Severity
 from distributor.model.fleet import Environment, Pipeline, PipelineStep, VerifyRule
+from distributor.model.package import Fits
 from distributor.model.policy import GateBinding, PolicySet, Role, SignerEntry
 from distributor.model.promotion import GateAnswer, Revision
 from distributor.model.refs import Digest, ObjectId
 from distributor.model.tags import CONSENTS, Request, TagName, TagObject, Trailers, Verb
 from distributor.policy import (
+    ClusterFact,
     EnvironmentFact,
     GateFacts,
     PolicyView,
@@ -145,11 +147,14 @@ GOOD = GateFacts(
         name: EnvironmentFact(targets=2, verified=True, desired=True) for name in ENVIRONMENTS
     },
     verified_here=True,
+    tiers=("central", "edge"),
     targets=("c1", "c2"),
     renders={"cell": ()},
     rendered=digest("f"),
     schemas=(),
     reach=Reach(changed=frozenset({"c1"}), clusters=2),
+    fits=Fits(),
+    clusters={"c1": ClusterFact(), "c2": ClusterFact()},
 )
 
 

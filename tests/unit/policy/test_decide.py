@@ -51,9 +51,9 @@ def numbers(answers: tuple[GateAnswer, ...]) -> list[int]:
 @pytest.mark.parametrize(
     ("verb", "asked"),
     [
-        (Verb.PROMOTE, [1, 2, 3, 4, 5, 8, 9, 13, 14]),
+        (Verb.PROMOTE, [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14]),
         (Verb.ROLLBACK, [1, 2, 3, 4, 5, 8, 9, 13]),
-        (Verb.REMOVE, [1, 2, 3, 4, 13]),
+        (Verb.REMOVE, [1, 2, 3, 4, 7, 13]),
         *((verb, [1, 2]) for verb in SWITCHING),
     ],
 )
@@ -125,8 +125,11 @@ def test_later_gates_are_all_asked_whatever_the_first_says() -> None:
     answers = judge(facts, NOW)
     assert [(a.number, a.result.value) for a in answers] == [
         (5, "error"),
+        (6, "pass"),
+        (7, "pass"),
         (8, "fail"),
         (9, "error"),
+        (12, "pass"),
         (13, "error"),
         (14, "pass"),
     ]
@@ -140,6 +143,8 @@ FACTS_NEEDED = {
     "targets": 8,
     "renders": 8,
     "schemas": 9,
+    "fits": 12,
+    "clusters": 12,
     "reach": 13,
 }
 

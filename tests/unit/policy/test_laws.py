@@ -44,10 +44,12 @@ REFUSED = VerdictOutcome.REFUSED
 bindings = st.builds(
     GateBinding,
     name=st.just("g"),
-    gate=st.sampled_from([*["predecessors", "blast-radius"] * 4, "signature", "horoscope"]),
+    gate=st.sampled_from([*["predecessors", "blast-radius", "soak"] * 4, "signature", "horoscope"]),
     environments=st.sampled_from([("*",), ("uat",), ("prd",)]),
     severity=st.sampled_from(GateSeverity),
-    params=st.sampled_from([{}, {"maxPrunedObjects": 0}, {"require": "any"}, {"parity": False}]),
+    params=st.sampled_from(
+        [{}, {"maxPrunedObjects": 0}, {"require": "any"}, {"parity": False}, {"duration": 3600.0}]
+    ),
 )
 policies = st.builds(
     lambda roles, gates: replace(MAIN.policies, roles=tuple(roles), gates=tuple(gates)),

@@ -31,11 +31,13 @@ from distributor.model.rollout import (
     RecordStep,
     RolloutPhase,
     RolloutState,
+    Shut,
     Superseded,
     Switched,
     TargetSeen,
     TargetStage,
     Tick,
+    WavesShut,
 )
 from distributor.model.tags import Verb
 from distributor.rollout import advance, decode, encode, resume, start
@@ -84,9 +86,13 @@ SEEN = st.builds(
     retryable=st.booleans(),
     message=st.sampled_from(("", "m")),
 )
+SHUT = st.builds(
+    Shut, reason=st.just("freeze"), until=st.sampled_from((None, BEGIN + timedelta(seconds=30)))
+)
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     SEEN, SEEN, SEEN, SEEN, st.just(Tick()), st.builds(Switched, verb=st.sampled_from((*THROWN, *THROWN, Verb.HOLD)), number=st.integers(0, 4)),
     st.builds(Superseded, sequence=st.sampled_from((5, 7))),
+    st.builds(WavesShut, shut=st.dictionaries(st.sampled_from(("first", "second", "rest")), SHUT)),
 )  # fmt: skip
 STEPS = st.lists(st.tuples(EVENTS, st.sampled_from((0, 0, 1, 10, 60))), max_size=60)
 
@@ -117,6 +123,8 @@ def check_waves(before: RolloutState, after: RolloutState, now: datetime) -> Non
     for target in after.targets.values():
         if target.stage is not TargetStage.WAITING:
             assert target.wave <= after.open_wave
+    opened = after.waves[before.open_wave + 1 : after.open_wave + 1]
+    assert not after.shut.keys() & set(opened), "a wave opened that was shut"
     if before.open_wave < after.open_wave and after.open_wave > 0:
         # The wave opened now: all before it were settled at this very moment.
         for target in after.targets.values():

@@ -92,7 +92,7 @@ async def test_progress_is_told_cell_by_cell(world, engine, subject, clusters):
     assert [total for _, total in told] == [done.cells] * done.cells
     assert [number for number, _ in told] == list(range(1, done.cells + 1))
     assert engine.asked == done.cells == CELLS > 1
-    assert engine.packages == {subject.package.tree}
+    assert engine.packages == {"app-000"}
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,10 @@ class Told:
         async def get(key):
             return ""
 
-        store = SimpleNamespace(targets=targets, get=get)
+        async def rollouts():
+            return []
+
+        store = SimpleNamespace(targets=targets, get=get, rollouts=rollouts)
         objects = SimpleNamespace(tree_of=lambda _: root, entries=trees.entries, blob=trees.blob)
         self.snapshot = snapshot
         self.world = SimpleNamespace(store=store, objects=objects, holder="me")
