@@ -20,6 +20,7 @@ from distributor.cli.output import (
     say,
     table,
 )
+from distributor.errors import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -325,5 +326,5 @@ async def _dry(service: Service, only: Chosen, output: Form) -> int:
         emit(plans, output)
     else:
         for plan in plans:
-            typer.echo(plan.text)
+            typer.echo(visible(plan.text))
     return FINDINGS if any(not plan.empty for plan in plans) else DONE
