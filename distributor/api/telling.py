@@ -31,7 +31,7 @@ router = APIRouter(tags=["Explanations"])
 class LinkCard(BaseModel):
     """One link of a causal chain."""
 
-    step: str = Field(description="request, gate, render, queue, fetch, apply or health.")
+    step: str = Field(description="request, gate, rollout, render, queue, fetch, apply or health.")
     ok: bool = Field(description="Whether this link holds nothing up.")
     text: str = Field(description="What is known, with the last error and its remedy.")
 

@@ -29,6 +29,7 @@ from distributor.render import (
     Origin,
     Question,
     Search,
+    Unmatched,
     Variables,
     binder_of,
     blamed,
@@ -115,10 +116,11 @@ async def engine(settings: Settings, workers: int = 1) -> AsyncIterator[EnginePo
 
 
 class LocalRenderer:
-    """Renders each cell once, straight from the files."""
+    """Renders each cell once, straight from the files; ``watch`` sees what the engine gives."""
 
-    def __init__(self, local: Local, engine: RenderEngine) -> None:
+    def __init__(self, local: Local, engine: RenderEngine, watch: Unmatched | None = None) -> None:
         self._local = local
+        self._watch = watch
         self._engine = engine
         self._expressions = CelExpressions()
         self._cells: dict[Digest, asyncio.Task[Binder]] = {}
@@ -177,6 +179,8 @@ class LocalRenderer:
             check_placeholders(finish(objects, cell, choice.package), wanted.placeholders)
         except DistributorError as error:
             raise blamed(error, cell, wanted) from error
+        if self._watch is not None:
+            self._watch.saw(cell, wanted, objects)
         return binder_of(objects, cell, choice.package)
 
 

@@ -28,7 +28,7 @@ from distributor.model.refs import ObjectRef
 from distributor.model.target import Target
 from distributor.model.versions import Version
 from distributor.placement import installations, place
-from distributor.render import Cells
+from distributor.render import Cells, Unmatched
 from distributor.services.sharing import shared
 from distributor.settings import Settings
 
@@ -50,10 +50,13 @@ async def render_all(settings: Settings, asked: Asked, jobs: int, output: Form) 
     files = [f for e in _environments(local, asked) for f in _files(local, e, asked, losses)]
     with progress("rendering", len(files), wanted=asked.progress) as step:
         async with engine(settings, jobs) as pool:
-            texts = await render_files(LocalRenderer(local, pool), files, losses, step)
+            watch = Unmatched()
+            texts = await render_files(LocalRenderer(local, pool, watch), files, losses, step)
     done = [f for f in files if f.path in texts]
     for line in _shared(done, texts):
         say(line)
+    for finding in () if losses.findings else _unmatched(watch, asked):
+        say(f"warning: {finding} Remedy: {finding.remedy}")
     if texts or not losses.findings:
         _write(folder, {path: made.text for path, made in texts.items()})
         _show(done, output)
@@ -154,6 +157,15 @@ def _shared(files: Sequence[File], made: Mapping[str, Rendered]) -> Iterator[str
         before.append((own, refs))
     for (instance, finding), clusters in where.items():
         yield f"warning: {finding} and of {instance}, on {', '.join(clusters)}"
+
+
+def _unmatched(watch: Unmatched, asked: Asked) -> Iterator[Finding]:
+    """The shared Components that found nothing, of those whose apps were all rendered."""
+    if asked.tier or asked.cluster:
+        return
+    for finding in watch.findings():
+        if not (asked.environment and finding.where.file.startswith("environments/tiers/")):
+            yield finding
 
 
 def _write(folder: Path, texts: dict[str, str]) -> None:

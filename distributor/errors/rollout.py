@@ -9,7 +9,7 @@ class RolloutHalted(Terminal):
     """The rollout stopped because too many targets failed."""
 
     code = "DST501"
-    remedy = "See the failures with `distributor why`; promote a fix or roll back."
+    remedy = "Promote a fix, roll back, or try what failed again with `distributor retry`."
 
 
 class TargetDeadline(Terminal):
@@ -24,27 +24,6 @@ class ClaimHeld(Retryable):
 
     code = "DST503"
     remedy = "Nothing to do: it goes on when the claim ends."
-
-
-class ClaimLost(Terminal):
-    """This service lost its claim and stopped before the next phase."""
-
-    code = "DST504"
-    remedy = "Nothing to do: the holder of the newer claim goes on."
-
-
-class Preempted(Terminal):
-    """A newer accepted revision took over."""
-
-    code = "DST505"
-    remedy = "Nothing to do."
-
-
-class TargetFailed(Terminal):
-    """Objects of the target failed."""
-
-    code = "DST506"
-    remedy = "See the objects named; independent objects were applied."
 
 
 class DependencySkipped(Terminal):

@@ -18,6 +18,7 @@ from distributor.render.origins import Origin, Question
 from distributor.render.placeholders import check as check_placeholders
 from distributor.render.rendered import rendered_digest
 from distributor.render.secrets import require_taken
+from distributor.render.unmatched import Unmatched
 from distributor.render.values import check_values, instance_values
 from distributor.render.variables import Bound, Variables, variables
 
@@ -30,6 +31,7 @@ __all__ = [
     "Question",
     "Search",
     "Split",
+    "Unmatched",
     "Variables",
     "applyset_id",
     "bind",

@@ -53,6 +53,7 @@ class Kustomization:
         self.folder, self.file = folder, file
         self._data = data
         self.entries = tuple(_entries(data))
+        self.keys = frozenset(data)
         self.naming = tuple(key for key in NAMING if data.get(key))
 
     @classmethod

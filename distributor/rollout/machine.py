@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from distributor.errors.rollout import RolloutHalted
 from distributor.model.ledger import Step
 from distributor.model.rollout import (
     Command,
@@ -376,7 +377,7 @@ def _result(target: TargetState) -> str:
 def _failures(state: RolloutState, tally: Tally) -> str:
     first = min(tally.failed, key=lambda t: t.cluster)
     limit = state.strategy.max_failures
-    text = f"{len(tally.failed)} failed, {limit} may: {_names(tally.failed)}"
+    text = f"{RolloutHalted.code} {len(tally.failed)} failed, {limit} may: {_names(tally.failed)}"
     return f"{text} ({first.message})" if first.message else text
 
 

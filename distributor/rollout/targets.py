@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from distributor.errors.rollout import TargetDeadline
 from distributor.model.changes import Actuation
 from distributor.model.fleet import RolloutStrategy, VerifyRule
 from distributor.model.health import HealthStatus
@@ -168,7 +169,9 @@ def expired(target: TargetState, strategy: RolloutStrategy, now: datetime) -> Ta
     if target.seen in (None, HealthStatus.UNKNOWN):
         return owed(target, target.message or "nothing was heard of it", now)
     reason = target.message or f"health is {target.seen}"
-    return failed(target, f"not ready after {strategy.deadline:g} s: {reason}", now)
+    return failed(
+        target, f"{TargetDeadline.code} not ready after {strategy.deadline:g} s: {reason}", now
+    )
 
 
 def asked(target: TargetState, now: datetime, longest: float) -> TargetState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from datetime import datetime, timedelta
 
-from distributor.errors import DistributorError
+from distributor.errors import DistributorError, registry
 from distributor.errors.render import (
     EndlessRecursion,
     EngineMissing,
@@ -13,6 +13,7 @@ from distributor.errors.render import (
     RenderTimeout,
     WorkerDied,
 )
+from distributor.model.findings import Finding
 
 SHORT = timedelta(seconds=60)
 """How long a failure counts that another machine, or a calmer minute, might not have given."""
@@ -30,6 +31,16 @@ def costly(error: BaseException) -> DistributorError | None:
     return type(error)(
         f"{error.detail} So it was with another cell of the package; not tried here."
     )
+
+
+def passes_by(finding: Finding, now: datetime) -> datetime | None:
+    """When a render that ended so is worth another try for the same content; ``None`` for never."""
+    kind = registry().get(finding.code)
+    if kind is None or issubclass(kind, _OF_THE_MACHINE):
+        return None
+    if issubclass(kind, _OF_THE_MOMENT):
+        return now + SHORT
+    return now if kind.retryable else None
 
 
 class Failures:

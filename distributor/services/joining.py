@@ -18,6 +18,7 @@ from distributor.model.tags import Verb
 from distributor.placement.placing import place
 from distributor.services.behind import Behind
 from distributor.services.desired import Desired, at_path, read_desired
+from distributor.services.failures import passes_by
 from distributor.services.journal import Journal
 from distributor.services.ledger_book import Entry, LedgerBook
 from distributor.services.looking import Snapshot
@@ -49,6 +50,16 @@ _Check = tuple[Key, int, frozenset[str]]
 """What is checked: instance, sequence number, and the digests of the newcomers' files."""
 _Findings = Mapping[str, tuple[Finding, ...]]
 """What keeps each newcomer out, by cluster name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What a check gave, and when it is worth making again; ``None`` while nothing moves."""
+
+    found: _Findings
+    again: datetime | None
+
+
 _SLOTS = 8
 """Instances whose newcomers are rendered at once, so that memory stays bounded."""
 
@@ -74,6 +85,8 @@ class Joiner:
         self._done: tuple[str, str] | None = None  # main and ledger that hold no newcomer any more
         self._refused: set[tuple[Key, str]] = set()  # told once for each file
         self._waiting: list[Waiting] = []  # what this pass could not take in
+        self._known: dict[_Check, _Known] = {}
+        self._again: datetime | None = None  # when something that failed is worth another try
         self._checks: Behind[_Check, _Findings] = Behind(ready)
         self._slots = asyncio.Semaphore(_SLOTS)
         self._log = log.get("joining")
@@ -82,30 +95,54 @@ class Joiner:
         """Take in every newcomer of every instance whose rollout is over; how many there were.
 
         What could not be taken in is looked at again when main or the ledger moves; what still renders,
-        when that is done.
+        when that is done; what failed for a reason that may pass, when it is worth another try.
         """
-        count = 0
+        count, now = 0, self._world.clock.now()
         asked = (snapshot.main, self._book.state.head)
-        if self._done == asked:
+        if self._done == asked and not _due(self._again, now):
             return count
-        epoch, self._waiting = self._book.epoch, []
+        epoch, self._waiting, self._again = self._book.epoch, [], None
         candidates = {_check_of(c): c for c in self._candidates(snapshot)}
-        self._checks.begin_pass(candidates)
-        for check, candidate in candidates.items():
-            self._checks.begin(check, partial(self._findings, candidate))
+        self._known = {
+            check: known
+            for check, known in self._known.items()
+            if check in candidates and not _due(known.again, now)
+        }
+        self._checks.begin_pass(candidates.keys() - self._known.keys())
+        for check in candidates.keys() - self._known.keys():
+            self._checks.begin(check, partial(self._findings, candidates[check]))
         late = False
         for check, candidate in candidates.items():
             try:
-                results = await self._checks.take(check)
-                late |= not results
-                for found in results:
+                found = await self._found(check)
+                if found is None:
+                    late = True
+                else:
                     count += await self._join(snapshot, candidate, found, epoch)
             except DistributorError as error:
+                self._again = now
                 self._log.warning("newcomers wait", key=candidate.key, error=str(error))
         if not late:
             await remember(self._world, self._waiting)
             self._done = asked
         return count
+
+    async def _found(self, check: _Check) -> _Findings | None:
+        """What keeps the newcomers of one check out; ``None`` where that is not known yet.
+
+        It is kept as long as it is sure, so that what is refused is not rendered over and over while
+        another check takes its time.
+        """
+        known = self._known.get(check)
+        if known is None:
+            for found in await self._checks.take(check):
+                again = _again(found, self._world.clock.now())
+                known = self._known[check] = _Known(found=found, again=again)
+        if known is None:
+            return None
+        if known.again is not None:
+            self._again = min(self._again or known.again, known.again)
+        return known.found
 
     @property
     def busy(self) -> bool:
@@ -235,6 +272,16 @@ class Joiner:
         await self._journal.tell(
             "fleet", text, environment=key[0], instance=key[1], cluster=cluster.name
         )
+
+
+def _due(again: datetime | None, now: datetime) -> bool:
+    return again is not None and now >= again
+
+
+def _again(found: _Findings, now: datetime) -> datetime | None:
+    """When the first of the findings may have passed; ``None`` where all of them stay."""
+    times = (passes_by(f, now) for findings in found.values() for f in findings)
+    return min((time for time in times if time is not None), default=None)
 
 
 def _check_of(candidate: _Candidate) -> _Check:

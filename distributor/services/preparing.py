@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from distributor.model.ledger import Key
 from distributor.model.refs import ObjectId
-from distributor.services.behind import Behind
+from distributor.services.behind import PATIENCE, Behind
 from distributor.services.gathering import Case, Gatherer
 
 _Tag = tuple[str, ObjectId]
@@ -19,10 +19,12 @@ class Preparing:
     ``ready`` is called when a render ended that a pass did not wait for: its tag is to be decided again.
     """
 
-    def __init__(self, gatherer: Gatherer, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, gatherer: Gatherer, ready: Callable[[], None], patience: float = PATIENCE
+    ) -> None:
         self._gatherer = gatherer
-        self._renders: Behind[_Tag, Case] = Behind(ready)
-        self._begun: dict[_Tag, tuple[Case, Key | None]] = {}
+        self._renders: Behind[_Tag, Case] = Behind(ready, patience)
+        self._begun: dict[_Tag, Key | None] = {}
 
     def begin_pass(self, open_tags: Iterable[_Tag]) -> None:
         """A pass over the open tags begins; what is rendered for any other one is given up."""
@@ -38,7 +40,7 @@ class Preparing:
         """
         if tag in self._begun:
             return self._renders.running(tag)
-        return behind is not None and any(key == behind for _, key in self._begun.values())
+        return behind is not None and behind in self._begun.values()
 
     @property
     def busy(self) -> bool:
@@ -47,14 +49,16 @@ class Preparing:
 
     async def rendered(self, tag: _Tag, behind: Key | None, case: Case) -> Case | None:
         """The case with the facts of its render; ``None`` where these take longer than this pass waits."""
-        before = self._begun.pop(tag, None)
-        if before is not None and not _same(before[0], case):
-            self._renders.drop(tag)
-        self._renders.begin(tag, lambda: self._gatherer.rendered(case))
-        for done in await self._renders.take(tag):
-            return self._gatherer.beside(_with_render(case, done))
-        self._begun[tag] = (case, behind)
-        return None
+        while True:
+            self._begun.pop(tag, None)
+            self._renders.begin(tag, lambda: self._gatherer.rendered(case))
+            results = await self._renders.take(tag)
+            if not results:
+                self._begun[tag] = behind
+                return None
+            if _same(results[0], case):
+                return self._gatherer.beside(_with_render(case, results[0]))
+            # it was begun for what was asked before the ledger moved: once more, for this
 
     async def stop(self) -> None:
         """End what is under way."""

@@ -9,6 +9,7 @@ from typing import assert_never
 import orjson
 
 from distributor.errors import Where
+from distributor.errors.rollout import RolloutHalted, TargetDeadline
 from distributor.ledger import decode, refused_ack
 from distributor.model.changes import Actuation
 from distributor.model.findings import Severity, errors
@@ -24,7 +25,9 @@ from distributor.model.ledger import (
     InstanceState,
     Key,
     Observed,
+    Progress,
     Progressed,
+    Step,
     Tampered,
     VetoSet,
 )
@@ -61,7 +64,7 @@ _Shown = (
 class Link:
     """One link of the causal chain: what it is about, whether it is fine, and what is known."""
 
-    step: str  # request, gate, render, queue, fetch, apply, health
+    step: str  # request, gate, rollout, render, queue, fetch, apply, health
     ok: bool
     text: str
 
@@ -172,6 +175,9 @@ def _requests(view: InstanceView, state: InstanceState) -> list[Link]:
         for answer in desired.answers:
             text = f"{answer.number} {answer.gate}: {answer.result.value} {answer.message}".strip()
             chain.append(Link(step="gate", ok=True, text=text))
+    failed = state.progress.get(desired.sequence) if desired is not None else None
+    if failed is not None and failed.end is Step.FAILED:
+        chain.append(Link(step="rollout", ok=False, text=_failed(failed)))
     if refused is not None:
         said = f"{view.last_refusal}{_remedies(refused)}"
         chain.append(Link(step="gate", ok=False, text=said))
@@ -185,6 +191,13 @@ def _requests(view: InstanceView, state: InstanceState) -> list[Link]:
         if text:
             chain.append(Link(step="gate", ok=label == "main", text=f"{label}: {text}"))
     return chain
+
+
+def _failed(progress: Progress) -> str:
+    """Why a rollout failed, and what to do: about targets that were late, too, where any was."""
+    late = TargetDeadline.code in progress.reason
+    remedies = [RolloutHalted.remedy, *([TargetDeadline.remedy] if late else [])]
+    return f"the rollout failed: {progress.reason} Remedy: {' '.join(remedies)}"
 
 
 def _remedies(verdict: Verdict) -> str:

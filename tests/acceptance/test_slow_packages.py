@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
-from distributor.errors.render import RenderTimeout
+from distributor.errors.render import EngineProtocol, RenderTimeout
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
 from distributor.services.views import InstanceStage, instance_views
@@ -122,6 +123,40 @@ async def test_a_newcomer_that_renders_for_long_holds_up_no_decision(play):
             await service.sync()
         (view,) = await instance_views(service, "sit", "shop")
         assert [text.partition(" ")[0] for text in view.waiting] == ["nu"]
+
+
+@pytest.mark.parametrize(
+    ("error", "minutes"), [(EngineProtocol("it ended in between"), 0), (RenderTimeout(), 2)]
+)
+async def test_a_newcomer_is_tried_again_when_its_failure_may_have_passed(play, error, minutes):
+    """Nothing moves in between, neither main nor the ledger."""
+    async with play.service() as service:
+        await play.promote(service, "1.4.1", "sit")
+    async with play.service() as service:
+        add_cluster(play, "nu", kubernetes="1.32")
+        play.place.commit("A cluster of another Kubernetes version", service.now())
+        engine, clock, tried = service.world.engine, service.world.clock, 0
+        render, now = engine.render, clock.now
+
+        async def fails_once(job):
+            nonlocal tried
+            tried += 1
+            if tried == 1:
+                raise error
+            return await render(job)
+
+        engine.render = fails_once
+        await service.sync()
+        (view,) = await instance_views(service, "sit", "shop")
+        assert [text.partition(" ")[0] for text in view.waiting] == ["nu"]
+        await service.once()
+        assert (tried == 1) is bool(minutes), "what took all its time is not tried at once"
+        clock.now = lambda: now() + timedelta(minutes=minutes)
+        await service.sync()
+        clock.now = now
+        (view,) = await instance_views(service, "sit", "shop")
+        assert not view.waiting
+        assert "nu" in {target.cluster for target in view.clusters}
 
 
 def verdict_or_none(service, name: str):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
+from distributor.services.telling import why
 from distributor.services.views import InstanceStage, instance_views
 from tests.acceptance.forging import codes, verdict_on
 
@@ -66,6 +67,9 @@ async def test_an_abort_fails_the_rollout_and_a_retry_goes_on_with_it(play):
     async with play.service() as service:
         await service.sync()
         assert await stage(service) is InstanceStage.FAILED, "it stays so after a restart"
+        (link,) = [link for link in await why(service, "uat", "shop") if link.step == "rollout"]
+        assert not link.ok
+        assert "aborted: test (by sre@distributor.example) Remedy: Promote a fix" in link.text
         assert (await throw(play, service, Verb.RETRY)).accepted
         await service.sync()
         assert await stage(service) is InstanceStage.VERIFIED

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import distributor
 from distributor.errors import (
     DistributorError,
     Retryable,
@@ -128,3 +129,12 @@ def test_explain():
     assert text.endswith(f"Remedy: {RemoteUnreachable.remedy}\n")
     assert "stays until something changes" in (describe("DST102") or "")
     assert describe("DST999") is None
+
+
+def test_every_code_is_given_by_some_part_of_the_program():
+    """Of what nothing raises the reference would say that it can be met."""
+    root = Path(distributor.__file__).parent
+    files = [f for f in root.rglob("*.py") if "errors" not in f.parts[-2:]]
+    text = "\n".join(f.read_text("utf-8") for f in files)
+    words = frozenset(re.findall(r"\w+", text))
+    assert [c.code for c in ALL if not {c.__name__, c.code} & words] == []

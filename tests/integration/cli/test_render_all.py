@@ -167,3 +167,28 @@ def test_nothing_is_written_where_nothing_renders(program, repository):
     done = program("render", "--all", "../all", code=1)
     assert "Nothing was written." in done.err
     assert sorted(p.name for p in repository.parent.iterdir()) == ["repository"]
+
+
+UNUSED = """kind: Component
+patches:
+  - target: {kind: NetworkPolicy}
+    patch: "- {op: add, path: /spec/policyTypes, value: [Ingress]}"
+"""
+
+
+def test_a_shared_component_that_finds_nothing_is_told_where_all_was_rendered(program, repository):
+    for folder in ("prd/overlay", "tiers/slim"):
+        (repository / "environments" / folder / "kustomization.yaml").write_text(UNUSED)
+    prd = "warning: DST124 environments/prd/overlay/kustomization.yaml:2 (patches): A shared Component"
+    slim = (
+        "warning: DST124 environments/tiers/slim/kustomization.yaml:2 (patches): A shared Component"
+    )
+    told = program("render", "--all", "../all").err
+    assert (told.count("DST124"), told.count(prd), told.count(slim)) == (2, 1, 1)
+    assert "Remedy: Remove the Component or mend its targets." in told
+    told = program("render", "--all", "../prd", "--env", "prd").err
+    assert (told.count("DST124"), told.count(prd)) == (
+        1,
+        1,
+    )  # other environments have that tier too
+    assert "DST124" not in program("render", "--all", "../slim", "--tier", "slim").err

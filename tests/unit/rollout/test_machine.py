@@ -192,7 +192,7 @@ def test_retries_back_off_within_the_deadline(play):
     assert rollout.stages == "r"
     rollout.tick()
     assert (rollout.stages, rollout.phase) == ("F", "halted")
-    assert "not ready after 100 s: 429" in rollout.state.targets["a"].message
+    assert "DST502 not ready after 100 s: 429" in rollout.state.targets["a"].message
 
 
 def test_objects_that_failed_fail_the_target(play):
