@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from distributor.model.manifest import ManifestSet
 from distributor.model.refs import Digest, ObjectId
+from distributor.policy import ClusterFact
 from distributor.services.gathering import Case
 from distributor.services.preparing import Preparing
 from tests.unit.policy.facts import GOOD
@@ -13,6 +15,7 @@ from tests.unit.policy.facts import GOOD
 TAG = ("promote/uat/shop/1.0.0", ObjectId("7" * 40))
 OTHER = ("promote/uat/shop/1.1.0", ObjectId("8" * 40))
 SHOP = ("uat", "shop")
+MANIFESTS = {"uat-1": ManifestSet.of(())}
 
 
 class Renders:
@@ -22,14 +25,17 @@ class Renders:
         self.gate = asyncio.Event()
         self.made: list[str] = []
         self.ready = asyncio.Event()
+        self.clusters: dict[str, ClusterFact] = {}  # what the ledger says by now
 
     async def rendered(self, case: Case) -> Case:
         self.made.append(case.root)
         await self.gate.wait()
-        return case_of(case.root, rendered=Digest(f"of {case.root}"))
+        done = case_of(case.root, rendered=Digest(f"of {case.root}"))
+        return self.beside(replace(done, manifests=MANIFESTS))
 
     def beside(self, case: Case) -> Case:
-        return case
+        assert case.manifests == MANIFESTS
+        return replace(case, facts=replace(case.facts, clusters=dict(self.clusters)))
 
 
 def case_of(root: str, **facts: object) -> Case:
@@ -80,3 +86,14 @@ async def test_a_pass_that_is_cut_off_leaves_nothing_that_could_be_taken_for_ano
     done = await preparing.rendered(TAG, SHOP, case_of("b"))
     assert done.facts.rendered == "of b"
     await preparing.stop()
+
+
+async def test_what_runs_beside_it_is_told_as_the_ledger_stands_when_it_is_taken():
+    renders, preparing = start()
+    assert await preparing.rendered(TAG, SHOP, case_of("a")) is None
+    renders.gate.set()
+    await asyncio.wait_for(renders.ready.wait(), 5)
+    renders.clusters = {"uat-1": ClusterFact()}  # since the render ended
+    done = await preparing.rendered(TAG, SHOP, case_of("a"))
+    assert done.facts.clusters == {"uat-1": ClusterFact()}
+    assert renders.made == ["a"]
