@@ -43,10 +43,11 @@ async def paused(play, service) -> None:
 
 
 async def test_a_pause_outlives_the_database_and_a_resume_ends_it(play):
-    async with play.service() as service:
+    """The holder's file is lost too, so that the claim has to run out first."""
+    async with play.service(claim_seconds=2.0) as service:
         await paused(play, service)
     shutil.rmtree(Path(play.settings.state_path()))
-    async with play.service() as service:
+    async with play.service(claim_seconds=2.0) as service:
         await service.sync()
         assert await stage(service) is InstanceStage.PAUSED
         assert not play.folder(*CENTRAL)
