@@ -180,16 +180,21 @@ async def written(pushed, cluster) -> dict[str, tuple[str, int]]:
 
 async def play_the_mesh(pushed, cluster) -> None:
     """Report a status on gateways and routes, as the controller of a mesh does."""
-    condition = {
-        "type": "Programmed",
-        "status": "True",
-        "reason": "Programmed",
-        "message": "",
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
-    }
+    conditions = [
+        {
+            "type": kind,
+            "status": "True",
+            "reason": kind,
+            "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
+        for kind in ("Accepted", "Programmed", "ResolvedRefs")
+    ]
+    accepted, programmed, resolved = conditions
+    parent = {"controllerName": "tests/mesh", "conditions": [accepted, resolved]}
     statuses = {
-        "gateways": {"conditions": [condition]},
-        "httproutes": {"parents": [{"controllerName": "tests/mesh", "conditions": [condition]}]},
+        "gateways": {"conditions": [accepted, programmed]},
+        "httproutes": {"parents": [parent]},
     }
     while True:
         with contextlib.suppress(OSError):
