@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from dateutil.rrule import rrulestr
+from dateutil.rrule import rrulebase, rrulestr
 
 from distributor.catalog.documents import Document, FieldPath
 from distributor.catalog.durations import seconds
@@ -193,7 +193,7 @@ def _until(value: str, zone: ZoneInfo) -> str:
     return f"{at:%Y%m%dT%H%M%S}".rjust(15, "0")
 
 
-def _starts(rule: str, start: datetime) -> Any:  # noqa: ANN401 - dateutil has no types
+def _starts(rule: str, start: datetime) -> rrulebase | None:
     """The recurrence, whose first time is the start itself: else it would be unclear whether that counts."""
     if not rule:
         return None
@@ -208,7 +208,7 @@ def _starts(rule: str, start: datetime) -> Any:  # noqa: ANN401 - dateutil has n
     return starts
 
 
-def _left_out(data: Mapping[str, Any], starts: Any) -> Iterator[date]:  # noqa: ANN401 - dateutil has no types
+def _left_out(data: Mapping[str, Any], starts: rrulebase | None) -> Iterator[date]:
     for index, text in enumerate(data.get("except", ())):
         try:
             day = date.fromisoformat(text)

@@ -19,11 +19,7 @@ def hold(
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Let nothing new in for an instance until `unhold`; rollback and remove still work."""
-    from distributor.model.tags import Verb
-
-    ask_for(
-        Verb.HOLD, environment, instance, "", options={"reason": reason}, sign=sign, output=output
-    )
+    _throw("hold", environment, instance, reason, sign, output)
 
 
 def unhold(
@@ -31,11 +27,7 @@ def unhold(
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Lift every hold of an instance."""
-    from distributor.model.tags import Verb
-
-    ask_for(
-        Verb.UNHOLD, environment, instance, "", options={"reason": reason}, sign=sign, output=output
-    )
+    _throw("unhold", environment, instance, reason, sign, output)
 
 
 def pause(
@@ -43,10 +35,7 @@ def pause(
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Begin nothing more in a rollout until `resume`; targets that are at work go on."""
-    from distributor.model.tags import Verb
-
-    options: dict[str, str | bool] = {"reason": reason}
-    ask_for(Verb.PAUSE, environment, instance, "", options=options, sign=sign, output=output)
+    _throw("pause", environment, instance, reason, sign, output)
 
 
 def resume(
@@ -54,10 +43,7 @@ def resume(
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Let a paused rollout go on."""
-    from distributor.model.tags import Verb
-
-    options: dict[str, str | bool] = {"reason": reason}
-    ask_for(Verb.RESUME, environment, instance, "", options=options, sign=sign, output=output)
+    _throw("resume", environment, instance, reason, sign, output)
 
 
 def abort(
@@ -65,10 +51,7 @@ def abort(
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """End a rollout as failed: nothing more is begun, and what was reached stays."""
-    from distributor.model.tags import Verb
-
-    options: dict[str, str | bool] = {"reason": reason}
-    ask_for(Verb.ABORT, environment, instance, "", options=options, sign=sign, output=output)
+    _throw("abort", environment, instance, reason, sign, output)
 
 
 def retry(
@@ -76,10 +59,7 @@ def retry(
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Let a failed rollout go on: targets that failed are tried again, the others are left alone."""
-    from distributor.model.tags import Verb
-
-    options: dict[str, str | bool] = {"reason": reason}
-    ask_for(Verb.RETRY, environment, instance, "", options=options, sign=sign, output=output)
+    _throw("retry", environment, instance, reason, sign, output)
 
 
 def ack(
@@ -87,11 +67,7 @@ def ack(
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Acknowledge moved or deleted tags (or, with `all all`, a rewritten main): decisions go on."""
-    from distributor.model.tags import Verb
-
-    ask_for(
-        Verb.ACK, environment, instance, "", options={"reason": reason}, sign=sign, output=output
-    )
+    _throw("ack", environment, instance, reason, sign, output)
 
 
 def consent(
@@ -99,12 +75,7 @@ def consent(
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Agree to what a guard stopped (DST409, DST429) for the accepted revision, and for no other."""
-    from distributor.model.tags import Verb
-
-    ask_for(
-        Verb.CONSENT, environment, instance, "",
-        options={"reason": reason}, sign=sign, output=output,
-    )  # fmt: skip
+    _throw("consent", environment, instance, reason, sign, output)
 
 
 def detach(
@@ -112,9 +83,13 @@ def detach(
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Let go of hooks that do not end and deletions that a finalizer holds, in the accepted revision."""
+    _throw("detach", environment, instance, reason, sign, output)
+
+
+def _throw(
+    verb: str, environment: str, instance: str, reason: str, sign: str | None, output: Form
+) -> None:
     from distributor.model.tags import Verb
 
-    ask_for(
-        Verb.DETACH, environment, instance, "",
-        options={"reason": reason}, sign=sign, output=output,
-    )  # fmt: skip
+    options: dict[str, str | bool] = {"reason": reason}
+    ask_for(Verb(verb), environment, instance, "", options=options, sign=sign, output=output)

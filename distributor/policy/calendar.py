@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
-from dateutil.rrule import rrulestr
+from dateutil.rrule import rrulebase, rrulestr
 
 from distributor.model.policy import Window, WindowKind
 
@@ -98,7 +97,7 @@ def _after(freezes: list[Window], allows: list[Window], at: datetime) -> datetim
 
 
 @lru_cache(maxsize=512)
-def _rule(rule: str, start: datetime) -> Any:  # noqa: ANN401 - dateutil has no types
+def _rule(rule: str, start: datetime) -> rrulebase:
     return rrulestr(rule, dtstart=start, cache=True)
 
 

@@ -6,7 +6,7 @@ import importlib
 import re
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from distributor.errors.cluster import ExpressionFailed
 
@@ -20,6 +20,32 @@ _TRUTHS = frozenset({"BOOL", "DYN"})
 _PREFIX = re.compile(r"[A-Z_]+: (ERROR: )?(<input>:)?")
 _KEPT = 1024
 _SHOWN = 300
+
+
+class _Named(Protocol):
+    """A type of the library."""
+
+    def name(self) -> object: ...
+
+
+class _Value(Protocol):
+    """What an evaluation gives."""
+
+    def value(self) -> object: ...
+
+
+class _Compiled(Protocol):
+    """A compiled expression, as far as it is used here."""
+
+    def eval(self, *, data: Mapping[str, object]) -> _Value: ...
+
+    def return_type(self) -> _Named: ...
+
+
+class _Environment(Protocol):
+    """What compiles expressions."""
+
+    def compile(self, expression: str) -> _Compiled: ...
 
 
 class CelExpressions:
@@ -52,15 +78,16 @@ class CelExpressions:
         return value
 
     @cached_property
-    def _environment(self) -> Any:  # noqa: ANN401 - the library has no types
+    def _environment(self) -> _Environment:
         cel = importlib.import_module("cel_expr_python.cel")
         extensions = [
             getattr(importlib.import_module(f"cel_expr_python.ext.ext_{name}"), kind)()
             for name, kind in _EXTENSIONS
         ]
-        return cel.NewEnv(variables={"object": cel.Type.DYN}, extensions=extensions)
+        made: _Environment = cel.NewEnv(variables={"object": cel.Type.DYN}, extensions=extensions)
+        return made
 
-    def _compile(self, expression: str) -> Any:  # noqa: ANN401 - the library has no types
+    def _compile(self, expression: str) -> _Compiled:
         try:
             compiled = self._environment.compile(expression)
         except (RuntimeError, ValueError) as error:

@@ -19,6 +19,8 @@ from distributor.policy.facts import GateFacts, PolicyView, Source
 from distributor.policy.gates.answers import Speaker, span, utc
 
 _SAY = Speaker(6, "soak")
+_BY_HAND = 3
+"""The rank of what no waiting mends, only a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +97,9 @@ def _stand(environment: str, facts: GateFacts, duration: timedelta, now: datetim
         text = f"degraded after {stayed} of {asked}; the time goes on when it has recovered"
         return _Stand(environment=environment, rank=2, text=text)
     if not fact.verified:
-        return _Stand(environment=environment, rank=3, text="not verified")
+        return _Stand(environment=environment, rank=_BY_HAND, text="not verified")
     text = f"it stayed {stayed} of {asked} and was replaced; promote it there again"
-    return _Stand(environment=environment, rank=3, text=text)
+    return _Stand(environment=environment, rank=_BY_HAND, text=text)
 
 
 def _answer(stands: list[_Stand], duration: timedelta, *, every: bool) -> GateAnswer:
@@ -110,7 +112,7 @@ def _answer(stands: list[_Stand], duration: timedelta, *, every: bool) -> GateAn
         done = "; ".join(s.text for s in stands if s.rank == 0)
         return _SAY.passes(done, evidence=evidence)
     findings = tuple(s.finding() for s in stands if s.rank > 0)
-    if rank > 2:  # noqa: PLR2004 - what only a person can mend
+    if rank >= _BY_HAND:
         return _SAY.fails(findings, evidence=evidence)
     times = [s.until for s in stands if s.until is not None]
     pick = max if every else min

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from distributor import log
+from tests import realapps
+from tests.integration.mainjob.conftest import Pushed, edit, new_pushed
 
 API = "distributor.dev/v1alpha1"
 GOOD = "registry.example/web:1"
@@ -92,3 +97,21 @@ def _write(path: Path, document: object) -> None:
 def _text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
+
+
+def one_cluster(root: Path, control_planes, name: str, **environment: object) -> Pushed:
+    """A sit of nothing but one API server, without any app yet; quick to roll out, and to fail."""
+    log.configure("error", "json")
+    (plane,) = control_planes(1)
+    pushed = new_pushed(root, {name: plane})
+    work_tree = pushed.place.catalog
+    shutil.rmtree(work_tree / "catalog")
+    for file in work_tree.glob("environments/*/apps/*.yaml"):
+        file.unlink()
+    for file in work_tree.glob("environments/sit/clusters/*.yaml"):
+        if file.stem != name:
+            file.unlink()
+    realapps.push(work_tree, name)
+    rollout = {"maxFailures": 0, "minReady": "0s", "deadline": "1m"}
+    edit(work_tree / "environments/sit/environment.yaml", rollout=rollout, **environment)
+    return pushed

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from distributor import log
 from distributor.plan import spec_of, suggested
 from distributor.services.drifting import drifts
 from distributor.services.views import InstanceStage
-from tests import realapps
-from tests.integration.mainjob.conftest import Pushed, edit, new_pushed, view
-from tests.integration.mainjob.smallapps import web, write_app, write_installation
+from tests.integration.mainjob.conftest import Pushed, edit, view
+from tests.integration.mainjob.smallapps import one_cluster, web, write_app, write_installation
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(180)]
 
@@ -29,22 +26,8 @@ def fleet(tmp_path: Path, control_planes):
     """Make a sit of one API server and one app of the test's own."""
 
     def make(app: str, *, drift: str = "heal", **delivery: object) -> Pushed:
-        log.configure("error", "json")
-        (plane,) = control_planes(1)
-        pushed = new_pushed(tmp_path / "play", {CENTRAL: plane})
+        pushed = one_cluster(tmp_path / "play", control_planes, CENTRAL, defaults={"drift": drift})
         work_tree = pushed.place.catalog
-        shutil.rmtree(work_tree / "catalog")
-        for file in work_tree.glob("environments/*/apps/*.yaml"):
-            file.unlink()
-        for file in work_tree.glob("environments/sit/clusters/*.yaml"):
-            if file.stem != CENTRAL:
-                file.unlink()
-        realapps.push(work_tree, CENTRAL)
-        edit(
-            work_tree / "environments/sit/environment.yaml",
-            rollout={"maxFailures": 0, "minReady": "0s", "deadline": "1m"},
-            defaults={"drift": drift},
-        )
         for version in ("1.0.0", "1.1.0"):
             write_app(work_tree, app, version, *web(text=version, replicas=1))
             edit(work_tree / "catalog" / app / version / "package.yaml", delivery=delivery)

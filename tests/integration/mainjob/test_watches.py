@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,15 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from distributor import log, metrics
+from distributor import metrics
 from distributor.app import open_service
 from distributor.metrics import cluster_requests
 from distributor.services.service import Service
 from distributor.services.views import InstanceStage
 from distributor.settings import load
-from tests import realapps
-from tests.integration.mainjob.conftest import Pushed, edit, new_pushed, until, view
-from tests.integration.mainjob.smallapps import web, write_app
+from tests.integration.mainjob.conftest import Pushed, until, view
+from tests.integration.mainjob.smallapps import one_cluster, web, write_app
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(180)]
 
@@ -32,19 +30,8 @@ def fleet(tmp_path: Path, control_planes):
     """Make a sit of one API server and small apps, one installed by each name."""
 
     def make(*apps: str) -> Pushed:
-        log.configure("error", "json")
-        (plane,) = control_planes(1)
-        pushed = new_pushed(tmp_path / "play", {CENTRAL: plane})
+        pushed = one_cluster(tmp_path / "play", control_planes, CENTRAL)
         work_tree = pushed.place.catalog
-        shutil.rmtree(work_tree / "catalog")
-        for file in work_tree.glob("environments/*/apps/*.yaml"):
-            file.unlink()
-        for file in work_tree.glob("environments/sit/clusters/*.yaml"):
-            if file.stem != CENTRAL:
-                file.unlink()
-        realapps.push(work_tree, CENTRAL)
-        rollout = {"maxFailures": 0, "minReady": "0s", "deadline": "1m"}
-        edit(work_tree / "environments/sit/environment.yaml", rollout=rollout)
         for app in apps:
             write_app(work_tree, app, "1.0.0", *web())
         return pushed
