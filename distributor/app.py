@@ -30,10 +30,10 @@ from distributor.errors.git import BadKey, NotARepository
 from distributor.errors.service import BadSetting, StateNotWritable
 from distributor.model.fleet import Mode
 from distributor.ports import Signer
-from distributor.services.connections import OpenByMode
+from distributor.services.rendering.splicing import Splicer, SplicingConnections
 from distributor.services.sealing import Seal
 from distributor.services.service import Service
-from distributor.services.splicing import Splicer, SplicingConnections
+from distributor.services.targets.connections import OpenByMode
 from distributor.services.world import World
 from distributor.settings import Settings
 

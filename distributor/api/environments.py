@@ -19,8 +19,8 @@ from distributor.api.reading import (
 )
 from distributor.errors.service import NotFound
 from distributor.model.catalog import EnvironmentFiles
-from distributor.services.looking import Snapshot
 from distributor.services.service import Service
+from distributor.services.state.looking import Snapshot
 
 router = APIRouter(prefix="/environments", tags=["Fleet"])
 

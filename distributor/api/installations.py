@@ -24,7 +24,7 @@ from distributor.api.reading import (
     views,
 )
 from distributor.errors.service import NotFound
-from distributor.services.views import InstanceStage, InstanceView
+from distributor.services.asking.views import InstanceStage, InstanceView
 
 router = APIRouter(prefix="/installations", tags=["Fleet"])
 

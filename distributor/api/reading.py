@@ -10,9 +10,9 @@ from fastapi import Depends, Path, Query, Request
 from distributor.api.paging import Cut, cut
 from distributor.errors.service import NotFound, NotReady
 from distributor.placement.instances import installations
-from distributor.services.looking import Snapshot
+from distributor.services.asking.views import InstanceView, instance_views
 from distributor.services.service import Service
-from distributor.services.views import InstanceView, instance_views
+from distributor.services.state.looking import Snapshot
 
 
 async def service_of(request: Request) -> Service:

@@ -20,7 +20,7 @@ from distributor.api.reading import (
     views,
 )
 from distributor.model.health import HealthStatus
-from distributor.services.views import InstanceView, TargetView
+from distributor.services.asking.views import InstanceView, TargetView
 
 router = APIRouter(prefix="/targets", tags=["Fleet"])
 

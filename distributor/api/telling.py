@@ -23,7 +23,7 @@ from distributor.api.reading import (
 )
 from distributor.errors import describe, registry
 from distributor.errors.service import UnknownCode
-from distributor.services import telling
+from distributor.services.asking import telling
 
 router = APIRouter(tags=["Explanations"])
 

@@ -17,8 +17,8 @@ def register(app: typer.Typer) -> None:
 def fsck(output: Output = Form.TABLE) -> None:
     """Fold tags and ledger again, check every signature and pinned tree, and report every difference."""
     from distributor.app import open_service
-    from distributor.services.auditing import fsck as check
-    from distributor.services.views import main_warnings
+    from distributor.services.asking.auditing import fsck as check
+    from distributor.services.asking.views import main_warnings
 
     found = settings()
 
@@ -44,7 +44,7 @@ def fsck(output: Output = Form.TABLE) -> None:
 def rebuild(output: Output = Form.TABLE) -> None:
     """Make the read model anew from the ledger and what the targets say."""
     from distributor.app import open_service
-    from distributor.services.auditing import rebuild as make
+    from distributor.services.asking.auditing import rebuild as make
 
     found = settings()
 

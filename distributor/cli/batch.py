@@ -16,8 +16,8 @@ from distributor.model.package import Package
 from distributor.model.refs import Digest, ObjectId, ObjectRef
 from distributor.model.rendering import RenderInput
 from distributor.render import Binder
-from distributor.services.failures import costly
-from distributor.services.gradual import gradually
+from distributor.services.rendering.failures import costly
+from distributor.services.rendering.gradual import gradually
 
 _SHOWN = 3
 """As many files are named with one finding."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from distributor.cli.playground import Playground
     from distributor.ports import StoredEvent
-    from distributor.services.requesting import Ask
+    from distributor.services.asking.requesting import Ask
     from distributor.services.service import Service
     from distributor.settings import Settings
 
@@ -64,7 +64,7 @@ async def _demo(folder: Path, port: int) -> int:
     from distributor import log
     from distributor.app import open_service
     from distributor.cli.playground import create_playground
-    from distributor.services.founding import found_ledger
+    from distributor.services.asking.founding import found_ledger
     from distributor.settings import load
 
     begun = time.monotonic()
@@ -119,7 +119,7 @@ async def _promote(
 ) -> None:
     from distributor.model.tags import Verb
     from distributor.placement.instances import installations
-    from distributor.services.requesting import Ask
+    from distributor.services.asking.requesting import Ask
 
     snapshot = await stage.service.look()
     there = installations(snapshot.catalog, environment)
@@ -135,7 +135,7 @@ async def _promote(
 
 async def _rollback(stage: _Stage, environment: str) -> None:
     from distributor.model.tags import Verb
-    from distributor.services.requesting import Ask
+    from distributor.services.asking.requesting import Ask
 
     ask = Ask(verb=Verb.ROLLBACK, environment=environment, instance="shop", reason="carts are slow")
     await _ask(stage, [ask])
@@ -144,8 +144,8 @@ async def _rollback(stage: _Stage, environment: str) -> None:
 async def _ask(stage: _Stage, asks: Sequence[Ask], *, refused: bool = False) -> None:
     """Push the tags, signed where the environment asks for it, and wait for what becomes of them."""
     from distributor.cli.playground import PEOPLE
-    from distributor.services.following import follow
-    from distributor.services.requesting import make_request
+    from distributor.services.asking.following import follow
+    from distributor.services.asking.requesting import make_request
 
     service, asked = stage.service, []
     snapshot = await service.look()
@@ -189,7 +189,7 @@ def _line(event: StoredEvent) -> str:
 
 async def _summary(stage: _Stage, seconds: float) -> None:
     from distributor.cli.watching import show_status
-    from distributor.services.views import instance_views
+    from distributor.services.asking.views import instance_views
 
     service = stage.service
     await service.look()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from distributor.model.promotion import Verdict
     from distributor.model.refs import ObjectRef
     from distributor.plan import Comparison, FieldDrift, Ignoring
-    from distributor.services.drifting import DriftedTarget
+    from distributor.services.asking.drifting import DriftedTarget
 
 _WHOLE: Mapping[str, Any] = {"field": "", "desired": None, "live": None, "owner": "", "pointer": ""}
 
@@ -34,8 +34,8 @@ def drift(
 ) -> None:
     """Where clusters are not what was accepted, field by field, read now; nothing is changed."""
     from distributor.app import open_service
-    from distributor.services.drifting import drifts
-    from distributor.services.views import check_names
+    from distributor.services.asking.drifting import drifts
+    from distributor.services.asking.views import check_names
 
     found = settings()
 

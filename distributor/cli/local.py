@@ -39,7 +39,7 @@ from distributor.render import (
     job,
     render_input,
 )
-from distributor.services.ruling import require_rules
+from distributor.services.rendering.ruling import require_rules
 from distributor.settings import Settings
 
 

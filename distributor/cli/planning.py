@@ -10,7 +10,7 @@ from distributor.cli.context import run, settings
 from distributor.cli.output import DONE, FINDINGS, Form, Output, emit, line, table
 
 if TYPE_CHECKING:
-    from distributor.services.planning import PromotionPlan, TargetPlan
+    from distributor.services.asking.planning import PromotionPlan, TargetPlan
     from distributor.settings import Settings
 
 
@@ -41,7 +41,7 @@ async def _planned(found: Settings, about: tuple[str, str, str], cluster: str, o
     from distributor.cli.identity import signer_of, tagger_of
     from distributor.cli.watching import warn
     from distributor.errors.service import NotFound
-    from distributor.services.planning import plan_promotion
+    from distributor.services.asking.planning import plan_promotion
 
     async with open_service(found, writing=False) as service:
         made = await plan_promotion(

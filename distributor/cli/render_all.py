@@ -29,7 +29,7 @@ from distributor.model.target import Target
 from distributor.model.versions import Version
 from distributor.placement import installations, place
 from distributor.render import Cells, Unmatched
-from distributor.services.sharing import shared
+from distributor.services.promotion.sharing import shared
 from distributor.settings import Settings
 
 

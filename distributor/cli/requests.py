@@ -12,10 +12,10 @@ from distributor.cli.output import DONE, Form, Output, emit, fail, line, say
 
 if TYPE_CHECKING:
     from distributor.model.tags import Verb
-    from distributor.services.following import Followed
-    from distributor.services.looking import Snapshot
-    from distributor.services.requesting import Ask
+    from distributor.services.asking.following import Followed
+    from distributor.services.asking.requesting import Ask
     from distributor.services.service import Service
+    from distributor.services.state.looking import Snapshot
     from distributor.settings import Settings
 
 Environment = Annotated[str, typer.Argument(help="Environment, such as uat.")]
@@ -94,7 +94,7 @@ def approve(
     """Approve what the open request for a version renders to; void as soon as that changes."""
     from distributor.model.refs import Digest
     from distributor.model.tags import Verb
-    from distributor.services.requesting import Ask
+    from distributor.services.asking.requesting import Ask
 
     _check(reason, "")
     ask = Ask(
@@ -112,7 +112,7 @@ def approve(
 async def _approved(found: Settings, ask: Ask, output: Form) -> int:
     from distributor.app import open_service
     from distributor.cli.identity import signer_of, tagger_of
-    from distributor.services.approving import make_approval
+    from distributor.services.asking.approving import make_approval
 
     async with open_service(found, writing=False) as service:
         snapshot = await service.look()
@@ -207,7 +207,7 @@ def ask_for(
     again: bool = True,
 ) -> None:
     """Make one request; with ``wait`` seconds, follow it until it ends. Exits the program with its outcome."""
-    from distributor.services.requesting import Ask
+    from distributor.services.asking.requesting import Ask
 
     _check(str(options.get("reason", "")), str(options.get("ticket", "")))
     ask = Ask(
@@ -237,8 +237,8 @@ def _check(reason: str, ticket: str) -> None:
 async def _asked(found: Settings, wanted: _Wanted, output: Form, wait: float) -> int:
     from distributor.app import open_service
     from distributor.cli.identity import signer_of, tagger_of
-    from distributor.services.following import follow
-    from distributor.services.requesting import make_request
+    from distributor.services.asking.following import follow
+    from distributor.services.asking.requesting import make_request
 
     async with open_service(found, writing=False) as service:
         snapshot = await service.look()
@@ -269,7 +269,7 @@ def _settled(wanted: _Wanted, found: Settings, service: Service, snapshot: Snaps
     """The request with its commit found; raises for one that main does not have, and for a repetition."""
     from distributor.cli.committish import find_commit
     from distributor.errors.policy import AskedAlready, NotOnMain
-    from distributor.services.requesting import open_request
+    from distributor.services.asking.requesting import open_request
 
     ask = wanted.ask
     if wanted.commit:

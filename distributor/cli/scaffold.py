@@ -67,7 +67,7 @@ def init(
 
 async def _found(found: Settings, output: Form) -> int:
     from distributor.app import open_service
-    from distributor.services.founding import found_ledger
+    from distributor.services.asking.founding import found_ledger
 
     async with open_service(found, writing=True) as service:
         head = await found_ledger(service.world)

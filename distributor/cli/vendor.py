@@ -14,7 +14,7 @@ from distributor.cli.output import DONE, FINDINGS, Form, Output, emit, say, tabl
 if TYPE_CHECKING:
     from distributor.adapters.oci import OciRegistry, PackageFolder
     from distributor.model.artifacts import Reference, Vendored
-    from distributor.services.vendoring import Ask
+    from distributor.services.asking.vendoring import Ask
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +53,7 @@ def vendor(
     """Bring Helm charts or kustomize bundles from an OCI registry into a package, pinned by digest."""
     from distributor.adapters.oci import PackageFolder
     from distributor.errors.service import BadArgument
-    from distributor.services.vendoring import Ask
+    from distributor.services.asking.vendoring import Ask
 
     if check and (references or to or replace):
         raise BadArgument("(--check compares what the lock names; it takes --package alone)")
@@ -65,7 +65,7 @@ def vendor(
 
 
 async def _vendor(place: PackageFolder, ask: Ask, *, plain_http: bool) -> tuple[Vendored, ...]:
-    from distributor.services.vendoring import vendor as bring
+    from distributor.services.asking.vendoring import vendor as bring
 
     registry = _registry(plain_http=plain_http)
     try:
@@ -93,7 +93,7 @@ def _parse(text: str) -> Reference:
 
 
 def _check(place: PackageFolder, output: Form) -> int:
-    from distributor.services.vendoring import check
+    from distributor.services.asking.vendoring import check
 
     entries, findings = place.lock(), check(place)
     if output is not Form.TABLE:

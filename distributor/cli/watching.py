@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from distributor.model.fleet import Cluster
     from distributor.model.promotion import Verdict
+    from distributor.services.asking.views import InstanceView
     from distributor.services.service import Service
-    from distributor.services.views import InstanceView
 
     Chosen = Callable[[Verdict, Cluster], bool]
 
@@ -50,7 +50,7 @@ def status(
 ) -> None:  # fmt: skip
     """What runs where: version, clusters in step, health, and since when."""
     from distributor.app import open_service
-    from distributor.services.views import check_names, in_step, instance_views
+    from distributor.services.asking.views import check_names, in_step, instance_views
 
     found = settings()
 
@@ -112,7 +112,7 @@ def show_notes(views: Sequence[InstanceView]) -> None:
 
 def show_findings(service: Service, *, warnings: bool) -> None:
     """What is wrong with main's files, and so left out of everything above; where asked, warnings too."""
-    from distributor.services.views import main_findings, main_warnings
+    from distributor.services.asking.views import main_findings, main_warnings
 
     if service.snapshot is None:
         return
@@ -193,8 +193,8 @@ def why(
 ) -> None:
     """One causal chain: gate, render, queue, fetch, apply, health, with the last error and what to do."""
     from distributor.app import open_service
-    from distributor.services.telling import why as tell
-    from distributor.services.views import check_names
+    from distributor.services.asking.telling import why as tell
+    from distributor.services.asking.views import check_names
 
     found = settings()
 
@@ -217,9 +217,9 @@ def history(
 ) -> None:
     """What was asked, decided and done, from the ledger."""
     from distributor.app import open_service
-    from distributor.services.telling import history as tell
-    from distributor.services.telling import refused_joins
-    from distributor.services.views import check_names
+    from distributor.services.asking.telling import history as tell
+    from distributor.services.asking.telling import refused_joins
+    from distributor.services.asking.views import check_names
 
     found = settings()
 
@@ -272,7 +272,7 @@ def sync(
         return environment in ("", verdict.environment) and cluster in ("", target.name)
 
     from distributor.app import open_service
-    from distributor.services.views import check_names, in_step, instance_views
+    from distributor.services.asking.views import check_names, in_step, instance_views
 
     async def work() -> int:
         async with open_service(found, writing=not dry_run) as service:
@@ -319,7 +319,7 @@ async def _followed(service: Service, only: Chosen, talk: bool) -> None:
 
 
 async def _dry(service: Service, only: Chosen, output: Form) -> int:
-    from distributor.services.dry import dry_run
+    from distributor.services.asking.dry import dry_run
 
     plans = await dry_run(service, only)
     if output is not Form.TABLE:

@@ -1,5 +1,6 @@
 """Services: the use cases. They read through ports, let the pure rooms decide, and carry the plan out.
 
-What lives here: looking, deciding, rendering, reconciling, rolling out, views, audits. What never does:
-rules (they live below ``ports``), adapters, parsing of input. Called by: cli and api, through ``app``.
+From the bottom up: ``world`` (all the ports), ``ledger``, ``rendering`` and ``targets``, ``state``,
+``rollouts``, ``promotion``, ``service`` (which wakes them), ``asking``. What never lives here: rules
+(they live below ``ports``), adapters, parsing of input. Called by: cli and api, through ``app``.
 """

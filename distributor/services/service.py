@@ -14,17 +14,17 @@ from distributor.errors.service import Crashed
 from distributor.model.fleet import Cluster
 from distributor.model.promotion import Verdict
 from distributor.ports import Timers
-from distributor.services.deciding import Decider
-from distributor.services.gathering import Gatherer
-from distributor.services.joining import Joiner
-from distributor.services.journal import Journal
-from distributor.services.ledger_book import LedgerBook
-from distributor.services.looking import Snapshot, look
-from distributor.services.preparing import Preparing
-from distributor.services.rendering import Renderer
-from distributor.services.rollouts import Rollouts
-from distributor.services.warming import Warmer
-from distributor.services.windows import WaveWindows
+from distributor.services.ledger.book import LedgerBook
+from distributor.services.promotion.deciding import Decider
+from distributor.services.promotion.gathering import Gatherer
+from distributor.services.promotion.preparing import Preparing
+from distributor.services.promotion.warming import Warmer
+from distributor.services.promotion.windows import WaveWindows
+from distributor.services.rendering.renderer import Renderer
+from distributor.services.rollouts.joining import Joiner
+from distributor.services.rollouts.keeping import Rollouts
+from distributor.services.state.journal import Journal
+from distributor.services.state.looking import Snapshot, look
 from distributor.services.world import World
 
 _MOVED = 5.0

@@ -25,9 +25,9 @@ from distributor.errors.git import RemoteUnreachable
 from distributor.errors.service import BadSetting
 from distributor.model.fleet import Mode
 from distributor.model.tags import Verb
-from distributor.services.connections import OpenByMode
+from distributor.services.asking.views import InstanceStage, instance_views
 from distributor.services.service import Service
-from distributor.services.views import InstanceStage, instance_views
+from distributor.services.targets.connections import OpenByMode
 from tests.acceptance.forging import Draft, forger, verdict_on
 
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from distributor.model.tags import Verb
-from distributor.services.views import InstanceStage, instance_views
+from distributor.services.asking.views import InstanceStage, instance_views
 
 CLUSTERS = ("sit-central-1", "sit-slim-1")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from distributor.model.tags import Verb
-from distributor.services.views import InstanceStage, instance_views
+from distributor.services.asking.views import InstanceStage, instance_views
 from tests.seeds import seed
 
 KILLS = 28

@@ -13,8 +13,8 @@ import yaml
 
 from distributor.app import open_service
 from distributor.placement import installations
-from distributor.services.rendering import Subject
-from distributor.services.views import instance_views
+from distributor.services.asking.views import instance_views
+from distributor.services.rendering.renderer import Subject
 from distributor.settings import load
 
 COMMAND = [sys.executable, "-m", "distributor"]

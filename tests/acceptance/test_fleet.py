@@ -5,8 +5,8 @@ from __future__ import annotations
 import yaml
 
 from distributor.model.tags import Verb
-from distributor.services.telling import history
-from distributor.services.views import instance_views
+from distributor.services.asking.telling import history
+from distributor.services.asking.views import instance_views
 
 
 def write_cluster(play, name: str, like: str, **spec) -> None:

@@ -21,10 +21,10 @@ from distributor.errors.git import (
 from distributor.ledger.records import encode_genesis
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
-from distributor.services.auditing import fsck
-from distributor.services.deciding import MAIN
-from distributor.services.telling import history, why
-from distributor.services.views import InstanceStage, instance_views
+from distributor.services.asking.auditing import fsck
+from distributor.services.asking.telling import history, why
+from distributor.services.asking.views import InstanceStage, instance_views
+from distributor.services.promotion.deciding import MAIN
 from tests.acceptance.forging import Draft, codes, forger, verdict_on
 
 SHOP = "records/sit/shop.jsonl"

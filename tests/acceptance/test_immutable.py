@@ -5,8 +5,8 @@ from __future__ import annotations
 from distributor.model.findings import Severity
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
-from distributor.services.planning import plan_promotion
-from distributor.services.views import main_findings
+from distributor.services.asking.planning import plan_promotion
+from distributor.services.asking.views import main_findings
 from tests.acceptance.forging import forger, verdict_on
 
 SITE = "catalog/website/1.0.0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from distributor.services.views import InstanceStage, instance_views
+from distributor.services.asking.views import InstanceStage, instance_views
 
 
 def one_wave_first(play, service) -> None:

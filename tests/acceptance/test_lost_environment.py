@@ -9,7 +9,7 @@ import pytest
 from distributor.errors.service import NotFound
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
-from distributor.services.views import InstanceStage, check_names, instance_views
+from distributor.services.asking.views import InstanceStage, check_names, instance_views
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
-from distributor.services.desired import read_desired
-from distributor.services.telling import history, why
-from distributor.services.views import InstanceStage, instance_views
+from distributor.services.asking.telling import history, why
+from distributor.services.asking.views import InstanceStage, instance_views
+from distributor.services.state.desired import read_desired
 
 
 async def view(service, environment, instance="shop"):

@@ -6,9 +6,9 @@ import yaml
 
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
-from distributor.services.planning import plan_promotion
-from distributor.services.telling import history, refused_joins, why
-from distributor.services.views import instance_views
+from distributor.services.asking.planning import plan_promotion
+from distributor.services.asking.telling import history, refused_joins, why
+from distributor.services.asking.views import instance_views
 
 SLIM = "environments/sit/clusters/sit-slim-1.yaml"
 

@@ -20,8 +20,8 @@ import yaml
 from distributor.api.application import create_app
 from distributor.model.tags import Verb
 from distributor.render.documents import parse
-from distributor.services.telling import history, why
-from distributor.services.views import InstanceStage, instance_views
+from distributor.services.asking.telling import history, why
+from distributor.services.asking.views import InstanceStage, instance_views
 from tests.integration.mainjob.conftest import edit
 
 FILES = Path(__file__).parents[1] / "unit" / "adapters" / "sops" / "files"

@@ -12,7 +12,7 @@ import pytest
 from distributor.errors.render import EngineProtocol, RenderTimeout
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
-from distributor.services.views import InstanceStage, instance_views
+from distributor.services.asking.views import InstanceStage, instance_views
 from tests.acceptance.forging import codes, verdict_on
 from tests.acceptance.test_newcomers import add_cluster
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
-from distributor.services.telling import why
-from distributor.services.views import InstanceStage, instance_views
+from distributor.services.asking.telling import why
+from distributor.services.asking.views import InstanceStage, instance_views
 from tests.acceptance.forging import codes, verdict_on
 
 CENTRAL = ("uat", "uat-central-1")

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from distributor.model.tags import Verb
-from distributor.services.views import InstanceStage, instance_views
+from distributor.services.asking.views import InstanceStage, instance_views
 
 
 async def die_with_a_claim(play, seconds: float) -> None:

@@ -10,9 +10,9 @@ import yaml
 from distributor.app import open_service
 from distributor.model.promotion import GateResult, VerdictOutcome
 from distributor.model.tags import Verb
-from distributor.services.planning import plan_promotion
-from distributor.services.telling import why
-from distributor.services.views import instance_views
+from distributor.services.asking.planning import plan_promotion
+from distributor.services.asking.telling import why
+from distributor.services.asking.views import instance_views
 
 SECONDS = 6
 

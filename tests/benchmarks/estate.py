@@ -24,10 +24,10 @@ from distributor.model.tags import Verb
 from distributor.placement.instances import installations
 from distributor.placement.placing import Placer
 from distributor.ports import StoredTarget, TreeChange
-from distributor.services.founding import found_ledger
-from distributor.services.ledger_book import Entry
-from distributor.services.looking import Snapshot
+from distributor.services.asking.founding import found_ledger
+from distributor.services.ledger.book import Entry
 from distributor.services.service import Service
+from distributor.services.state.looking import Snapshot
 from distributor.settings import Settings, load
 from tests.benchmarks import fleet
 

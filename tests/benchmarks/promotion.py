@@ -17,8 +17,8 @@ from distributor import log, metrics
 from distributor.app import open_service
 from distributor.cli.playground import PEOPLE, Playground, create_playground
 from distributor.model.tags import Verb
-from distributor.services.founding import found_ledger
-from distributor.services.requesting import Ask, make_request
+from distributor.services.asking.founding import found_ledger
+from distributor.services.asking.requesting import Ask, make_request
 from distributor.services.service import Service
 from distributor.settings import load
 

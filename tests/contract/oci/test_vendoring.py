@@ -22,7 +22,7 @@ from distributor.errors.vendoring import ArtifactMissing, HostileArchive, Vendor
 from distributor.model.artifacts import Artifact, Reference, Vendored
 from distributor.model.findings import Finding, Invalid
 from distributor.model.refs import Digest
-from distributor.services.vendoring import Ask, check, vendor
+from distributor.services.asking.vendoring import Ask, check, vendor
 from tests.contract.oci.fake_registry import CHART, digest
 from tests.contract.oci.tars import BUNDLE, entry, packed, tgz
 from tests.contract.oci.tars import CHART as FILES

@@ -20,8 +20,8 @@ from distributor.model.hooks import HookResult
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import ObjectId
 from distributor.render.applyset import applyset_id
-from distributor.services.reconciling import reconcile_target
-from distributor.services.work import Work
+from distributor.services.targets.reconciling import reconcile_target
+from distributor.services.targets.work import Work
 from distributor.services.world import World
 from distributor.testing.clock import FakeClock
 from tests.contract.targets.fake_api import FakeApi, kubeconfig, serve, status

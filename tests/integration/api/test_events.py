@@ -12,7 +12,7 @@ from distributor.adapters.clock import SystemClock
 from distributor.adapters.store import SqlStore
 from distributor.api.events import Wanted, stream
 from distributor.ports import StoredEvent
-from distributor.services.journal import Journal
+from distributor.services.state.journal import Journal
 
 ALL = Wanted()
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from distributor.errors.git import LedgerRewound, NoLedger, RemoteUnreachable
-from distributor.services.looking import Snapshot
+from distributor.services.state.looking import Snapshot
 from tests.integration.api.conftest import app_over, blank, client_of
 
 

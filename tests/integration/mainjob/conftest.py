@@ -16,10 +16,10 @@ import yaml
 from distributor.app import open_service
 from distributor.cli.playground import PEOPLE, Playground, create_playground
 from distributor.model.tags import Verb
-from distributor.services.founding import found_ledger
-from distributor.services.requesting import Ask, Asked, make_request
+from distributor.services.asking.founding import found_ledger
+from distributor.services.asking.requesting import Ask, Asked, make_request
+from distributor.services.asking.views import InstanceView, instance_views
 from distributor.services.service import Service
-from distributor.services.views import InstanceView, instance_views
 from distributor.settings import load
 from tests.controlplane import ControlPlane
 

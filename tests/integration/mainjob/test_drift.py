@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from distributor.plan import spec_of, suggested
-from distributor.services.drifting import drifts
-from distributor.services.views import InstanceStage
+from distributor.services.asking.drifting import drifts
+from distributor.services.asking.views import InstanceStage
 from tests.integration.mainjob.conftest import Pushed, edit, view
 from tests.integration.mainjob.smallapps import one_cluster, web, write_app, write_installation
 

@@ -13,8 +13,8 @@ from distributor import log
 from distributor.model.ledger import Step
 from distributor.model.rollout import RolloutPhase, TargetStage
 from distributor.model.tags import Verb
-from distributor.services.telling import why
-from distributor.services.views import InstanceStage
+from distributor.services.asking.telling import why
+from distributor.services.asking.views import InstanceStage
 from tests import realapps
 from tests.integration.mainjob.conftest import Pushed, edit, new_pushed, until, view
 from tests.integration.mainjob.smallapps import (

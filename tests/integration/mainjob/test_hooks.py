@@ -13,8 +13,8 @@ import yaml
 from distributor import log
 from distributor.cli.planning import document
 from distributor.model.tags import Verb
-from distributor.services.planning import plan_promotion
-from distributor.services.views import InstanceStage
+from distributor.services.asking.planning import plan_promotion
+from distributor.services.asking.views import InstanceStage
 from tests import realapps
 from tests.integration.mainjob.conftest import Pushed, edit, new_pushed, until, view
 from tests.integration.mainjob.smallapps import FAILING, GOOD

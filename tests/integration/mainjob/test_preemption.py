@@ -8,7 +8,7 @@ import pytest
 
 from distributor.model.ledger import Step
 from distributor.model.tags import Verb
-from distributor.services.views import InstanceStage
+from distributor.services.asking.views import InstanceStage
 from tests.integration.mainjob import test_edges
 from tests.integration.mainjob.conftest import LONG, until, view
 from tests.integration.mainjob.smallapps import FAILING, settings, web, write_app

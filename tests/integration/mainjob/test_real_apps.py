@@ -10,8 +10,8 @@ import pytest
 
 from distributor import log
 from distributor.placement import Placer, installations
-from distributor.services.rendering import Subject
-from distributor.services.views import InstanceStage, instance_views
+from distributor.services.asking.views import InstanceStage, instance_views
+from distributor.services.rendering.renderer import Subject
 from tests import realapps
 from tests.integration.mainjob.conftest import Pushed, new_pushed, until
 

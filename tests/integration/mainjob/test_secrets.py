@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from distributor.services.views import InstanceStage
+from distributor.services.asking.views import InstanceStage
 from tests.acceptance.test_secrets import FILES, VALUES, needles, write_vault
 from tests.integration.mainjob.conftest import Pushed
 from tests.integration.mainjob.test_edges import CENTRAL, fleet

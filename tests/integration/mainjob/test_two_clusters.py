@@ -14,9 +14,9 @@ from distributor import log
 from distributor.app import open_service
 from distributor.cli.playground import PEOPLE, Playground, create_playground
 from distributor.model.tags import Verb
-from distributor.services.founding import found_ledger
-from distributor.services.requesting import Ask, make_request
-from distributor.services.views import InstanceStage, instance_views
+from distributor.services.asking.founding import found_ledger
+from distributor.services.asking.requesting import Ask, make_request
+from distributor.services.asking.views import InstanceStage, instance_views
 from distributor.settings import load
 
 pytestmark = pytest.mark.controlplane

@@ -13,8 +13,8 @@ import pytest
 from distributor import metrics
 from distributor.app import open_service
 from distributor.metrics import cluster_requests
+from distributor.services.asking.views import InstanceStage
 from distributor.services.service import Service
-from distributor.services.views import InstanceStage
 from distributor.settings import load
 from tests.integration.mainjob.conftest import Pushed, until, view
 from tests.integration.mainjob.smallapps import one_cluster, web, write_app

@@ -16,8 +16,8 @@ from distributor.model.health import HealthStatus
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.tags import Verb
 from distributor.render.applyset import PART_OF, applyset_id
-from distributor.services.reconciling import reconcile_target
-from distributor.services.work import Work
+from distributor.services.targets.reconciling import reconcile_target
+from distributor.services.targets.work import Work
 from distributor.services.world import World
 from distributor.testing.clock import FakeClock
 from tests.integration.ownership.conftest import CLUSTER, AnyLedger, Site, named

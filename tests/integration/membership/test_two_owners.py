@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from distributor.model.changes import Actuation
-from distributor.services.reconciling import reconcile_target
+from distributor.services.targets.reconciling import reconcile_target
 from tests.integration.membership.conftest import codes, settings
 
 pytestmark = pytest.mark.controlplane

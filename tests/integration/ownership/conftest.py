@@ -22,8 +22,8 @@ from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import ObjectId
 from distributor.model.tags import Verb
 from distributor.render.applyset import PART_OF, applyset_id
-from distributor.services.reconciling import plan_target, reconcile_target
-from distributor.services.work import Work
+from distributor.services.targets.reconciling import plan_target, reconcile_target
+from distributor.services.targets.work import Work
 from distributor.services.world import World
 from distributor.testing.clock import FakeClock
 from tests.controlplane import ControlPlane

@@ -11,7 +11,7 @@ import pytest
 from distributor.adapters.cel import CelExpressions
 from distributor.model.health import HealthRule, HealthStatus
 from distributor.model.refs import GroupKind
-from distributor.services.reconciling import reconcile_target
+from distributor.services.targets.reconciling import reconcile_target
 from tests.integration.ownership.conftest import Site, named
 
 pytestmark = pytest.mark.controlplane

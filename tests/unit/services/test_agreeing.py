@@ -8,7 +8,7 @@ from distributor.errors.cluster import DeletePending
 from distributor.model.changes import Actuation, LiveObject
 from distributor.model.manifest import ManifestSet
 from distributor.model.tags import Verb
-from distributor.services.work import Work
+from distributor.services.targets.work import Work
 from tests.unit.services.test_hooking import Shop, thing
 
 WEB, SETTINGS = thing("Deployment", "web"), thing("ConfigMap", "settings")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from distributor.services.behind import Behind
+from distributor.services.rendering.behind import Behind
 
 
 class Place:

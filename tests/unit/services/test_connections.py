@@ -6,7 +6,7 @@ import pytest
 
 from distributor.errors.cluster import ServerFault, UnknownConnection, Unsupported
 from distributor.model.fleet import Cluster, Mode
-from distributor.services.connections import OpenByMode
+from distributor.services.targets.connections import OpenByMode
 from distributor.testing.targets import MemoryCluster, MemoryConnections, MemoryTarget
 
 

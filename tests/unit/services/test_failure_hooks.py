@@ -9,7 +9,7 @@ from distributor.model.changes import Actuation
 from distributor.model.hooks import DeclaredHook, HookResult, Moment
 from distributor.model.manifest import Manifest
 from distributor.plan import text
-from distributor.services.reconciling import plan_target
+from distributor.services.targets.reconciling import plan_target
 from tests.unit.services.test_hooking import BROKEN, DONE, Shop, thing
 
 WEB = thing("Deployment", "web")

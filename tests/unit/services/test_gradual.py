@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from distributor.services.gradual import gradually
+from distributor.services.rendering.gradual import gradually
 
 
 class Work:

@@ -21,8 +21,8 @@ from distributor.model.refs import ObjectId, ObjectRef
 from distributor.plan import text
 from distributor.plan.hooks import RUN
 from distributor.render.applyset import PART_OF, applyset_id
-from distributor.services.reconciling import plan_target, reconcile_target
-from distributor.services.work import Work
+from distributor.services.targets.reconciling import plan_target, reconcile_target
+from distributor.services.targets.work import Work
 from distributor.services.world import World
 from distributor.testing.clock import FakeClock
 from distributor.testing.targets import MemoryCluster, MemoryConnections

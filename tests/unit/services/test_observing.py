@@ -15,8 +15,8 @@ from distributor.model.fleet import Cluster, Mode
 from distributor.model.health import HealthStatus
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import Digest, ObjectId
-from distributor.services.observing import observed
-from distributor.services.work import Work
+from distributor.services.targets.observing import observed
+from distributor.services.targets.work import Work
 from distributor.services.world import World
 from distributor.testing.clock import FakeClock
 

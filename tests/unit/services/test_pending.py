@@ -9,7 +9,7 @@ import pytest
 from distributor.model.promotion import GateAnswer, GateResult, Verdict, VerdictOutcome
 from distributor.model.refs import ObjectId
 from distributor.model.tags import Verb
-from distributor.services.pending import Pending, Seen
+from distributor.services.promotion.pending import Pending, Seen
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from distributor.model.manifest import ManifestSet
 from distributor.model.refs import Digest, ObjectId
 from distributor.policy import ClusterFact
-from distributor.services.gathering import Case
-from distributor.services.preparing import Preparing
+from distributor.services.promotion.gathering import Case
+from distributor.services.promotion.preparing import Preparing
 from tests.unit.policy.facts import GOOD
 
 TAG = ("promote/uat/shop/1.0.0", ObjectId("7" * 40))

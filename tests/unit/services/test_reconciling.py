@@ -19,8 +19,8 @@ from distributor.model.package import IgnoreRule
 from distributor.model.refs import ObjectId
 from distributor.plan import Ignoring
 from distributor.render.applyset import PART_OF, applyset_id
-from distributor.services.reconciling import reconcile_target
-from distributor.services.work import Work
+from distributor.services.targets.reconciling import reconcile_target
+from distributor.services.targets.work import Work
 from distributor.services.world import World
 from distributor.testing.clock import FakeClock
 from distributor.testing.targets import MemoryCluster, MemoryConnections

@@ -11,7 +11,7 @@ from distributor.model.fleet import Cluster, Environment, Installation, Mode
 from distributor.model.package import Image, NamespaceSpec, Package, Renderer
 from distributor.model.refs import Digest, ObjectId
 from distributor.model.versions import Version
-from distributor.services import rendering
+from distributor.services.rendering import renderer as rendering
 from distributor.testing.clock import FakeClock
 from distributor.testing.trees import MemoryTrees
 

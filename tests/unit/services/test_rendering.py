@@ -18,8 +18,8 @@ from distributor.errors.render import (
 )
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
-from distributor.services.failures import SHORT, Failures, costly
-from distributor.services.rendering import Renderer, Subject
+from distributor.services.rendering.failures import SHORT, Failures, costly
+from distributor.services.rendering.renderer import Renderer, Subject
 from distributor.services.world import World
 from distributor.testing.clock import FakeClock
 from distributor.testing.trees import MemoryTrees

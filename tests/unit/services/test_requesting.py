@@ -13,8 +13,8 @@ from distributor.model.policy import PolicySet
 from distributor.model.promotion import Verdict, VerdictOutcome
 from distributor.model.refs import ObjectId
 from distributor.model.tags import Verb
-from distributor.services.looking import Snapshot
-from distributor.services.requesting import Ask, open_request
+from distributor.services.asking.requesting import Ask, open_request
+from distributor.services.state.looking import Snapshot
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 REF, TAG, MAIN = "promote/uat/shop/1.4.2", ObjectId("a" * 40), ObjectId("b" * 40)

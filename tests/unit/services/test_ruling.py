@@ -12,7 +12,7 @@ from distributor.model.health import HealthRule, HealthStatus
 from distributor.model.package import Delivery, IgnoreRule, NamespaceSpec, Package, Renderer
 from distributor.model.refs import Digest, GroupKind, ObjectId
 from distributor.model.versions import Version
-from distributor.services.ruling import require_rules
+from distributor.services.rendering.ruling import require_rules
 
 
 class OnlyWords:

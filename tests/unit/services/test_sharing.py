@@ -17,8 +17,8 @@ from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.promotion import Revision, Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId
 from distributor.model.tags import Verb
-from distributor.services.rendering import Rendered, Subject
-from distributor.services.sharing import Sharing
+from distributor.services.promotion.sharing import Sharing
+from distributor.services.rendering.renderer import Rendered, Subject
 from distributor.testing.trees import MemoryTrees
 
 GENESIS = Genesis(at=datetime(2026, 1, 1, tzinfo=UTC), main=ObjectId(""), key="")

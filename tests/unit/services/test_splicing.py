@@ -21,8 +21,8 @@ from distributor.model.refs import Digest, ObjectId
 from distributor.plan import changes
 from distributor.render.applyset import PART_OF, applyset_id
 from distributor.render.placeholders import Placeholder
+from distributor.services.rendering.splicing import NOTE, Splicer, SplicingConnections
 from distributor.services.sealing import Seal
-from distributor.services.splicing import NOTE, Splicer, SplicingConnections
 from distributor.settings import Settings
 from distributor.testing.targets import MemoryCluster, MemoryConnections
 

@@ -24,11 +24,11 @@ from distributor.model.promotion import (
 )
 from distributor.model.refs import Digest, ObjectId
 from distributor.model.tags import Verb
-from distributor.services.looking import Snapshot
-from distributor.services.rolling import target_row
-from distributor.services.telling import why
-from distributor.services.views import instance_views
-from distributor.services.works import message_of
+from distributor.services.asking.telling import why
+from distributor.services.asking.views import instance_views
+from distributor.services.rollouts.rolling import target_row
+from distributor.services.rollouts.works import message_of
+from distributor.services.state.looking import Snapshot
 from distributor.testing.trees import MemoryTrees
 from tests.benchmarks import fleet
 

@@ -18,7 +18,7 @@ from distributor.model.promotion import Verdict
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.model.tags import Verb
 from distributor.ports import StoredTarget
-from distributor.services.unmoved import Fight, Unmoved
+from distributor.services.rollouts.unmoved import Fight, Unmoved
 from distributor.services.world import World
 from distributor.testing.clock import FakeClock
 

@@ -10,8 +10,8 @@ import pytest
 from distributor.catalog.loading import Loader
 from distributor.errors.render import RenderTimeout
 from distributor.model.findings import Finding
-from distributor.services.rendering import Rendered
-from distributor.services.warming import WARMED, Warmer
+from distributor.services.promotion.warming import WARMED, Warmer
+from distributor.services.rendering.renderer import Rendered
 from distributor.testing.trees import MemoryTrees
 from tests.benchmarks import fleet
 

@@ -1,0 +1,247 @@
+"""Requesting: every switch a person can throw is a tag; here the tags are made and pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+
+from distributor.catalog.tags import format_name, parse_name
+from distributor.catalog.trailers import format_message
+from distributor.errors.catalog import BadVersion
+from distributor.errors.git import NothingToDo, PushRejected, TagRefused
+from distributor.errors.policy import NoSuchInstance, NotVerifiedHere, VersionMissing
+from distributor.errors.service import NotFound
+from distributor.ledger import newest_verified, prev_of, rollback_candidates
+from distributor.model.findings import Finding, Invalid, errors
+from distributor.model.fleet import ALL
+from distributor.model.ledger import InstanceState
+from distributor.model.promotion import Verdict, VerdictOutcome
+from distributor.model.refs import Digest, ObjectId
+from distributor.model.tags import CONSENTS, RequestClass, TagName, Trailers, Verb
+from distributor.model.versions import Version
+from distributor.placement.instances import installations
+from distributor.ports import Signer
+from distributor.services.state.looking import Snapshot
+from distributor.services.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What a person asks for. ``version`` is empty where the verb has none, or in a rollback: the last.
+
+    ``commit`` is the commit to tag; empty means main's head.
+    """
+
+    verb: Verb
+    environment: str
+    instance: str
+    version: str = ""
+    reason: str = ""
+    ticket: str = ""
+    hotfix: bool = False
+    commit: ObjectId = ObjectId("")
+    rendered: Digest = Digest("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The tag that was pushed."""
+
+    ref: str
+    tag: ObjectId
+    version: str = ""
+
+
+async def make_request(
+    world: World, snapshot: Snapshot, ask: Ask, *, tagger: str, signer: Signer | None
+) -> Asked:
+    """Make the tag of a request and push it; the service decides about it like about any other tag.
+
+    Raises ``VersionMissing``, ``NoSuchInstance``, ``NotVerifiedHere`` for what cannot be asked for, and
+    ``TagRefused`` where the remote does not take the tag.
+    """
+    commit = ask.commit or snapshot.main
+    ask, trailers = trailers_of(world, snapshot, ask, commit)
+    name = _free_name(ask, {*snapshot.tags, *_recorded(snapshot, ask)})
+    written = format_name(name)
+    subject = f"{ask.verb.value} {ask.instance} {ask.version}".rstrip() + f" in {ask.environment}"
+    tag = world.objects.write_tag(
+        written,
+        commit,
+        message=format_message(subject, trailers),
+        at=world.clock.now(),
+        tagger=tagger,
+        signer=signer,
+    )
+    ref = f"refs/tags/{written}"
+    try:
+        await world.remote.push({ref: tag}, expect={ref: None})
+    except PushRejected as error:
+        raise TagRefused(f"({written}: {error.detail})") from error
+    return Asked(ref=written, tag=tag, version=ask.version)
+
+
+def open_request(snapshot: Snapshot, ask: Ask) -> str:
+    """The ref of a request for the very same that has not ended yet; empty where there is none.
+
+    One that is not decided, waits, or is accepted and neither verified nor given up.
+    """
+    state = snapshot.ledger.instance(ask.environment, ask.instance)
+    for ref, tag in snapshot.tags.items():
+        name = parse_name(ref)
+        if isinstance(name, Finding) or not _same(name, ask):
+            continue
+        verdict = state.last_verdicts.get(ref)
+        if verdict is None or verdict.tag != tag or _open(state, verdict):
+            return ref
+    return ""
+
+
+def _same(name: TagName, ask: Ask) -> bool:
+    asked = (ask.verb, ask.environment, ask.instance, ask.version)
+    return (name.verb, name.environment, name.instance, name.version) == asked
+
+
+def _open(state: InstanceState, verdict: Verdict) -> bool:
+    if not verdict.accepted:
+        return verdict.outcome is VerdictOutcome.PENDING
+    progress = state.progress.get(verdict.sequence)
+    ended = progress is not None and (progress.end is not None or progress.verified_at is not None)
+    return verdict == state.desired and not ended
+
+
+def _recorded(snapshot: Snapshot, ask: Ask) -> AbstractSet[str]:
+    observed = snapshot.ledger.instance(ask.environment, ask.instance).observed
+    return set(observed) | set(snapshot.ledger.genesis.tags)
+
+
+def trailers_of(
+    world: World, snapshot: Snapshot, ask: Ask, commit: ObjectId
+) -> tuple[Ask, Trailers]:
+    """The trailers of a request, and the request with its version filled in."""
+    state = snapshot.ledger
+    base = Trailers(
+        environment=ask.environment,
+        reason=ask.reason,
+        ticket=ask.ticket,
+        request_class=RequestClass.HOTFIX if ask.hotfix else RequestClass.NORMAL,
+    )
+    match ask.verb:
+        case Verb.PROMOTE:
+            prev = prev_of(state, ask.environment, ask.instance)
+            app, digest = _package(world, snapshot, ask, commit)
+            return ask, replace(
+                base, app=app, version=ask.version, digest=digest, prev=prev, rendered=ask.rendered
+            )
+        case Verb.ROLLBACK:
+            return _rollback(snapshot, ask, base)
+        case Verb.REMOVE:
+            desired = state.instance(ask.environment, ask.instance).desired
+            if desired is None or desired.revision is None or desired.verb is Verb.REMOVE:
+                raise NothingToDo(f"({ask.instance} does not run in {ask.environment})")
+            prev = prev_of(state, ask.environment, ask.instance)
+            return ask, replace(base, app=desired.revision.app, prev=prev)
+        case verb if verb in CONSENTS:
+            desired = state.instance(ask.environment, ask.instance).desired
+            if desired is None or desired.revision is None:
+                raise NothingToDo(f"(nothing was accepted for {ask.instance} in {ask.environment})")
+            about = desired.revision
+            return ask, replace(base, app=about.app, digest=about.digest, config=about.config)
+        case Verb.REJECT | Verb.UNREJECT:
+            _check_version(ask.version)
+            known = set(snapshot.catalog.apps)
+            if ask.instance not in known:
+                raise NotFound(f"({ask.instance} is no app; there are: {', '.join(sorted(known))})")
+            return ask, replace(base, app=ask.instance, version=ask.version)
+        case _:
+            if ask.instance != ALL and not _instance_known(snapshot, ask):
+                raise _unknown(snapshot, ask)
+            return ask, base
+
+
+def _instance_known(snapshot: Snapshot, ask: Ask) -> bool:
+    """Whether main declares the instance, or the ledger has accepted one of that name, where asked."""
+    catalog, ledger = snapshot.catalog, snapshot.ledger
+    places = catalog.environments if ask.environment == ALL else (ask.environment,)
+    return any(
+        ask.instance in installations(catalog, place)
+        or ledger.instance(place, ask.instance).accepted
+        for place in places
+    )
+
+
+def _unknown(snapshot: Snapshot, ask: Ask) -> NoSuchInstance:
+    known = ", ".join(sorted(installations(snapshot.catalog, ask.environment))) or "none"
+    return NoSuchInstance(f"({ask.instance} in {ask.environment}; there are: {known})")
+
+
+def _package(world: World, snapshot: Snapshot, ask: Ask, commit: ObjectId) -> tuple[str, Digest]:
+    catalog = snapshot.catalog
+    if commit != snapshot.main:
+        catalog = world.loader.load(world.objects.tree_of(commit))
+    _check_version(ask.version)
+    installation = installations(catalog, ask.environment).get(ask.instance)
+    if installation is None:
+        broken = (
+            *catalog.findings_under(f"environments/{ask.environment}"),
+            *catalog.findings_under(f"catalog/{ask.instance}"),
+        )
+        if found := errors(broken):
+            raise Invalid(found, f"({ask.instance} in {ask.environment} cannot be read)")
+        raise _unknown(snapshot, ask)
+    package = catalog.package(installation.app, ask.version)
+    if package is None:
+        known = ", ".join(catalog.packages.get(installation.app, {})) or "none"
+        reasons = "".join(
+            f"\n  {f}"
+            for f in errors(catalog.findings_under(f"catalog/{installation.app}/{ask.version}"))
+        )
+        raise VersionMissing(f"({installation.app} {ask.version}; there are: {known}){reasons}")
+    return installation.app, package.digest
+
+
+def _check_version(text: str) -> None:
+    try:
+        Version.parse(text)
+    except ValueError as error:
+        raise BadVersion(f"({error})") from error
+
+
+def _rollback(snapshot: Snapshot, ask: Ask, base: Trailers) -> tuple[Ask, Trailers]:
+    """Back to the version named, or to the newest verified one that does not run now."""
+    state = snapshot.ledger
+    candidates = rollback_candidates(state, ask.environment, ask.instance)
+    if ask.version:
+        _check_version(ask.version)
+        verdict = newest_verified(state, ask.environment, ask.instance, ask.version)
+    else:
+        verdict = candidates[0] if candidates else None
+    if verdict is None or verdict.revision is None:
+        known = ", ".join(v.revision.version for v in candidates if v.revision) or "none"
+        raise NotVerifiedHere(f"({ask.version or 'nothing to go back to'}; there are: {known})")
+    revision = verdict.revision
+    trailers = replace(
+        base,
+        app=revision.app,
+        version=revision.version,
+        digest=revision.digest,
+        config=revision.config,
+        prev=prev_of(state, ask.environment, ask.instance),
+        request_class=RequestClass.ROLLBACK,
+    )
+    return replace(ask, version=revision.version), trailers
+
+
+def _free_name(ask: Ask, taken: AbstractSet[str]) -> TagName:
+    """The first attempt whose name nobody used."""
+    for attempt in range(1, 100_000):
+        name = TagName(
+            verb=ask.verb,
+            environment=ask.environment,
+            instance=ask.instance,
+            version=ask.version,
+            attempt=attempt,
+        )
+        if format_name(name) not in taken:
+            return name
+    raise TagRefused("(all attempts are taken)")

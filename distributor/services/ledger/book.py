@@ -1,0 +1,219 @@
+"""The ledger book: reads the ledger branch, checks it, and appends to it by fast-forward pushes alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from distributor import metrics
+from distributor.errors import Where
+from distributor.errors.git import (
+    LedgerBroken,
+    LedgerForged,
+    LedgerRewound,
+    NoLedger,
+    PushRejected,
+)
+from distributor.ledger import decode, decode_genesis, encode, fold, fold_stream
+from distributor.model.ledger import Genesis, InstanceState, Key, LedgerState, Record
+from distributor.model.refs import ObjectId
+from distributor.model.trees import EntryKind, NewCommit
+from distributor.ports import TreeChange
+from distributor.services.ledger.checking import check_founder, verify_commit
+from distributor.services.world import World
+
+HEAD = "ledger.head"
+"""The store's key for the last ledger head seen."""
+BELIEVED = "refs/distributor/ledger"
+"""The last ledger head that was read and checked, in the local mirror."""
+_TRIES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What one append adds: records by file, pinned trees by path, and a line for ``git log``."""
+
+    records: Sequence[tuple[Key, Record]]
+    message: str
+    pins: Mapping[str, TreeChange] = field(default_factory=dict)
+
+
+class LedgerBook:
+    """One ledger, as this process knows it. Appends are serialised."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._lock = asyncio.Lock()
+        self._state: LedgerState | None = None
+        self._folded: dict[ObjectId, InstanceState] = {}  # by blob of the JSONL file
+        self._verified: ObjectId | None = None
+        self._founded: Genesis | None = None  # as it was when commits were first checked
+        self.epoch = 0  # grows whenever somebody else moved the ledger
+
+    @property
+    def state(self) -> LedgerState:
+        """The last state read; raises ``NoLedger`` before the first."""
+        if self._state is None:
+            raise NoLedger
+        return self._state
+
+    def now(self) -> datetime:
+        """The time that records get: the clock's, but never before what the ledger says already."""
+        now = self._world.clock.now()
+        last = self._state.last_at if self._state is not None else None
+        return max(now, last) if last is not None else now
+
+    async def read(self) -> LedgerState:
+        """Read the head that was last fetched.
+
+        Raises ``NoLedger``, ``LedgerRewound``, ``LedgerForged``, ``LedgerNewer`` or ``LedgerBroken``:
+        then decisions stop, and what runs stays.
+        """
+        async with self._lock:
+            return await self._read()
+
+    async def _read(self) -> LedgerState:
+        world = self._world
+        head = world.objects.resolve(world.ledger_ref)
+        last = await world.store.get(HEAD)
+        if head is None:
+            if last:
+                raise LedgerRewound(
+                    f"(the branch {world.ledger} is gone; its last head was {last})"
+                )
+            raise NoLedger
+        if self._state is not None and head == self._state.head:
+            return self._state
+        if last and not world.objects.is_ancestor(ObjectId(last), head):
+            await world.remote.fetch()  # another process on this mirror may have fetched too early
+            head = world.objects.resolve(world.ledger_ref) or head
+        if last and not world.objects.is_ancestor(ObjectId(last), head):
+            raise LedgerRewound(f"(head {head}, last seen {last})")
+        genesis = self._check(head, remembered=bool(last))
+        self._state = self._fold(head, genesis)
+        self._believe(head)
+        self.epoch += 1
+        if last != head:
+            await world.store.set(HEAD, head)
+        return self._state
+
+    def _check(self, head: ObjectId, *, remembered: bool) -> Genesis:
+        """Every commit since the last one checked is signed by the key that the genesis names.
+
+        The genesis record never changes; where no head is remembered, main's policy must know its key.
+        """
+        genesis = self._genesis(head)
+        if self._founded is not None and genesis != self._founded:
+            raise LedgerForged(f"(commit {head} has another genesis record)")
+        if self._founded is None and not remembered:
+            check_founder(self._world, genesis)
+        objects = self._world.objects
+        for commit in objects.history(head, self._verified):
+            verify_commit(objects.raw(commit), (genesis.key,), commit)
+        self._verified, self._founded = head, genesis
+        return genesis
+
+    def _genesis(self, head: ObjectId) -> Genesis:
+        objects = self._world.objects
+        for entry in objects.entries(objects.tree_of(head)):
+            if entry.name == "genesis.json" and entry.kind is EntryKind.BLOB:
+                return decode_genesis(objects.blob(entry.id), Where(file="genesis.json", line=1))
+        raise LedgerBroken("(there is no genesis.json)")
+
+    def _fold(self, head: ObjectId, genesis: Genesis) -> LedgerState:
+        instances: dict[Key, InstanceState] = {}
+        folded: dict[ObjectId, InstanceState] = {}
+        for key, blob in self.files(head).items():
+            state = self._folded.get(blob) or self._fold_file(key, blob)
+            instances[key] = folded[blob] = state
+        self._folded = folded
+        return fold(head, genesis, instances)
+
+    def _fold_file(self, key: Key, blob: ObjectId) -> InstanceState:
+        file = f"records/{key[0]}/{key[1]}.jsonl"
+        lines = self._world.objects.blob(blob).splitlines()
+        records = (decode(line, Where(file=file, line=n)) for n, line in enumerate(lines, 1))
+        return fold_stream(*key, records)
+
+    def files(self, head: ObjectId) -> dict[Key, ObjectId]:
+        """The JSONL blobs of a ledger commit, by environment and instance."""
+        objects = self._world.objects
+        found: dict[Key, ObjectId] = {}
+        root = {e.name: e.id for e in objects.entries(objects.tree_of(head))}
+        for environment in objects.entries(root["records"]) if "records" in root else ():
+            for entry in objects.entries(environment.id):
+                found[environment.name, entry.name.removesuffix(".jsonl")] = entry.id
+        return found
+
+    def _believe(self, head: ObjectId) -> None:
+        """Remember the head that was checked: what a fetch shows may be older, or not honest."""
+        objects = self._world.objects
+        objects.set_ref(BELIEVED, head, objects.resolve(BELIEVED))
+
+    async def append(self, entry: Entry, *, epoch: int | None = None) -> LedgerState:
+        """Append and push; the new state.
+
+        With ``epoch``, only if nobody else moved the ledger since: otherwise ``PushRejected``, and the
+        caller decides anew. Without, facts are appended to whatever the head is by then.
+        """
+        async with self._lock:
+            for attempt in range(_TRIES):
+                if epoch is not None and epoch != self.epoch:
+                    raise PushRejected("(the ledger moved on)")
+                try:
+                    return await self._append(entry)
+                except PushRejected:
+                    metrics.LEDGER_PUSHES.labels("rejected").inc()
+                    await self._world.remote.fetch()
+                    await self._read()
+                    if epoch is not None or attempt == _TRIES - 1:
+                        raise
+        raise PushRejected  # pragma: no cover - the loop ends by return or raise
+
+    async def _append(self, entry: Entry) -> LedgerState:
+        world, old = self._world, self.state
+        tree, added = self._extended(old, entry)
+        commit = NewCommit(tree=tree, parents=(old.head,), message=entry.message, at=self.now())
+        head = world.objects.write_commit(commit, world.signer)
+        branch = f"refs/heads/{world.ledger}"
+        await world.remote.push({branch: head}, expect={branch: old.head})
+        metrics.LEDGER_PUSHES.labels("done").inc()
+        world.objects.set_ref(world.ledger_ref, head, world.objects.resolve(world.ledger_ref))
+        instances = dict(old.instances)
+        for key, (blob, state) in added.items():
+            instances[key] = self._folded[blob] = state
+        self._state = fold(head, old.genesis, instances)
+        self._believe(head)
+        self._verified = head
+        await world.store.set(HEAD, head)
+        return self._state
+
+    def _extended(
+        self, old: LedgerState, entry: Entry
+    ) -> tuple[ObjectId, dict[Key, tuple[ObjectId, InstanceState]]]:
+        """The tree with the records at the end of their files, and the folds of those files."""
+        objects, files = self._world.objects, self.files(old.head)
+        by_key: dict[Key, list[Record]] = {}
+        for key, record in entry.records:
+            by_key.setdefault(key, []).append(record)
+        changes: dict[str, TreeChange] = dict(entry.pins)
+        added: dict[Key, tuple[ObjectId, InstanceState]] = {}
+        for key, records in by_key.items():
+            before = objects.blob(files[key]) if key in files else b""
+            blob = objects.write_blob(before + b"".join(encode(r) for r in records))
+            changes[f"records/{key[0]}/{key[1]}.jsonl"] = ("blob", blob)
+            added[key] = (blob, fold_stream(*key, records, old.instances.get(key)))
+        return objects.write_tree(objects.tree_of(old.head), changes), added
+
+    def pinned(self, environment: str, instance: str, sequence: int) -> ObjectId | None:
+        """The tree that a verdict pinned: a small catalog repository of just what it accepted."""
+        objects = self._world.objects
+        tree = objects.tree_of(self.state.head)
+        for name in ("pins", environment, instance, str(sequence)):
+            found = next((e.id for e in objects.entries(tree) if e.name == name), None)
+            if found is None:
+                return None
+            tree = found
+        return tree

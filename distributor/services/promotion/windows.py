@@ -1,0 +1,131 @@
+"""Windows: before a wave opens, the calendar is asked again, by main's policy and the accepted one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from distributor.errors import DistributorError
+from distributor.errors.policy import BadPolicy
+from distributor.errors.rollout import StateBroken
+from distributor.model.findings import Finding, errors
+from distributor.model.ledger import InstanceState
+from distributor.model.promotion import GateAnswer, GateResult, Verdict
+from distributor.model.rollout import RolloutPhase, RolloutState, Shut
+from distributor.model.tags import Request, TagName, TagObject, Trailers
+from distributor.policy import GateFacts, PolicyView, before_wave
+from distributor.ports import StoredRollout
+from distributor.rollout import decode, shut_out
+from distributor.services.ledger.book import LedgerBook
+from distributor.services.promotion.gathering import tiers_of
+from distributor.services.promotion.policing import policy_views
+from distributor.services.rollouts.rolling import owed
+from distributor.services.state.desired import Desired
+from distributor.services.state.looking import Snapshot
+from distributor.services.world import World
+
+_KEPT_OUT = frozenset({GateResult.FAIL, GateResult.ERROR, GateResult.PENDING})
+
+
+class WaveWindows:
+    """Says which waves of a rollout must not open now. What cannot be read opens nothing."""
+
+    def __init__(
+        self, world: World, book: LedgerBook, snapshot: Callable[[], Snapshot | None]
+    ) -> None:
+        self._world = world
+        self._book = book
+        self._snapshot = snapshot
+
+    def __call__(self, desired: Desired, state: RolloutState, now: datetime) -> Mapping[str, Shut]:
+        """The waves that have not opened and must not, by name."""
+        left = state.waves[state.open_wave + 1 :]
+        snapshot = self._snapshot()
+        if not left or state.phase not in (RolloutPhase.RUNNING, RolloutPhase.PAUSED):
+            return {}
+        if snapshot is None:
+            return dict.fromkeys(left, Shut(reason="main was not looked at yet"))
+        try:
+            views = policy_views(
+                self._world, replace(snapshot, ledger=self._book.state), state.environment
+            )
+        except DistributorError as error:
+            return dict.fromkeys(left, Shut(reason=str(error)))
+        asked = {name: _asked(desired, state, name, views, now) for name in left}
+        return {name: shut for name, shut in asked.items() if shut is not None}
+
+
+def kept_shut(
+    state: InstanceState, running: RolloutState | None, stored: StoredRollout | None
+) -> str:
+    """What the rollout of an instance waits for with its next wave, in this process or in another one."""
+    if state.desired is None or not owed(state):
+        return ""
+    rollout = running
+    if rollout is None and stored is not None and stored.sequence == state.desired.sequence:
+        with contextlib.suppress(StateBroken):
+            rollout = decode(stored.state)
+    if rollout is None or rollout.sequence != state.desired.sequence or shut_out(rollout) is None:
+        return ""
+    return rollout.reason
+
+
+def _asked(
+    desired: Desired,
+    state: RolloutState,
+    wave: str,
+    views: tuple[PolicyView, ...],
+    now: datetime,
+) -> Shut | None:
+    index = state.waves.index(wave)
+    names = [name for name, target in state.targets.items() if target.wave == index]
+    facts = GateFacts(
+        ref=desired.verdict.ref,
+        request=_request(desired.verdict, now),
+        policies=views,
+        app=desired.verdict.revision.app if desired.verdict.revision else "",
+        tiers=tiers_of(desired.clusters[name] for name in names),
+    )
+    answer = before_wave(facts, now)
+    if answer is None:
+        return None
+    unreadable = next((f for v in views for f in errors(v.policies.findings)), None)
+    if unreadable is not None:
+        finding = Finding.of(BadPolicy, f"({unreadable})")
+        return Shut(reason=f"gate {answer.number} {answer.gate}: {finding.message}")
+    return _shut(answer)
+
+
+def _shut(answer: GateAnswer) -> Shut | None:
+    if answer.result not in _KEPT_OUT:
+        return None
+    return Shut(reason=f"gate {answer.number} {answer.gate}: {answer.message}", until=answer.until)
+
+
+def _request(verdict: Verdict, now: datetime) -> Request:
+    """The request of an accepted verdict, as far as windows look at it; its tag may be gone by now."""
+    revision = verdict.revision
+    name = TagName(
+        verb=verdict.verb,
+        environment=verdict.environment,
+        instance=verdict.instance,
+        version=revision.version if revision else "",
+    )
+    return Request(
+        ref=verdict.ref,
+        name=name,
+        trailers=Trailers(request_class=verdict.request_class),
+        tag=TagObject(
+            id=verdict.tag,
+            name=verdict.ref,
+            target=verdict.commit,
+            target_type="commit",
+            tagger=verdict.principal,
+            tagged_at=now,
+            message="",
+            signed=b"",
+            signature=b"",
+        ),
+    )

@@ -1,0 +1,341 @@
+"""Rollouts: which instances are being carried out right now, and keeping the rest as they should be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import islice
+
+from distributor import log, metrics
+from distributor.errors import DistributorError
+from distributor.errors.rollout import StateBroken
+from distributor.metrics import cluster_requests
+from distributor.model.changes import TargetReport
+from distributor.model.fleet import Cluster
+from distributor.model.ledger import InstanceState, Key, LedgerState, Step
+from distributor.model.promotion import Verdict
+from distributor.model.rollout import RolloutPhase, RolloutState, Superseded, TargetStage, Tick
+from distributor.model.tags import Verb
+from distributor.rollout import decode, shut_out, start, thawed
+from distributor.services.ledger.book import LedgerBook
+from distributor.services.ledger.claiming import Claims
+from distributor.services.rendering.renderer import Renderer
+from distributor.services.rollouts.rolling import Runner, Tools, Windows, owed, target_row
+from distributor.services.rollouts.unmoved import Place, Unmoved, place_of
+from distributor.services.rollouts.works import reconcile_desired
+from distributor.services.state.desired import Desired, read_desired
+from distributor.services.state.journal import Journal
+from distributor.services.world import World
+
+_WAITING = frozenset({RolloutPhase.UNVERIFIED, RolloutPhase.PAUSED})
+_BATCH = 256
+"""Targets that a resync has under way at most, so that memory stays bounded."""
+_FIGHT = 3
+"""Times that one target was healed and did not stay so, after which somebody is told to look."""
+_LINES = 5
+"""Objects that one event about drift names at most."""
+WakeAt = Callable[[str, datetime, Callable[[], None]], None]
+
+
+class Rollouts:
+    """All runners of this process, one an instance."""
+
+    def __init__(
+        self,
+        world: World,
+        book: LedgerBook,
+        renderer: Renderer,
+        journal: Journal,
+        wake_at: WakeAt,
+        *,
+        windows: Windows,
+    ) -> None:
+        self._world = world
+        self._book = book
+        self._tools = Tools(
+            world=world,
+            claims=Claims(world, book),
+            renderer=renderer,
+            journal=journal,
+            slots=asyncio.Semaphore(world.target_concurrency),
+            wake_at=wake_at,
+            notify=self._notify,
+            windows=windows,
+        )
+        self._runners: dict[Key, Runner] = {}
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._reported: dict[tuple[str, str, str], str] = {}  # drift that was told and is there yet
+        self.unmoved = Unmoved(world)
+        self._agreed: dict[Key, frozenset[tuple[int, Verb]]] = {}
+        self._heard = False
+        self._begin_at: Place | None = None  # the first target that the last resync left
+        self._changed = asyncio.Event()
+        self._stopped = False
+        self._log = log.get("rollouts")
+
+    def _notify(self) -> None:
+        self._changed.set()
+
+    async def follow(self, state: LedgerState) -> None:
+        """Start what the ledger accepted and nobody carries out yet; end what was superseded."""
+        stored = {(r.environment, r.instance): r for r in await self._world.store.rollouts()}
+        for key, instance in state.instances.items():
+            if self._stopped:
+                return  # in the middle of this look
+            desired = instance.desired
+            runner = self._runners.get(key)
+            if desired is None:
+                continue
+            if runner is not None and runner.state.sequence == desired.sequence:
+                if shut_out(runner.state) is not None:
+                    runner.send(Tick())  # the calendar may say something else now
+                runner.heed()
+                self._listen(key, instance, runner)
+                continue
+            if runner is not None:
+                await self._end(key, Superseded(sequence=desired.sequence))
+            if not owed(instance):
+                self._listen(key, instance, None)
+                continue
+            saved = stored.get(key)
+            known = (
+                self._known(saved.state) if saved and saved.sequence == desired.sequence else None
+            )
+            await self._begin(key, desired, known)
+
+    def _listen(self, key: Key, instance: InstanceState, runner: Runner | None) -> None:
+        """What a person agreed to in between may be what a target failed for: ask again at once."""
+        now = frozenset((c.sequence, c.verb) for c in instance.consents)
+        if now == self._agreed.get(key, frozenset()):
+            return
+        self._agreed[key] = now
+        self._heard |= bool(now)
+        if runner is not None and now:
+            runner.nudge()
+
+    def heard(self) -> bool:
+        """Whether people agreed to something since this was asked last: then all targets are looked at."""
+        heard, self._heard = self._heard, False
+        return heard
+
+    def _known(self, saved: bytes) -> RolloutState | None:
+        """A saved state; its clocks start anew, because nobody worked in between. A broken one is none."""
+        try:
+            return thawed(decode(saved), self._world.clock.now())
+        except StateBroken as error:
+            self._log.error("a saved rollout cannot be read and begins anew", error=str(error))
+            return None
+
+    async def _begin(self, key: Key, verdict: Verdict, known: RolloutState | None) -> None:
+        try:
+            desired = read_desired(self._world, self._book, verdict)
+        except DistributorError as error:
+            await self._tools.journal.tell(
+                "rollout", f"cannot start: {error}", environment=key[0], instance=key[1]
+            )
+            return
+        environment = desired.environment
+        state = known or start(
+            environment=verdict.environment,
+            instance=verdict.instance,
+            sequence=verdict.sequence,
+            strategy=environment.rollout,
+            verify=environment.verify,
+            targets=tuple(desired.clusters.values()),
+            now=self._world.clock.now(),
+        )
+        runner = self._runners[key] = Runner(self._tools, desired, state)
+        self._tasks[key] = asyncio.create_task(self._run(key, runner))
+
+    async def _run(self, key: Key, runner: Runner) -> None:
+        try:
+            await runner.run()
+        except Exception:  # noqa: BLE001 - told and started again, whatever it was
+            self._log.exception("a rollout crashed; it starts again at the next look", key=key)
+            if self._runners.get(key) is runner:
+                del self._runners[key]
+            await runner.stop()
+        finally:
+            self._notify()
+
+    async def _end(self, key: Key, superseded: Superseded | None = None) -> None:
+        runner, task = self._runners.pop(key), self._tasks.pop(key)
+        await runner.stop(superseded)
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """End all runners at once, and begin no more."""
+        self._stopped = True
+        for key in list(self._runners):
+            await self._end(key)
+
+    def running(self) -> tuple[RolloutState, ...]:
+        """The states of all rollouts that this process carries out or carried out to their end."""
+        return tuple(runner.state for runner in self._runners.values())
+
+    async def settled(self) -> None:
+        """Wait until every rollout ended, or can only go on when something outside changes."""
+        while not all(self._at_rest(r) for r in self._runners.values()):
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), 0.25)
+            except TimeoutError:
+                continue
+
+    def _at_rest(self, runner: Runner) -> bool:
+        recorded = not owed(self._book.state.instance(*runner.key))
+        state = runner.state
+        waits = state.phase in _WAITING or _stuck(state) or shut_out(state) is not None
+        return (runner.ended and recorded) or (waits and not runner.busy)
+
+    def nudge(self) -> None:
+        """Ask every target that owes its revision now."""
+        for runner in self._runners.values():
+            runner.nudge()
+
+    async def resync(self, only: Callable[[Verdict, Cluster], bool] | None = None) -> int:
+        """Bring every target that no rollout works on back to what is accepted; how many were looked at.
+
+        One of all targets has a budget of requests: what it does not come to is the next one's first.
+        """
+        if only is not None:
+            return await self._look_at(self._pairs(only), lambda: False)
+        begun, budget = cluster_requests(), self._world.resync_requests
+        rest: list[Place] = []
+        count = await self._look_at(
+            self._round(), lambda: 0 < budget <= cluster_requests() - begun, rest.append
+        )
+        self._begin_at = rest[0] if rest else None
+        metrics.RESYNC_REQUESTS.set(cluster_requests() - begun)
+        metrics.RESYNC_LEFT.set(len(rest))
+        return count
+
+    def _round(self) -> Iterator[tuple[Desired, Cluster]]:
+        """All targets once, from the first that the last look left on."""
+        begin, met = self._begin_at, self._begin_at is None
+        for desired, cluster in self._pairs(lambda _verdict, _cluster: True):
+            met = met or place_of(desired.verdict, cluster) == begin
+            if met:
+                yield desired, cluster
+        for desired, cluster in self._pairs(lambda _verdict, _cluster: begin is not None):
+            if met and place_of(desired.verdict, cluster) == begin:
+                return
+            yield desired, cluster
+
+    def _pairs(self, only: Callable[[Verdict, Cluster], bool]) -> Iterator[tuple[Desired, Cluster]]:
+        for desired in self._accepted():
+            for cluster in desired.clusters.values():
+                if only(desired.verdict, cluster):
+                    yield desired, cluster
+
+    async def _look_at(
+        self,
+        pairs: Iterator[tuple[Desired, Cluster]],
+        spent: Callable[[], bool],
+        leave: Callable[[Place], None] = lambda _place: None,
+    ) -> int:
+        """Look at targets, some at a time; those that are left once the budget is spent are told."""
+        count = 0
+        size = _BATCH if not self._world.resync_requests else self._world.target_concurrency
+        while batch := list(islice(pairs, size)):
+            if spent():
+                for desired, cluster in batch:
+                    leave(place_of(desired.verdict, cluster))
+                continue
+            count += len(batch)
+            await asyncio.gather(*(self._heal(desired, cluster) for desired, cluster in batch))
+        return count
+
+    async def resync_moved(self) -> int:
+        """The same for those targets alone that a watch saw move since they were last looked at."""
+        moved = await self.unmoved.moved()
+        if not moved:
+            return 0
+        return await self.resync(lambda v, c: place_of(v, c) in moved)
+
+    def _accepted(self) -> Iterator[Desired]:
+        for key, instance in tuple(self._book.state.instances.items()):
+            runner = self._runners.get(key)
+            if (
+                instance.desired is None
+                or owed(instance)
+                or (runner is not None and not runner.ended)
+            ):
+                continue
+            try:
+                yield read_desired(self._world, self._book, instance.desired)
+            except DistributorError as error:
+                self._log.error("what was accepted cannot be read", key=key, error=str(error))
+
+    async def _heal(self, desired: Desired, cluster: Cluster) -> None:
+        """Bring one target back; whatever one of them dies of, the others are looked after."""
+        try:
+            await self._healed(desired, cluster)
+        except Exception:  # noqa: BLE001 - told; the next resync tries again
+            self._log.exception("looking after a target crashed", cluster=cluster.name)
+
+    async def _healed(self, desired: Desired, cluster: Cluster) -> None:
+        verdict = desired.verdict
+        key = (verdict.environment, verdict.instance)
+        await self._tools.renderer.ready(desired.subject, cluster)  # a long render holds no slot
+        async with self._tools.slots, self._tools.locks.of((*key, cluster.name)):
+            state = self._book.state.instance(*key)
+            if state.desired is None or state.desired.sequence != verdict.sequence or owed(state):
+                return  # superseded while this resync was under way
+            if await self.unmoved.still(verdict, cluster):
+                return
+            mark = await self.unmoved.before(verdict, cluster)
+            progress = state.progress.get(verdict.sequence)
+            report = await reconcile_desired(
+                self._world,
+                self._tools.renderer,
+                desired,
+                cluster,
+                started_only=progress is not None and progress.end is Step.FAILED,
+            )
+        fight = self.unmoved.note(report, cluster, mark)
+        kept = self.unmoved.kept(*key, cluster.name)
+        try:
+            await self._world.store.save_targets([target_row(report, desired, kept)])
+        except DistributorError as error:
+            self._log.warning("what was seen could not be kept", error=str(error))
+        await self._tell_drift(verdict, cluster.name, report)
+        if fight is not None and fight.heals == _FIGHT:
+            await self._tools.journal.tell(
+                "fight",
+                f"healed {fight.heals} times in a row, and less and less often from now on: {_shown(report.drift)}",
+                environment=key[0],
+                instance=key[1],
+                cluster=cluster.name,
+            )
+
+    async def _tell_drift(self, verdict: Verdict, cluster: str, report: TargetReport) -> None:
+        """Drift that was healed, each time; drift that is only reported, once as long as it is the same."""
+        place = (verdict.environment, verdict.instance, cluster)
+        changed = sum(o.error is None for o in report.outcomes)
+        shown = _shown(report.drift)
+        before, now = self._reported.pop(place, ""), "" if report.outcomes else shown
+        if now:
+            self._reported[place] = now
+        kind = "healed" if changed else "drift"
+        text = f"{changed} objects brought back: {shown}".removesuffix(": ") if changed else now
+        if text and text != before:
+            await self._tools.journal.tell(
+                kind,
+                text,
+                environment=verdict.environment,
+                instance=verdict.instance,
+                cluster=cluster,
+            )
+
+
+def _shown(lines: tuple[str, ...]) -> str:
+    more = len(lines) - _LINES
+    return "; ".join(lines[:_LINES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _stuck(state: RolloutState) -> bool:
+    """Whether a wave waits for nothing but targets that failed within the budget: they may never heal."""
+    stages = {target.stage for target in state.targets.values()}
+    return TargetStage.FAILED in stages and TargetStage.RUNNING not in stages

@@ -1,0 +1,130 @@
+"""Applying: the phases and prune groups of one target's plan, with the fence read before each group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from distributor.errors import Where
+from distributor.errors.cluster import DeletePending, ImmutableField, LetGo
+from distributor.errors.rollout import DependencySkipped
+from distributor.model.changes import Action, ApplyGroup, ApplyPlan, Outcome, Phase
+from distributor.model.findings import Finding, Severity
+from distributor.model.health import ObjectHealth
+from distributor.model.manifest import Manifest
+from distributor.model.refs import ObjectRef
+from distributor.model.tags import Verb
+from distributor.plan import DEFINITION, NAMESPACE, blocked_by
+from distributor.services.targets.awaiting import asked_for, earlier_phases
+from distributor.services.targets.work import Run
+
+
+async def apply_phases(run: Run, plan: ApplyPlan, phases: Sequence[Phase]) -> ObjectHealth | None:
+    """Apply phase by phase; what depends on a failed object is skipped, its neighbours go on.
+
+    While a change is under way, a phase waits for those before it, and an object for those that it asks
+    for: then the object that is waited for is the answer, and the next reconcile goes on.
+    """
+    if not run.connection.ordered:
+        everything = [m for phase in phases for group in phase.groups for m in group.manifests]
+        if everything:
+            run.outcomes.extend(await run.connection.apply(run.inventory, everything))
+        return None
+    held: dict[ObjectRef, ObjectHealth] = {}
+    for phase in phases:
+        stopped = sorted((_broken(run) | run.refused) & phase.after)
+        if stopped:
+            why = f"phase {phase.name} comes after {stopped[0]}"
+            run.outcomes.extend(_skipped(m.ref, why) for g in phase.groups for m in g.manifests)
+            continue
+        awaited = _first(held) or await earlier_phases(run, phase)
+        if awaited is not None:
+            return awaited
+        for group in phase.groups:
+            held.update(await _apply_group(run, plan, group, held))
+    return _first(held)
+
+
+def _broken(run: Run) -> frozenset[ObjectRef]:
+    """What failed by itself, and not because of another."""
+    bad = ((o.ref, o.error) for o in run.outcomes)
+    return frozenset(r for r, error in bad if error and error.code != DependencySkipped.code)
+
+
+def _first(held: Mapping[ObjectRef, ObjectHealth]) -> ObjectHealth | None:
+    return next(iter(held.values()), None)
+
+
+async def _apply_group(
+    run: Run, plan: ApplyPlan, group: ApplyGroup, held: Mapping[ObjectRef, ObjectHealth]
+) -> dict[ObjectRef, ObjectHealth]:
+    """Apply what may be applied now; what has to wait, with what it waits for.
+
+    A Namespace or definition that was left as it is serves those that need it none the worse.
+    """
+    left = (r for r in run.refused if r.group_kind not in {NAMESPACE, DEFINITION})
+    blocked = blocked_by(plan, _broken(run).union(left))
+    for manifest in group.manifests:
+        if manifest.ref in blocked:
+            run.outcomes.append(_skipped(manifest.ref, f"it needs {blocked[manifest.ref]}"))
+    rest = [m for m in group.manifests if m.ref not in blocked]
+    behind = blocked_by(plan, frozenset(held))
+    waiting = {m.ref: held[behind[m.ref]] for m in rest if m.ref in behind}
+    waiting |= await asked_for(run, plan, [m for m in rest if m.ref not in waiting])
+    ready = [m for m in rest if m.ref not in waiting]
+    if ready:
+        if run.outcomes:
+            await run.check_fence()
+        run.outcomes.extend(await _applied(run, plan, ready))
+    return waiting
+
+
+async def _applied(run: Run, plan: ApplyPlan, ready: Sequence[Manifest]) -> Sequence[Outcome]:
+    """Apply; what the server says cannot change is made anew, where the plan said that it may be."""
+    outcomes = await run.connection.apply(run.inventory, ready, plan.claims)
+    stuck = {o.ref for o in outcomes if _cannot_change(o)} & plan.recreates
+    anew = {m.ref: await _made_anew(run, m) for m in ready if m.ref in stuck}
+    return [anew.get(outcome.ref, outcome) for outcome in outcomes]
+
+
+async def _made_anew(run: Run, manifest: Manifest) -> Outcome:
+    """Delete and apply again; a crash in between leaves an object that is missing, and so is made."""
+    await run.check_fence()
+    entry = run.inventory.entries[manifest.ref]
+    (gone,) = await run.connection.delete(run.inventory, [entry])
+    if gone.error is not None:
+        return gone
+    (made,) = await run.connection.apply(run.inventory, [manifest])
+    return made
+
+
+def _cannot_change(outcome: Outcome) -> bool:
+    return outcome.error is not None and outcome.error.code == ImmutableField.code
+
+
+async def prune(run: Run, plan: ApplyPlan) -> None:
+    """Delete group by group; a Namespace only when everything in it went."""
+    for group in plan.prune:
+        left = {ref.namespace: ref for ref in run.failed if ref.namespace}
+        empty = [e for e in group if e.ref.group_kind != NAMESPACE or e.ref.name not in left]
+        full = (e.ref for e in group if e not in empty)
+        run.outcomes.extend(_skipped(ref, f"it holds {left[ref.name]}") for ref in full)
+        if not empty:
+            continue
+        await run.check_fence()
+        deleted = await run.connection.delete(run.inventory, empty)
+        run.outcomes.extend(_let_go(run, outcome) for outcome in deleted)
+
+
+def _let_go(run: Run, outcome: Outcome) -> Outcome:
+    """What a finalizer holds is forgotten where a person said so; everything else is as it is."""
+    held = outcome.error is not None and outcome.error.code == DeletePending.code
+    if not held or Verb.DETACH not in run.work.agreed or outcome.error is None:
+        return outcome
+    message = f"({outcome.error.message})"
+    run.warnings.append(Finding.of(LetGo, message, severity=Severity.WARNING))
+    return Outcome(ref=outcome.ref, action=Action.PRUNED)
+
+
+def _skipped(ref: ObjectRef, why: str) -> Outcome:
+    error = Finding.of(DependencySkipped, f"({ref}: {why}, which failed)", Where(file=str(ref)))
+    return Outcome(ref=ref, action=Action.SKIPPED, error=error)

@@ -1,0 +1,57 @@
+"""Awaiting: what objects still to be applied wait for, by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from distributor.model.changes import ApplyPlan, Phase
+from distributor.model.health import HealthStatus, ObjectHealth, worst
+from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.refs import ObjectRef
+from distributor.services.targets.observing import observed
+from distributor.services.targets.work import Run
+
+
+async def earlier_phases(run: Run, phase: Phase) -> ObjectHealth | None:
+    """The worst of the objects that a phase waits for, unless all of them are current.
+
+    Only while a change is under way: what was whole once is healed without waiting.
+    """
+    if run.inventory.hooks.occasion is None or not phase.after:
+        return None
+    first = _worst(await _not_current(run, phase.after))
+    if first is None:
+        return None
+    return replace(first, message=f"phase {phase.name} waits for it: {first.message}")
+
+
+async def asked_for(
+    run: Run, plan: ApplyPlan, manifests: Iterable[Manifest]
+) -> dict[ObjectRef, ObjectHealth]:
+    """The objects that must wait, each with what it waits for: a ``depends-on`` that is not current."""
+    if run.inventory.hooks.occasion is None:
+        return {}
+    asked = {m.ref: plan.awaits[m.ref] for m in manifests if m.ref in plan.awaits}
+    if not asked:
+        return {}
+    late = {h.ref: h for h in await _not_current(run, frozenset().union(*asked.values()))}
+    found: dict[ObjectRef, ObjectHealth] = {}
+    for ref, wanted in asked.items():
+        first = _worst([late[w] for w in sorted(wanted) if w in late])
+        if first is not None:
+            found[ref] = replace(first, message=f"{ref} waits for it: {first.message}")
+    return found
+
+
+async def _not_current(run: Run, refs: Collection[ObjectRef]) -> list[ObjectHealth]:
+    members = ManifestSet.of(m for m in run.scope.members if m.ref in refs)
+    entries = [e for ref, e in run.inventory.entries.items() if ref in refs]
+    live = await run.connection.read_live(entries)
+    seen = await observed(run.world, run.work, run.inventory, members, live)
+    return [h for h in seen if h.status is not HealthStatus.CURRENT]
+
+
+def _worst(seen: list[ObjectHealth]) -> ObjectHealth | None:
+    status = worst(h.status for h in seen)
+    return next((h for h in seen if h.status is status), None)

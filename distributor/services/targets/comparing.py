@@ -1,0 +1,191 @@
+"""Comparing: what one target has and what it should have, as changes, hooks and the inventory to begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from distributor.errors.cluster import HooksNotRun
+from distributor.model.changes import (
+    Action,
+    ChangeSet,
+    Inventory,
+    InventoryEntry,
+    LiveObject,
+)
+from distributor.model.findings import Finding, Severity
+from distributor.model.fleet import DriftMode
+from distributor.model.hooks import HookLog, HookStep, Occasion
+from distributor.model.manifest import ManifestSet
+from distributor.model.refs import Digest, ObjectRef
+from distributor.model.tags import Verb
+from distributor.plan import (
+    ALREADY_GONE,
+    DEFINITION,
+    NAMESPACE,
+    NOTHING_IGNORED,
+    REMOVED,
+    asks_for_order,
+    changes,
+    guard,
+    occasion_of,
+    opened,
+    widened,
+)
+from distributor.ports import TargetConnection
+from distributor.render import ordinary, split
+from distributor.services.targets.hooking import hook_entries
+from distributor.services.targets.work import Scope, Work
+
+
+def scope_of(connection: TargetConnection, work: Work) -> Scope:
+    """What this target takes as members, and what as hooks."""
+    if not connection.delivered_only:
+        apart = split(work.desired, work.hooks)
+        return Scope(members=apart.members, hooks=apart.hooks)
+    apart = ordinary(work.desired, work.hooks)
+    if not apart.hooks:
+        return Scope(members=apart.members)
+    told = f"({len(apart.hooks)}, such as {apart.hooks[0].ref})"
+    finding = Finding.of(HooksNotRun, told, severity=Severity.WARNING)
+    return Scope(members=apart.members, findings=(finding,))
+
+
+async def changes_of(
+    connection: TargetConnection, work: Work, scope: Scope, inventory: Inventory | None
+) -> tuple[ChangeSet, Mapping[ObjectRef, LiveObject]]:
+    """What changes among the instance's own objects; hooks are no members, whatever they once were."""
+    known = _without_hooks(inventory, scope, removing=work.removing) if inventory else None
+    entries = dict(known.entries) if known else {}
+    for entry in entries_of(scope.members):
+        entries.setdefault(entry.ref, entry)
+    live = await connection.read_live(tuple(entries.values()))
+    agreed = Verb.CONSENT in work.agreed
+    consents = frozenset(known.entries if known and (work.removing or agreed) else ())
+    found = changes(
+        scope.members,
+        known,
+        live,
+        owner=work.owner,
+        prune=work.prune,
+        consents=consents,
+        adopt=work.adopt,
+        ignore=NOTHING_IGNORED if connection.delivered_only else work.ignore,
+        adopting=agreed,
+        names=work.names,
+    )
+    taken = await _taken_along(connection, known, found)
+    bound = {ref for ref in taken if ref.group_kind == NAMESPACE or not agreed}
+    found = guard(
+        found,
+        desired=scope.members,
+        inventory=known,
+        consents=consents,
+        taken={ref: taken[ref] for ref in bound},
+    )
+    return replace(found, findings=(*found.findings, *scope.findings)), live
+
+
+def entries_of(members: ManifestSet) -> tuple[InventoryEntry, ...]:
+    """What to ask a target for, to see these objects."""
+    return tuple(
+        InventoryEntry(ref=m.ref, api_version=m.api_version, digest=Digest("")) for m in members
+    )
+
+
+async def _taken_along(
+    connection: TargetConnection, inventory: Inventory | None, found: ChangeSet
+) -> Mapping[ObjectRef, str]:
+    """What the Namespaces and definitions that would go hold of others'; asked only where one would."""
+    pruned = [c.entry for c in found.of(Action.PRUNED) if c.reason != ALREADY_GONE]
+    entries = [e for e in pruned if e is not None and e.ref.group_kind in {NAMESPACE, DEFINITION}]
+    if not entries or inventory is None:
+        return {}
+    return await connection.taken_along(inventory, entries)
+
+
+def _without_hooks(inventory: Inventory, scope: Scope, *, removing: bool) -> Inventory:
+    """The inventory of members alone; a removal takes the objects of hooks along."""
+    hooks = {hook.ref for hook in scope.hooks}
+    entries = {ref: entry for ref, entry in inventory.entries.items() if ref not in hooks}
+    if removing:
+        entries = {**hook_entries(inventory.hooks), **entries}
+    return replace(inventory, entries=entries)
+
+
+async def occasion_at(
+    connection: TargetConnection, work: Work, scope: Scope, inventory: Inventory | None
+) -> Occasion | None:
+    """What this change is to the target, asked only where there are hooks or a section to keep."""
+    if work.removing:
+        return None
+    found = False
+    if inventory is None and scope.hooks:
+        live = await connection.read_live(entries_of(scope.members))
+        found = any(there.owner == work.owner for there in live.values())
+    return occasion_of(
+        inventory,
+        change=work.change or work.revision,
+        revision=work.revision,
+        rolling_back=work.rolling_back,
+        found=found,
+    )
+
+
+def no_inventory(work: Work) -> Inventory:
+    """The inventory of a target that has none yet."""
+    return Inventory(
+        environment=work.environment, instance=work.instance, cluster=work.cluster.name
+    )
+
+
+def log_of(
+    work: Work,
+    scope: Scope,
+    inventory: Inventory,
+    occasion: Occasion | None,
+    steps: tuple[HookStep, ...],
+) -> HookLog:
+    """The hooks' section as it is once this change began."""
+    return opened(
+        inventory,
+        steps,
+        change=REMOVED if work.removing else work.change or work.revision,
+        revision=work.revision,
+        occasion=occasion,
+        sequence=work.sequence,
+        members=scope.members.refs(),
+        hooks=scope.hooks,
+    )
+
+
+def wide(
+    work: Work,
+    scope: Scope,
+    inventory: Inventory | None,
+    occasion: Occasion | None,
+    steps: tuple[HookStep, ...],
+) -> Inventory:
+    """The inventory to write before anything else is."""
+    base = inventory or no_inventory(work)
+    log = log_of(work, scope, base, occasion, steps)
+    if base.hooks.occasion is None and not _waits(work, steps):
+        log = replace(log, occasion=None)
+    return widened(
+        base,
+        scope.members,
+        sequence=work.sequence,
+        ledger_commit=work.ledger_commit,
+        revision=work.revision,
+        hooks=log,
+    )
+
+
+def _waits(work: Work, steps: tuple[HookStep, ...]) -> bool:
+    """Whether an inventory must say that a change is under way, and so be written at its end once more.
+
+    Else the objects tell how far it came. Where drift is not healed, what is missing must be told apart
+    from what was not made yet.
+    """
+    ordered = bool(work.depends_on) or asks_for_order(work.desired)
+    return bool(steps) or ordered or work.drift is not DriftMode.HEAL

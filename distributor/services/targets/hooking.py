@@ -1,0 +1,178 @@
+"""Hooking: running the hooks of one moment on one target, one after the other.
+
+Nothing here waits: a hook that is at work is told as such, and the next reconcile of the target goes on
+from what the inventory and the hook's own object say. So a crash between any two steps runs nothing
+again that succeeded, and a long hook keeps nobody else from working.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from distributor.errors.cluster import (
+    DeletePending,
+    ForeignObject,
+    HookFailed,
+    HookInTheWay,
+    HookLeft,
+    LetGo,
+)
+from distributor.health import runs_to_an_end
+from distributor.model.changes import InventoryEntry, LiveObject
+from distributor.model.findings import Finding, Severity
+from distributor.model.health import HealthStatus, ObjectHealth
+from distributor.model.hooks import (
+    DeletePolicy,
+    HookLog,
+    HookResult,
+    HookRun,
+    HookStep,
+    Moment,
+)
+from distributor.model.refs import Digest, ObjectRef
+from distributor.model.tags import Verb
+from distributor.plan import Judged, Move, ended, judge, marked, removable
+from distributor.services.targets.work import Run
+
+
+async def run_hooks(run: Run, moment: Moment) -> ObjectHealth | None:
+    """Go as far as the hooks of a moment let it; the one that is at work, or ``None``.
+
+    ``None`` means that all of them succeeded, or that ``run.failed`` holds the one that did not. What
+    ``hook-succeeded`` deletes goes only when all succeeded: a later hook may run by an earlier one's
+    service account, and so does its next try.
+    """
+    steps = [step for step in run.steps if step.moment is moment]
+    for step in steps:
+        at_work = await _advance(run, step)
+        if at_work is not None or run.failed:
+            return at_work
+    for step in reversed(steps):
+        await _delete(run, step, DeletePolicy.SUCCEEDED)
+    return None
+
+
+async def run_failure_hooks(run: Run) -> ObjectHealth | None:
+    """Run the hooks for a failure, once a verdict; the one that is at work, or ``None``.
+
+    What failed stays the answer: these only look after it, and nothing waits for their end.
+    """
+    for step in run.steps:
+        if step.moment is not Moment.FAILURE:
+            continue
+        known = len(run.outcomes)
+        at_work = await _advance(run, step)
+        if at_work is not None or any(o.error for o in run.outcomes[known:]):
+            return at_work
+    return None
+
+
+async def _advance(run: Run, step: HookStep) -> ObjectHealth | None:
+    known = run.inventory.hooks.runs[step.name]
+    if known.result is HookResult.SUCCEEDED:
+        return None
+    if known.result is HookResult.FAILED:
+        await _delete(run, step, DeletePolicy.FAILED)
+        run.fail(step.hook.ref, HookFailed(f"({step}: {known.message})"))
+        return None
+    live = (await run.connection.read_live([_entry(known)])).get(step.hook.ref)
+    now = run.world.clock.now()
+    found = judge(step, known, live, owner=run.work.owner, now=now)
+    match found.move:
+        case Move.WAIT if Verb.DETACH in run.work.agreed:
+            told = Finding.of(LetGo, f"({step}: {found.message})", severity=Severity.WARNING)
+            run.warnings.append(told)
+            await _note(run, step, HookResult.SUCCEEDED, uid=live.uid if live else "")
+        case Move.WAIT:
+            return _at_work(step, found.message)
+        case Move.APPLY | Move.REPLACE:
+            return await _start(run, step, replaces=found.move is Move.REPLACE)
+        case Move.SUCCEEDED:
+            await _note(run, step, HookResult.SUCCEEDED, uid=live.uid if live else "")
+        case Move.FAILED | Move.LOST:
+            await _failed(run, step, live, found)
+        case Move.IN_THE_WAY:
+            run.fail(step.hook.ref, HookInTheWay(f"({step}: {found.message})"))
+        case Move.FOREIGN:
+            run.fail(step.hook.ref, ForeignObject(f"({step}: {found.message})"))
+    return None
+
+
+async def _start(run: Run, step: HookStep, *, replaces: bool) -> ObjectHealth | None:
+    known = run.inventory.hooks.runs[step.name]
+    await run.check_fence()
+    if replaces:
+        (gone,) = await run.connection.delete(run.inventory, [_entry(known)])
+        if gone.error is not None:
+            run.outcomes.append(gone)
+            return None
+    (made,) = await run.connection.apply(run.inventory, [marked(step, known)])
+    run.outcomes.append(made)
+    if made.error is not None:
+        return None
+    if not runs_to_an_end(step.hook.ref.group_kind):
+        await _note(run, step, HookResult.SUCCEEDED, uid=made.uid)
+        return None
+    await _note(run, step, HookResult.PENDING, uid=made.uid)
+    return _at_work(step, "it was started")
+
+
+async def _failed(run: Run, step: HookStep, live: LiveObject | None, found: Judged) -> None:
+    await _note(run, step, HookResult.FAILED, uid=live.uid if live else "", message=found.message)
+    await _delete(run, step, DeletePolicy.FAILED)
+    run.fail(step.hook.ref, HookFailed(f"({step}: {found.message})"))
+
+
+async def _note(
+    run: Run, step: HookStep, result: HookResult, *, uid: str, message: str = ""
+) -> None:
+    log = ended(run.inventory.hooks, step, result, uid, message)
+    run.inventory = await run.connection.write_inventory(replace(run.inventory, hooks=log))
+
+
+async def _delete(run: Run, step: HookStep, policy: DeletePolicy) -> None:
+    """Delete as a policy says; a server at fault is asked again.
+
+    What cannot be deleted (a finalizer, a refusal) is told and remembered, and stops nothing.
+    """
+    if not removable(step, run.inventory.hooks, policy):
+        return
+    known = run.inventory.hooks.runs[step.name]
+    (gone,) = await run.connection.delete(run.inventory, [_entry(known)])
+    if gone.error is not None and gone.retryable and gone.error.code != DeletePending.code:
+        run.outcomes.append(gone)
+        return
+    if gone.error is not None:
+        told = f"({step}: {gone.error.message})"
+        run.warnings.append(Finding.of(HookLeft, told, severity=Severity.WARNING))
+        return
+    await _note(run, step, known.result, uid="", message=known.message)
+
+
+def _at_work(step: HookStep, message: str) -> ObjectHealth:
+    return ObjectHealth(
+        ref=step.hook.ref,
+        api_version=step.hook.manifest.api_version,
+        status=HealthStatus.IN_PROGRESS,
+        message=f"{step.moment}-{step.occasion} hook: {message}",
+    )
+
+
+def _entry(known: HookRun) -> InventoryEntry:
+    return InventoryEntry(
+        ref=known.ref, api_version=known.api_version, digest=Digest(""), uid=known.uid
+    )
+
+
+def hook_entries(log: HookLog) -> dict[ObjectRef, InventoryEntry]:
+    """The objects of all runs that an inventory remembers, as entries: a removal deletes them."""
+    return {known.ref: _entry(known) for known in log.runs.values()}
+
+
+async def finished(run: Run, log: HookLog) -> HookLog:
+    """The hooks' section once a change was carried out in full: objects of the past that are gone go."""
+    past = [known for known in log.runs.values() if known.result is HookResult.PAST]
+    live = await run.connection.read_live([_entry(known) for known in past]) if past else {}
+    gone = {k.name for k in past if k.ref not in live or live[k.ref].owner != run.work.owner}
+    kept = {name: known for name, known in log.runs.items() if name not in gone}
+    return replace(log, occasion=None, runs=kept)

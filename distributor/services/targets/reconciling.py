@@ -1,0 +1,339 @@
+"""Reconciling one target: read, plan, widen, apply phase by phase, prune, narrow, look at health."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+
+from distributor import metrics
+from distributor.errors import DistributorError
+from distributor.errors.cluster import (
+    ClusterUnreachable,
+    Fenced,
+    ForeignLedger,
+    InventoryBroken,
+    TargetNotWritable,
+)
+from distributor.health import goes_by_itself
+from distributor.model.changes import (
+    Action,
+    Actuation,
+    ChangeSet,
+    Inventory,
+    InventoryEntry,
+    LiveObject,
+    Outcome,
+    TargetReport,
+)
+from distributor.model.findings import Finding, errors
+from distributor.model.health import HealthStatus, ObjectHealth
+from distributor.model.hooks import Moment
+from distributor.model.refs import Digest, ObjectId, ObjectRef
+from distributor.plan import (
+    FORGOTTEN,
+    apply_plan,
+    confirmed,
+    foreseen,
+    made_here,
+    narrowed,
+    recovered,
+    remaining,
+    says_the_same,
+    schedule,
+    seen_uids,
+)
+from distributor.ports import TargetConnection
+from distributor.services.targets.applying import apply_phases, prune
+from distributor.services.targets.comparing import (
+    changes_of,
+    log_of,
+    no_inventory,
+    occasion_at,
+    scope_of,
+    wide,
+)
+from distributor.services.targets.drift_modes import look_for_drift
+from distributor.services.targets.hooking import finished, run_failure_hooks, run_hooks
+from distributor.services.targets.observing import observed
+from distributor.services.targets.work import Run, Scope, Work
+from distributor.services.world import World
+
+
+async def plan_target(world: World, work: Work) -> ChangeSet:
+    """What a reconcile would change, and which hooks it would run, without doing any of it."""
+    connection = await world.connections.open(work.cluster)
+    inventory = await connection.read_inventory(work.environment, work.instance)
+    scope = scope_of(connection, work)
+    found = (await changes_of(connection, work, scope, inventory))[0]
+    occasion = await occasion_at(connection, work, scope, inventory)
+    steps = schedule(scope.hooks, occasion)
+    log = log_of(work, scope, inventory or no_inventory(work), occasion, steps)
+    findings = (*found.findings, *foreseen(found))
+    return replace(found, hooks=remaining(log, steps), findings=findings)
+
+
+_SHOWN = 10
+"""Objects that a message names."""
+BeforeWrite = Callable[[], Awaitable[None]]
+"""Called before the first write to a target; what it raises, ``reconcile_target`` raises."""
+
+
+class _NotOursError(Exception):
+    """Carries what ``BeforeWrite`` raised past the errors of the target."""
+
+    def __init__(self, error: DistributorError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+async def reconcile_target(
+    world: World, work: Work, before_write: BeforeWrite | None = None
+) -> TargetReport:
+    """Bring one target to its revision and say how that went; no error of the target is raised."""
+    begun = world.clock.now()
+    try:
+        connection = await world.connections.open(work.cluster)
+        report = await _reconcile(world, connection, work, before_write)
+    except _NotOursError as refused:
+        raise refused.error from refused
+    except Fenced as error:
+        report = _report(world, work, Actuation.FENCED, findings=(Finding.from_error(error),))
+    except (ClusterUnreachable, TargetNotWritable) as error:
+        report = _report(world, work, Actuation.UNREACHABLE, findings=(Finding.from_error(error),))
+    except DistributorError as error:
+        report = _report(world, work, Actuation.FAILED, findings=(Finding.from_error(error),))
+    metrics.RECONCILES.labels(work.environment, report.actuation.value).inc()
+    metrics.RECONCILE_SECONDS.observe((world.clock.now() - begun).total_seconds())
+    return report
+
+
+async def _reconcile(
+    world: World, connection: TargetConnection, work: Work, before_write: BeforeWrite | None
+) -> TargetReport:
+    inventory = await connection.read_inventory(work.environment, work.instance)
+    _check_inventory(world, work, inventory)
+    if inventory is None and work.removing:
+        await _check_never_there(connection, work)
+        return _report(world, work, Actuation.APPLIED, delivered=connection.delivered_only)
+    if work.started_only and (inventory is None or inventory.sequence < work.sequence):
+        return _report(world, work, Actuation.PENDING)
+    scope = scope_of(connection, work)
+    drift: tuple[str, ...] = ()
+    if inventory is not None and _is_settled(inventory, work, scope):
+        looked = await look_for_drift(connection, work, scope, inventory)
+        drift = looked.drift
+        if looked.planned.empty:
+            live = looked.live
+            told = not connection.delivered_only
+            health = await observed(world, work, inventory, scope.members, live) if told else ()
+            report = _settled(world, work, connection, planned=looked.planned, health=health)
+            return replace(report, drift=drift)
+    await _allowed(before_write)
+    occasion = await occasion_at(connection, work, scope, inventory)
+    steps = schedule(scope.hooks, occasion)
+    begin = wide(work, scope, inventory, occasion, steps)
+    if begin != inventory:
+        begin = await connection.write_inventory(begin)
+    run = Run(
+        world=world,
+        connection=connection,
+        work=work,
+        scope=scope,
+        steps=steps,
+        inventory=begin,
+        occasion=occasion,
+    )
+    # Looked at only now: since that write, whoever came before begins nothing more here.
+    planned, live = await changes_of(connection, work, scope, inventory)
+    if inventory is None and any(made_here(there, work.owner) for there in live.values()):
+        planned, live = await _recover(run, planned, live)
+    bad = {f.where.file for f in errors(planned.findings)}
+    run.refused = frozenset(
+        c.ref for c in planned.of(Action.SKIPPED) if c.manifest is not None and str(c.ref) in bad
+    )
+    run.uids = {ref: there.uid for ref, there in live.items() if made_here(there, work.owner)}
+    report = await _carried_out(run, planned)
+    for outcome in run.outcomes:
+        metrics.OBJECTS.labels(outcome.action.value).inc()
+    return replace(report, drift=drift)
+
+
+async def _recover(
+    run: Run, planned: ChangeSet, live: Mapping[ObjectRef, LiveObject]
+) -> tuple[ChangeSet, Mapping[ObjectRef, LiveObject]]:
+    """Without an inventory, and yet with objects of ours: it was lost, and labels say what it held."""
+    work, hooks = run.work, {hook.ref for hook in run.scope.hooks}
+    owned = [ref for ref in await run.connection.owned(work.instance) if ref not in hooks]
+    whole = recovered(run.inventory, owned)
+    if whole == run.inventory:
+        return planned, live
+    run.inventory = await run.connection.write_inventory(whole)
+    return await changes_of(run.connection, work, run.scope, run.inventory)
+
+
+async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
+    """Hooks before, the instance's own objects, and, when these are current, hooks after."""
+    at_work = await _apply_all(run, planned)
+    later = [s for s in run.steps if s.moment is Moment.POST]
+    whole = not (run.failed or at_work or errors(planned.findings))
+    await _narrow(run, planned, whole=whole and not later)
+    seen = await _seen(run, at_work)
+    if later and not (run.failed or at_work) and _current(seen):
+        at_work = await run_hooks(run, Moment.POST)
+        await _narrow(run, planned, whole=whole and not (at_work or run.failed))
+    if any(o.error is not None and not o.retryable for o in run.outcomes):
+        at_work = await run_failure_hooks(run) or at_work
+    bad = bool(run.failed or errors(planned.findings))
+    waits = at_work is not None and at_work.status is not HealthStatus.FAILED
+    actuation = Actuation.APPLYING if waits else Actuation.APPLIED
+    return _report(
+        run.world,
+        run.work,
+        Actuation.FAILED if bad else actuation,
+        health=(*seen, at_work) if at_work else seen,
+        delivered=run.connection.delivered_only,
+        outcomes=tuple(run.outcomes),
+        findings=(*run.failures(), *planned.findings, *run.warnings),
+    )
+
+
+async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
+    """Apply and prune, after the hooks that come before; what has to be waited for, if anything has."""
+    work = run.work
+    before = any(s.moment is Moment.PRE for s in run.steps)
+    plan = apply_plan(planned, work.desired, depends_on=work.depends_on, hooked=before)
+    phases = list(plan.phases)
+    if before:
+        await apply_phases(run, plan, [phases.pop(0)])
+        at_work = None if run.failed else await run_hooks(run, Moment.PRE)
+        if at_work is not None or run.failed:
+            return at_work
+    if run.inventory.hooks.occasion is not None and not run.inventory.hooks.begun:
+        log = replace(run.inventory.hooks, begun=True)
+        run.inventory = await run.connection.write_inventory(replace(run.inventory, hooks=log))
+    awaited = await apply_phases(run, plan, phases)
+    if awaited is None and not run.failed:
+        await prune(run, plan)
+    return awaited
+
+
+async def _seen(run: Run, at_work: ObjectHealth | None) -> tuple[ObjectHealth, ...]:
+    """The health of the instance's own objects; none while something is waited for before they are all applied."""
+    if run.connection.delivered_only or at_work or run.work.removing:
+        return ()
+    members = run.scope.members
+    entries = [e for e in run.inventory.entries.values() if e.ref in members.refs()]
+    live = await run.connection.read_live(entries)
+    return await observed(run.world, run.work, run.inventory, members, live)
+
+
+def _current(seen: tuple[ObjectHealth, ...]) -> bool:
+    return all(h.status is HealthStatus.CURRENT for h in seen)
+
+
+def _is_settled(inventory: Inventory, work: Work, scope: Scope) -> bool:
+    """Whether the inventory says that this was begun, and nothing of it is under way."""
+    same = says_the_same(inventory, scope.members)
+    return inventory.sequence == work.sequence and same
+
+
+async def _allowed(before_write: BeforeWrite | None) -> None:
+    if before_write is None:
+        return
+    try:
+        await before_write()
+    except DistributorError as error:
+        raise _NotOursError(error) from error
+
+
+async def _check_never_there(connection: TargetConnection, work: Work) -> None:
+    """Nothing to remove, or nothing that says what to remove: the labels on the objects tell."""
+    entries = [
+        InventoryEntry(ref=m.ref, api_version=m.api_version, digest=Digest("")) for m in work.former
+    ]
+    live = await connection.read_live(entries) if entries else {}
+    named = {ref for ref, found in live.items() if found.owner == work.owner}
+    ours = sorted(map(str, named | set(await connection.owned(work.instance))))
+    if ours:
+        told = ", ".join(ours[:_SHOWN]) + (" ..." if len(ours) > _SHOWN else "")
+        raise InventoryBroken(f"It is gone, but {len(ours)} of its objects are there: {told}.")
+
+
+def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> None:
+    if inventory is None:
+        return
+    if inventory.sequence > work.sequence:
+        raise Fenced(f"(sequence {inventory.sequence} has started, this is {work.sequence})")
+    known = inventory.ledger_commit
+    if known and not world.objects.is_ancestor(ObjectId(known), work.ledger_commit):
+        raise ForeignLedger(f"(ledger commit {known} is not in this ledger)")
+
+
+async def _narrow(run: Run, planned: ChangeSet, *, whole: bool) -> None:
+    """Take confirmed deletions out of the inventory, and say whether the change is carried out in full.
+
+    It is written only for that: uids that the target gave come along with the next write, but for those
+    of objects that go by themselves, of which nothing else would tell that they were there.
+    """
+    applied = run.work.desired.digest if whole else Digest("")
+    gone = confirmed(run.outcomes) | {c.ref for c in planned.changes if c.reason in FORGOTTEN}
+    uids = {**run.uids, **seen_uids(run.outcomes)}
+    narrow = narrowed(run.inventory, gone, applied, uids)
+    if whole:
+        narrow = replace(narrow, hooks=await finished(run, narrow.hooks))
+    elif narrow.hooks.occasion is None:
+        narrow = replace(narrow, hooks=replace(narrow.hooks, occasion=run.occasion))
+    fleeting = frozenset(m.ref for m in run.scope.members if goes_by_itself(m))
+    if _told(narrow, fleeting) != _told(run.inventory, fleeting):
+        run.inventory = await run.connection.write_inventory(narrow)
+
+
+def _told(inventory: Inventory, fleeting: frozenset[ObjectRef]) -> object:
+    """What of an inventory is worth a write."""
+    uids = {ref: inventory.entries[ref].uid for ref in fleeting if ref in inventory.entries}
+    return (inventory.entries.keys(), inventory.hooks, uids)
+
+
+def _settled(
+    world: World,
+    work: Work,
+    connection: TargetConnection,
+    *,
+    planned: ChangeSet,
+    health: tuple[ObjectHealth, ...],
+) -> TargetReport:
+    """Nothing to write: only health and findings are told."""
+    actuation = Actuation.FAILED if errors(planned.findings) else Actuation.APPLIED
+    return _report(
+        world,
+        work,
+        actuation,
+        health=health,
+        delivered=connection.delivered_only,
+        findings=planned.findings,
+    )
+
+
+def _report(
+    world: World,
+    work: Work,
+    actuation: Actuation,
+    *,
+    health: tuple[ObjectHealth, ...] = (),
+    delivered: bool = False,
+    outcomes: tuple[Outcome, ...] = (),
+    findings: Sequence[Finding] = (),
+) -> TargetReport:
+    return TargetReport(
+        environment=work.environment,
+        instance=work.instance,
+        cluster=work.cluster.name,
+        sequence=work.sequence,
+        actuation=actuation,
+        health=health,
+        delivered=delivered,
+        outcomes=outcomes,
+        findings=tuple(findings),
+        observed_at=world.clock.now(),
+        ledger_commit=work.ledger_commit,
+    )
