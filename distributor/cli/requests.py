@@ -55,6 +55,12 @@ def promote(
     hotfix: Annotated[
         bool, typer.Option("--hotfix", help="Class hotfix instead of normal.")
     ] = False,
+    override: Annotated[
+        str,
+        typer.Option(
+            help="Gates that this hotfix overrides, such as `soak,windows`; a debt stays."
+        ),
+    ] = "",
     commit: Annotated[
         str,
         typer.Option(
@@ -74,7 +80,10 @@ def promote(
 
     ask_for(
         Verb.PROMOTE, environment, instance, version,
-        options={"reason": reason, "ticket": ticket, "hotfix": hotfix, "commit": commit},
+        options={
+            "reason": reason, "ticket": ticket, "hotfix": hotfix, "commit": commit,
+            "override": override,
+        },
         sign=sign, wait=timeout if wait else 0, output=output, again=again,
     )  # fmt: skip
 
@@ -218,6 +227,7 @@ def ask_for(
         reason=str(options.get("reason", "")),
         ticket=str(options.get("ticket", "")),
         hotfix=bool(options.get("hotfix")),
+        override=tuple(str(options.get("override", "")).replace(",", " ").split()),
     )
     found = settings(sign=sign)
     wanted = _Wanted(ask=ask, commit=str(options.get("commit", "")), again=again)

@@ -88,7 +88,7 @@ class Trailers:
     ticket: str = ""
     reason: str = ""
     tiers: tuple[str, ...] = ()
-    override: str = ""
+    override: tuple[str, ...] = ()  # names of gates
     items: tuple[Mapping[str, str], ...] = ()  # of a set: one mapping a promoted instance
 
 

@@ -41,6 +41,7 @@ class Ask:
     hotfix: bool = False
     commit: ObjectId = ObjectId("")
     rendered: Digest = Digest("")
+    override: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,7 @@ def trailers_of(
         reason=ask.reason,
         ticket=ask.ticket,
         request_class=RequestClass.HOTFIX if ask.hotfix else RequestClass.NORMAL,
+        override=ask.override,
     )
     match ask.verb:
         case Verb.PROMOTE:
