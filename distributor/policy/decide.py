@@ -7,7 +7,7 @@ the worst answer counts. A policy that cannot be read lets nothing in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
@@ -68,6 +68,12 @@ def judge(facts: GateFacts, now: datetime) -> tuple[GateAnswer, ...]:
     """The answers of the gates from 5 on; all of them, whatever the first ones say."""
     later = (gate for gate in gates_for(facts.verb) if not gate.early)
     return overriding.lifted(facts, (_ask(gate, facts, now) for gate in later))
+
+
+def foresee(facts: GateFacts, gates: Collection[str], now: datetime) -> tuple[GateAnswer, ...]:
+    """The answers of the later gates that have these names, and of no others."""
+    later = (gate for gate in gates_for(facts.verb) if not gate.early and gate.name in gates)
+    return tuple(_ask(gate, facts, now) for gate in later)
 
 
 def before_wave(facts: GateFacts, now: datetime) -> GateAnswer | None:

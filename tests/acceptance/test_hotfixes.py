@@ -7,9 +7,9 @@ import yaml
 from distributor.cli.playground import PEOPLE
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
-from distributor.services.asking.requesting import Ask, make_request
 from distributor.services.asking.telling import why
 from distributor.services.asking.views import instance_views
+from distributor.services.promotion.requesting import Ask, make_request
 from tests.acceptance.forging import verdict_on
 
 SOAK = {

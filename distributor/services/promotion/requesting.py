@@ -82,6 +82,30 @@ async def make_request(
     return Asked(ref=written, tag=tag, version=ask.version)
 
 
+def hypothetical(
+    world: World, snapshot: Snapshot, ask: Ask, *, tagger: str, signer: Signer | None
+) -> tuple[str, ObjectId]:
+    """A promotion's tag at main's head that is never pushed, for the gates to be asked about: name and object."""
+    _, trailers = trailers_of(world, snapshot, ask, snapshot.main)
+    name = TagName(
+        verb=ask.verb,
+        environment=ask.environment,
+        instance=ask.instance,
+        version=ask.version,
+        attempt=99_999,
+    )
+    written = format_name(name)
+    tag = world.objects.write_tag(
+        written,
+        snapshot.main,
+        message=format_message("plan", trailers),
+        at=world.clock.now(),
+        tagger=tagger,
+        signer=signer,
+    )
+    return written, tag
+
+
 def open_request(snapshot: Snapshot, ask: Ask) -> str:
     """The ref of a request for the very same that has not ended yet; empty where there is none.
 
