@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import signal
 import urllib.error
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from distributor.errors import DistributorError
@@ -24,6 +26,8 @@ MERGE = "application/merge-patch+json"
 COLOURS = ("red", "green", "blue", "black", "white")
 ADOPTED = "kubectl-client-side-apply"
 INTRUDER = "intruder"
+REFUSED = frozenset({"DST221", "DST614", "DST616"})
+"""What a request may be refused with here: nothing to go back to, the ref taken meanwhile, nothing to do."""
 NEEDS_CONSENT = ("DST409", "DST412", "DST429")
 KINDS = {
     "configmaps": "/api/v1/namespaces/{}/configmaps",
@@ -70,12 +74,23 @@ class Moves:
             await move()
             self.done[name] += 1
         except DistributorError as error:
-            self.missed[f"{name}: {error.code}"] += 1
+            if error.code not in REFUSED:
+                raise
+            self._miss(name, error.code)
         except urllib.error.HTTPError as error:
             error.close()
-            self.missed[f"{name}: {error.code}"] += 1
-        except OSError:
-            self.missed[f"{name}: cluster down"] += 1
+            self._miss(name, str(error.code))
+        except OSError as error:
+            self._miss(name, f"cluster down ({error})")
+
+    def _miss(self, name: str, why: str) -> None:
+        self.missed[name] += 1
+        self.note(f"missed {name}", why)
+
+    def note(self, *words: str) -> None:
+        """Keep what was done, for whoever has to find out what it did."""
+        with (self.fleet.place.root / "moves.log").open("a", encoding="utf-8") as file:
+            print(datetime.now(UTC).isoformat(), *words, file=file)
 
     def _weighted(self, *, restarts: bool) -> list[tuple[Move, float]]:
         known: list[tuple[Move, float]] = [
@@ -93,46 +108,48 @@ class Moves:
     def _instance(self) -> str:
         return self.random.choice(self.fleet.instances)
 
+    async def ask(self, verb: Verb, instance: str, version: str = "") -> None:
+        self.note(verb.value, instance, version)
+        await self.fleet.ask(self.service, verb, instance, version)
+
     async def promote(self) -> None:
-        await self.fleet.ask(
-            self.service, Verb.PROMOTE, self._instance(), self.random.choice(VERSIONS)
-        )
+        await self.ask(Verb.PROMOTE, self._instance(), self.random.choice(VERSIONS))
 
     async def rollback(self) -> None:
-        await self.fleet.ask(self.service, Verb.ROLLBACK, self._instance())
+        await self.ask(Verb.ROLLBACK, self._instance())
 
     async def commit(self) -> None:
         instance = self._instance()
         colour = self.random.choice(COLOURS)
         await asyncio.to_thread(self.fleet.colour, instance, colour)
         version = (await self.view(instance)).version or VERSIONS[0]
-        await self.fleet.ask(self.service, Verb.PROMOTE, instance, version)
+        await self.ask(Verb.PROMOTE, instance, version)
 
     async def hold(self) -> None:
-        await self.fleet.ask(self.service, Verb.HOLD, self._instance())
+        await self.ask(Verb.HOLD, self._instance())
 
     async def unhold(self) -> None:
-        await self.fleet.ask(self.service, Verb.UNHOLD, self._instance())
+        await self.ask(Verb.UNHOLD, self._instance())
 
     async def pause(self) -> None:
-        await self.fleet.ask(self.service, Verb.PAUSE, self._instance())
+        await self.ask(Verb.PAUSE, self._instance())
 
     async def resume(self) -> None:
-        await self.fleet.ask(self.service, Verb.RESUME, self._instance())
+        await self.ask(Verb.RESUME, self._instance())
 
     async def abort(self) -> None:
-        await self.fleet.ask(self.service, Verb.ABORT, self._instance())
+        await self.ask(Verb.ABORT, self._instance())
 
     async def operate(self) -> None:
         """Do what an operator does about whatever does not go on by itself."""
         for instance in self.fleet.instances:
             seen = await self.view(instance)
             if any(code in t.message for t in seen.clusters for code in NEEDS_CONSENT):
-                await self.fleet.ask(self.service, Verb.CONSENT, instance)
+                await self.ask(Verb.CONSENT, instance)
             if seen.stage is InstanceStage.FAILED:
-                await self.fleet.ask(self.service, Verb.RETRY, instance)
+                await self.ask(Verb.RETRY, instance)
             if seen.stage is InstanceStage.PAUSED:
-                await self.fleet.ask(self.service, Verb.RESUME, instance)
+                await self.ask(Verb.RESUME, instance)
 
     async def view(self, instance: str) -> InstanceView:
         await self.service.look()
@@ -148,6 +165,8 @@ class Moves:
     ) -> dict[str, Any]:
         client = self.fleet.plane(cluster).client
         target = f"{path}?fieldManager={by}" if by else path
+        if method != "GET":
+            self.note(cluster, method, target, json.dumps(body))
         kind = MERGE if method == "PATCH" else "application/json"
         return await asyncio.to_thread(client.send, method, target, body, kind=kind)
 
@@ -249,6 +268,7 @@ class Moves:
 
         async def restart(cluster: str) -> None:
             plane = self.fleet.plane(cluster)
+            self.note(cluster, "restarts")
             await asyncio.to_thread(plane.stop_apiserver)
             await asyncio.sleep(pause)
             await asyncio.to_thread(plane.start_apiserver)
@@ -261,6 +281,7 @@ class Moves:
 
         async def storm(cluster: str) -> None:
             door = self.fleet.doors[cluster]
+            self.note(cluster, weather.value, f"{seconds:.1f} s")
             door.change(weather)
             await asyncio.sleep(seconds)
             door.change(Weather.CLEAR)
@@ -268,10 +289,12 @@ class Moves:
         self._trouble(self._cluster(), storm)
 
     async def kill(self) -> None:
+        self.note("kill -9")
         await self.serving.end(signal.SIGKILL)
         await self.serving.start()
 
     async def terminate(self) -> None:
+        self.note("terminate")
         await self.serving.end(signal.SIGTERM)
         await self.serving.start()
 

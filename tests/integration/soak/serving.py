@@ -122,6 +122,12 @@ class Serving:
             )
             self.lives[-1].append(found)
 
+    def errors(self) -> list[str]:
+        """What it logged of faults of its own, and what Python itself said of one."""
+        lines = self.log.read_text("utf-8", errors="replace").splitlines()
+        found = [line for line in lines if '"level": "error"' in line]
+        return found + [line for line in lines if line.startswith("Traceback")]
+
     def tail(self, lines: int = 60) -> str:
         """The last that it logged."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

@@ -102,6 +102,7 @@ async def soak(root: Path, planes, instances, *, seconds: float, quiet: float) -
         await program(fleet.place.root, "fsck")
         await still(fleet, running, quiet)
         flat(running)
+        assert running.errors() == []
 
 
 @contextlib.asynccontextmanager
@@ -127,7 +128,7 @@ async def serving(fleet: Fleet) -> AsyncIterator[Serving]:
 async def begin(moves: Moves) -> None:
     """Install everything once."""
     for instance in moves.fleet.instances:
-        await moves.fleet.ask(moves.service, Verb.PROMOTE, instance, VERSIONS[0])
+        await moves.ask(Verb.PROMOTE, instance, VERSIONS[0])
     await settle(moves, looks=0)
 
 
