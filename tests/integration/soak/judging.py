@@ -22,6 +22,8 @@ from tests.integration.soak.fleet import CLUSTERS, Fleet
 from tests.integration.soak.moves import Foreign
 from tests.integration.soak.serving import environment
 
+LONG = 1200.0
+"""Seconds that a command may take on a ledger of an hour of requests."""
 PLACES = {
     "Namespace": "/api/v1/namespaces",
     "ConfigMap": "/api/v1/namespaces/{}/configmaps",
@@ -42,7 +44,7 @@ async def program(folder: Path, *arguments: str) -> str:
     done = await asyncio.to_thread(
         subprocess.run,
         command, cwd=folder, env=environment(), capture_output=True, text=True, check=False,
-        timeout=120,
+        timeout=LONG,
     )  # fmt: skip
     assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
     return done.stdout
