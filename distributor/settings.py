@@ -16,7 +16,7 @@ from distributor.errors.service import BadSetting
 
 FILE = "distributor.toml"
 PREFIX = "DISTRIBUTOR_"
-_OTHERS = ("CONFIG", "TEST_SEED", "REAL_APPS", "BENCH_RESULTS", "WRITE_GOLDEN")
+_OTHERS = ("CONFIG", "TEST_SEED", "REAL_APPS", "BENCH_RESULTS", "WRITE_GOLDEN", "SOAK_SECONDS")
 """Variables of that prefix that are no settings: where the file lies, and what the project's own tests read."""
 
 
