@@ -9,6 +9,7 @@ import typer
 
 from distributor.cli.context import loaded, run, settings
 from distributor.cli.output import DONE, Form, Output, emit, say
+from distributor.cli.watching import note_local
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +72,9 @@ async def _found(found: Settings, output: Form) -> int:
 
     async with open_service(found, writing=True) as service:
         head = await found_ledger(service.world)
-    say(f"the ledger is founded: {found.ledger} of {found.repository}")
+        note_local(service)
+        at = service.world.ledger_at or found.repository
+    say(f"the ledger is founded: {found.ledger} of {at}")
     emit({"ledger": found.ledger, "commit": head}, output) if output is not Form.TABLE else (
         typer.echo(head)
     )

@@ -219,6 +219,8 @@ _GENESIS = Shape(
         Field("previous", "previous", TEXT, ""),
         Field("reason", "reason", TEXT, ""),
         Field("nextSequence", "next_sequence", NUMBER, 1),
+        Field("repository", "repository", TEXT, ""),
+        Field("local", "local", FLAG, False),
     ),
 )
 

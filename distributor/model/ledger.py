@@ -23,7 +23,8 @@ class Genesis:
     """The first record: tags that are history already, and the main commit that counts as policy.
 
     ``key`` is the service's public key in OpenSSH text form (type and blob). ``next_sequence`` is
-    above every inventory when a ledger is renewed, else 1.
+    above every inventory when a ledger is renewed, else 1. ``repository`` is the catalog's where the ledger
+    does not lie beside main; a ``local`` ledger is one service's own.
     """
 
     at: datetime
@@ -34,6 +35,8 @@ class Genesis:
     reason: str = ""
     next_sequence: int = 1
     format: int = LEDGER_FORMAT
+    repository: str = ""
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,14 @@ async def found_ledger(world: World) -> ObjectId:
         )
     tags = {ref.removeprefix(TAGS): oid for ref, oid in world.objects.refs(TAGS).items()}
     now = world.clock.now()
-    genesis = Genesis(at=now, main=main, key=world.signer.public_key, tags=tags)
+    genesis = Genesis(
+        at=now,
+        main=main,
+        key=world.signer.public_key,
+        tags=tags,
+        repository=world.catalog_at if world.ledger_at else "",
+        local=world.local_ledger,
+    )
     blob = world.objects.write_blob(encode_genesis(genesis))
     kept = policy_pin(world, main)
     tree = world.objects.write_tree(None, {"genesis.json": ("blob", blob), **kept})

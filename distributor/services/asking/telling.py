@@ -156,6 +156,8 @@ def _everywhere(service: Service, environment: str, instance: str) -> list[Link]
 
 def _trouble(service: Service) -> list[Link]:
     found: list[Link] = []
+    if label := service.world.local_label:
+        found.append(Link(step="request", ok=True, text=label))
     if service.trouble is not None:
         found.append(Link(step="fetch", ok=False, text=f"decisions stopped: {service.trouble}"))
     if service.offline is not None:
