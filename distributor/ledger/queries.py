@@ -51,6 +51,18 @@ def _of_app(
                 yield verdict, progress
 
 
+def running_verified(state: LedgerState, environment: str, app: str) -> tuple[Verdict, ...]:
+    """What instances of an app are to run there now, where that is verified; oldest accepted first."""
+    found = [
+        verdict
+        for (where, _), instance in state.instances.items()
+        if where == environment
+        for verdict, _ in _verified(instance)
+        if verdict == instance.desired and verdict.revision and verdict.revision.app == app
+    ]
+    return tuple(sorted(found, key=lambda verdict: verdict.sequence))
+
+
 def verified_in(
     state: LedgerState, environment: str, app: str, digest: Digest
 ) -> tuple[Verdict, ...]:
