@@ -117,3 +117,12 @@ class NothingToDo(Terminal):
 
     code = "DST616"
     remedy = "See `distributor status`."
+
+
+class NotTheLedgersKey(Setup):
+    """This process does not have the key that the ledger is signed with."""
+
+    code = "DST650"
+    remedy = (
+        "Let `service_key` name the file of that key; `distributor history` says when it changed."
+    )

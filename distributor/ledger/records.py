@@ -33,6 +33,7 @@ from distributor.model.ledger import (
     FleetChanged,
     Genesis,
     HoldSet,
+    KeyChanged,
     Observed,
     Progressed,
     Record,
@@ -203,6 +204,9 @@ _SHAPES: dict[str, Shape[Any]] = {
             Field("ref", "ref", TEXT, ""),
             Field("reason", "reason", TEXT, ""),
         ),
+    ),
+    "key": Shape(
+        KeyChanged, (_AT, Field("key", "key", TEXT), Field("reason", "reason", TEXT, ""))
     ),
 }  # fmt: skip
 

@@ -175,6 +175,18 @@ class Consented:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyChanged:
+    """From the next commit on, the ledger is signed with this key (type and blob), and with no other."""
+
+    at: datetime
+    key: str
+    reason: str = ""
+
+
+KEYS: Key = ("_", "keys")
+"""The ledger file of changes of the service's key."""
+
 Record = (
     Observed
     | Decided
@@ -187,6 +199,7 @@ Record = (
     | Acknowledged
     | Archived
     | Consented
+    | KeyChanged
 )
 
 
@@ -281,6 +294,7 @@ class InstanceState:
     last_at: datetime | None = None
     consents: tuple[Consented, ...] = ()  # those that stand for what is desired now
     debts: tuple[Debt, ...] = ()  # not acknowledged
+    keys: tuple[str, ...] = ()  # of the service, after that of the genesis record
 
     @property
     def desired(self) -> Verdict | None:

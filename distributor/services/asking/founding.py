@@ -36,12 +36,7 @@ async def found_ledger(world: World) -> ObjectId:
     if world.signer is None:
         raise BadKey("(the genesis record must be signed; name a key with --sign)")
     policies = world.loader.policies(world.objects.tree_of(main))
-    if not _may_decide(policies, world.signer, world.clock.now()):
-        raise BadKey(
-            f"(main's policies grant {world.signer.public_key[:40]}... no right to decide)",
-            remedy="Add the key to policies/signers/allowed_signers and its principal, with the verb "
-            "`decide`, to policies/roles.yaml; `distributor init` does both.",
-        )
+    check_key(policies, world.signer, world.clock.now())
     tags = {ref.removeprefix(TAGS): oid for ref, oid in world.objects.refs(TAGS).items()}
     now = world.clock.now()
     genesis = Genesis(
@@ -64,8 +59,13 @@ async def found_ledger(world: World) -> ObjectId:
     return head
 
 
-def _may_decide(policies: PolicySet, signer: Signer, now: datetime) -> bool:
-    """Whether the key is a listed signer's whose role grants ``decide``: shown by a trial signature."""
+def check_key(policies: PolicySet, signer: Signer, now: datetime) -> None:
+    """Raise ``BadKey`` unless it is a listed signer's whose role grants ``decide``: by a trial signature."""
     trial = b"distributor"
     who = verify_bytes(trial, signer.sign(trial, "git"), policies.signers, policies.revoked, at=now)
-    return isinstance(who, str) and is_service(policies.roles, who)
+    if not isinstance(who, str) or not is_service(policies.roles, who):
+        raise BadKey(
+            f"(main's policies grant {signer.public_key[:40]}... no right to decide)",
+            remedy="Add the key to policies/signers/allowed_signers and its principal, with the verb "
+            "`decide`, to policies/roles.yaml; `distributor init` does both.",
+        )

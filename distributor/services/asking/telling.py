@@ -24,6 +24,7 @@ from distributor.model.ledger import (
     HoldSet,
     InstanceState,
     Key,
+    KeyChanged,
     Observed,
     Progress,
     Progressed,
@@ -56,6 +57,7 @@ _Shown = (
     | Acknowledged
     | Archived
     | Consented
+    | KeyChanged
 )
 """The records that are told."""
 
@@ -286,7 +288,7 @@ async def refused_joins(
     )
 
 
-def _told(key: Key, record: _Shown) -> Told:  # noqa: PLR0911 - one answer a kind of record
+def _told(key: Key, record: _Shown) -> Told:
     place = "/".join(key)
     match record:
         case Observed():
@@ -315,12 +317,18 @@ def _told(key: Key, record: _Shown) -> Told:  # noqa: PLR0911 - one answer a kin
         case Tampered():
             text = f"{record.ref}: {record.recorded[:12]} became {record.found[:12] or 'nothing'}"
             return Told(at=record.at, kind="tampered", text=text)
-        case Acknowledged():
-            return Told(at=record.at, kind="acknowledged", text=record.ref, by=record.by)
-        case Archived():
-            return Told(at=record.at, kind="archived", text=record.ref)
+        case Acknowledged() | Archived() | KeyChanged():
+            return _noted(record)
         case _:
             assert_never(record)
+
+
+def _noted(record: Acknowledged | Archived | KeyChanged) -> Told:
+    if isinstance(record, Acknowledged):
+        return Told(at=record.at, kind="acknowledged", text=record.ref, by=record.by)
+    if isinstance(record, Archived):
+        return Told(at=record.at, kind="archived", text=record.ref)
+    return Told(at=record.at, kind="key", text=f"{record.key} {record.reason}".strip())
 
 
 def _switched(place: str, record: HoldSet | Consented) -> Told:

@@ -14,14 +14,20 @@ from distributor.errors.git import (
     LedgerForged,
     LedgerRewound,
     NoLedger,
+    NotTheLedgersKey,
     PushRejected,
 )
 from distributor.ledger import decode, decode_genesis, encode, fold, fold_stream
-from distributor.model.ledger import Genesis, InstanceState, Key, LedgerState, Record
+from distributor.model.ledger import KEYS, Genesis, InstanceState, Key, LedgerState, Record
 from distributor.model.refs import ObjectId
 from distributor.model.trees import EntryKind, NewCommit
 from distributor.ports import TreeChange
-from distributor.services.ledger.checking import check_founder, verify_commit
+from distributor.services.ledger.checking import (
+    Known,
+    check_founder,
+    same_key,
+    verify_history,
+)
 from distributor.services.world import World
 
 HEAD = "ledger.head"
@@ -50,6 +56,7 @@ class LedgerBook:
         self._folded: dict[ObjectId, InstanceState] = {}  # by blob of the JSONL file
         self._verified: ObjectId | None = None
         self._founded: Genesis | None = None  # as it was when commits were first checked
+        self._known: Known | None = None  # the key of the next commit
         self.epoch = 0  # grows whenever somebody else moved the ledger
 
     @property
@@ -58,6 +65,13 @@ class LedgerBook:
         if self._state is None:
             raise NoLedger
         return self._state
+
+    @property
+    def key(self) -> str:
+        """The key that the next commit has to be signed with; raises ``NoLedger`` before the first read."""
+        if self._known is None:
+            raise NoLedger
+        return self._known.key
 
     def now(self) -> datetime:
         """The time that records get: the clock's, but never before what the ledger says already."""
@@ -100,19 +114,18 @@ class LedgerBook:
         return self._state
 
     def _check(self, head: ObjectId, *, remembered: bool) -> Genesis:
-        """Every commit since the last one checked is signed by the key that the genesis names.
+        """Every commit since the last one checked is signed by the genesis' key, or one that took over.
 
-        The genesis record never changes; where no head is remembered, main's policy must know its key.
+        The genesis record never changes; where no head is remembered, main's policy must know the key.
         """
         genesis = self._genesis(head)
         if self._founded is not None and genesis != self._founded:
             raise LedgerForged(f"(commit {head} has another genesis record)")
+        objects, known = self._world.objects, self._known or Known(key=genesis.key)
+        known = verify_history(objects, objects.history(head, self._verified), known)
         if self._founded is None and not remembered:
-            check_founder(self._world, genesis)
-        objects = self._world.objects
-        for commit in objects.history(head, self._verified):
-            verify_commit(objects.raw(commit), (genesis.key,), commit)
-        self._verified, self._founded = head, genesis
+            check_founder(self._world, genesis, known.signed)
+        self._verified, self._founded, self._known = head, genesis, known
         return genesis
 
     def _genesis(self, head: ObjectId) -> Genesis:
@@ -174,6 +187,7 @@ class LedgerBook:
 
     async def _append(self, entry: Entry) -> LedgerState:
         world, old = self._world, self.state
+        self._check_signer()
         tree, added = self._extended(old, entry)
         commit = NewCommit(tree=tree, parents=(old.head,), message=entry.message, at=self.now())
         head = world.objects.write_commit(commit, world.signer)
@@ -187,8 +201,22 @@ class LedgerBook:
         self._state = fold(head, old.genesis, instances)
         self._believe(head)
         self._verified = head
+        self._follow_key(added)
         await world.store.set(HEAD, head)
         return self._state
+
+    def _check_signer(self) -> None:
+        """A commit that nobody believes would stop every service: it is never made."""
+        signer, known = self._world.signer, self._known
+        if signer is None:
+            raise NotTheLedgersKey("(this process has no key)")
+        if known is not None and not same_key(signer.public_key, known.key):
+            raise NotTheLedgersKey(f"(it is {known.key}, and this process has {signer.public_key})")
+
+    def _follow_key(self, added: Mapping[Key, tuple[ObjectId, InstanceState]]) -> None:
+        if KEYS in added:
+            blob, state = added[KEYS]
+            self._known = Known(key=state.keys[-1], file=blob)
 
     def _extended(
         self, old: LedgerState, entry: Entry
