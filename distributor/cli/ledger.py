@@ -1,4 +1,4 @@
-"""Commands about the ledger itself: a new key for the service."""
+"""Commands about the ledger itself: a new key for the service, and a renewal confirmed."""
 
 from __future__ import annotations
 
@@ -36,6 +36,29 @@ def rekey(
             head = await change_key(service, new, reason)
         say(f"from now on `service_key` must name {key}; the old key signs nothing any more")
         emit({"commit": head, "key": new.public_key}, output) if output is not Form.TABLE else (
+            typer.echo(head)
+        )
+        return DONE
+
+    raise typer.Exit(run(work))
+
+
+@ledger.command("confirm")
+def confirm(
+    root: Annotated[str, typer.Argument(help="Id of the new root, as whoever renewed it says it.")],
+    output: Output = Form.TABLE,
+) -> None:
+    """Let this service go on from a renewed ledger."""
+    from distributor.app import open_service
+    from distributor.services.asking.renewing import confirm as go_on
+
+    found = settings()
+
+    async def work() -> int:
+        async with open_service(found, writing=False) as service:
+            head = await go_on(service, root)
+        say("confirmed; a service that runs on this state folder goes on at its next look")
+        emit({"root": root, "head": head}, output) if output is not Form.TABLE else (
             typer.echo(head)
         )
         return DONE

@@ -30,6 +30,7 @@ from distributor.ledger.queries import (
     verified_in,
 )
 from distributor.ledger.records import decode, decode_genesis, encode, encode_genesis
+from distributor.ledger.renewal import kept_policies, kept_records, kept_verdicts
 
 __all__ = [
     "BRANCH",
@@ -41,6 +42,9 @@ __all__ = [
     "encode_genesis",
     "fold",
     "fold_stream",
+    "kept_policies",
+    "kept_records",
+    "kept_verdicts",
     "left_behind",
     "newest_verified",
     "policy_commit",

@@ -1,4 +1,4 @@
-"""Founding: the genesis record of a ledger, and its renewal."""
+"""Founding: the genesis record of a ledger."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ async def found_ledger(world: World) -> ObjectId:
     not grant the service's key the right to decide.
     """
     await world.remote.fetch()
-    main = world.objects.resolve(world.main_ref)
-    if main is None:
-        raise MainMissing(f"({world.main})")
+    main = main_of(world)
     if world.objects.resolve(world.ledger_ref) is not None:
         raise LedgerExists(f"({world.ledger})")
     if last := await world.store.get(HEAD):
@@ -37,26 +35,38 @@ async def found_ledger(world: World) -> ObjectId:
         raise BadKey("(the genesis record must be signed; name a key with --sign)")
     policies = world.loader.policies(world.objects.tree_of(main))
     check_key(policies, world.signer, world.clock.now())
-    tags = {ref.removeprefix(TAGS): oid for ref, oid in world.objects.refs(TAGS).items()}
-    now = world.clock.now()
-    genesis = Genesis(
-        at=now,
-        main=main,
-        key=world.signer.public_key,
-        tags=tags,
-        repository=world.catalog_at if world.ledger_at else "",
-        local=world.local_ledger,
-    )
+    genesis = genesis_of(world, main, world.signer)
     blob = world.objects.write_blob(encode_genesis(genesis))
     kept = policy_pin(world, main)
     tree = world.objects.write_tree(None, {"genesis.json": ("blob", blob), **kept})
-    commit = NewCommit(tree=tree, parents=(), message="genesis", at=now)
+    commit = NewCommit(tree=tree, parents=(), message="genesis", at=genesis.at)
     head = world.objects.write_commit(commit, world.signer)
     branch = f"refs/heads/{world.ledger}"
     await world.remote.push({branch: head}, expect={branch: None})
     world.objects.set_ref(world.ledger_ref, head, None)
     await world.store.set(HEAD, head)
     return head
+
+
+def main_of(world: World) -> ObjectId:
+    """Main's head as it was fetched; raises ``MainMissing``."""
+    main = world.objects.resolve(world.main_ref)
+    if main is None:
+        raise MainMissing(f"({world.main})")
+    return main
+
+
+def genesis_of(world: World, main: ObjectId, signer: Signer) -> Genesis:
+    """A genesis record of now: every tag that there is counts as history."""
+    tags = {ref.removeprefix(TAGS): oid for ref, oid in world.objects.refs(TAGS).items()}
+    return Genesis(
+        at=world.clock.now(),
+        main=main,
+        key=signer.public_key,
+        tags=tags,
+        repository=world.catalog_at if world.ledger_at else "",
+        local=world.local_ledger,
+    )
 
 
 def check_key(policies: PolicySet, signer: Signer, now: datetime) -> None:

@@ -8,9 +8,8 @@ from typing import assert_never
 
 import orjson
 
-from distributor.errors import Where
 from distributor.errors.rollout import RolloutHalted, TargetDeadline
-from distributor.ledger import decode, refused_ack
+from distributor.ledger import refused_ack
 from distributor.model.changes import Actuation
 from distributor.model.findings import Severity, errors
 from distributor.model.fleet import ALL
@@ -257,14 +256,11 @@ _NO_ERROR = (Severity.WARNING.value, Severity.INFO.value)
 def history(service: Service, environment: str = "", instance: str = "") -> tuple[Told, ...]:
     """What the ledger says happened, oldest first; claims are left out, being nobody's business."""
     told: list[Told] = []
-    for key, blob in service.book.files(service.book.state.head).items():
-        if environment not in ("", key[0]) or instance not in ("", key[1]):
-            continue
-        file = f"records/{key[0]}/{key[1]}.jsonl"
-        for number, line in enumerate(service.world.objects.blob(blob).splitlines(), 1):
-            record = decode(line, Where(file=file, line=number))
-            if not isinstance(record, Claimed):
-                told.append(_told(key, record))
+    head = service.book.state.head
+    for key in service.book.files(head):
+        if environment in ("", key[0]) and instance in ("", key[1]):
+            shown = (r for r in service.book.records(head, key) if not isinstance(r, Claimed))
+            told += [_told(key, record) for record in shown]
     return tuple(sorted(told, key=lambda t: t.at))
 
 

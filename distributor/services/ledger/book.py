@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from distributor import metrics
-from distributor.errors import Where
+from distributor.errors import DistributorError, Where
 from distributor.errors.git import (
     LedgerBroken,
     LedgerForged,
+    LedgerRenewed,
     LedgerRewound,
     NoLedger,
     NotTheLedgersKey,
@@ -104,7 +105,9 @@ class LedgerBook:
             await world.remote.fetch()  # another process on this mirror may have fetched too early
             head = world.objects.resolve(world.ledger_ref) or head
         if last and not world.objects.is_ancestor(ObjectId(last), head):
-            raise LedgerRewound(f"(head {head}, last seen {last})")
+            raise self._strange(head, ObjectId(last))
+        if last and self._verified and not world.objects.is_ancestor(self._verified, head):
+            self._forget()  # somebody confirmed a renewal
         genesis = self._check(head, remembered=bool(last))
         self._state = self._fold(head, genesis)
         self._believe(head)
@@ -112,6 +115,40 @@ class LedgerBook:
         if last != head:
             await world.store.set(HEAD, head)
         return self._state
+
+    def _strange(self, head: ObjectId, last: ObjectId) -> LedgerRewound | LedgerRenewed:
+        """What a head is that does not descend from the last one: a renewal to confirm, or a rewound ledger."""
+        rewound = LedgerRewound(f"(head {head}, last seen {last})")
+        try:
+            root, genesis = self.root(head)
+        except DistributorError:
+            return rewound
+        if not genesis.previous:
+            return rewound
+        return LedgerRenewed(
+            f"(its root is {root}, signed by {genesis.key} and made at {genesis.at.isoformat()} because: "
+            f"{genesis.reason}. It goes on from {genesis.previous}; the last head seen here is {last})"
+        )
+
+    def root(self, head: ObjectId) -> tuple[ObjectId, Genesis]:
+        """The first commit of the ledger with that head, and its genesis record, when all is well signed.
+
+        It takes nothing that this process remembers for granted, and leaves it as it is.
+        """
+        objects, genesis = self._world.objects, self._genesis(head)
+        history = objects.history(head, None)
+        known = verify_history(objects, history, Known(key=genesis.key))
+        check_founder(self._world, genesis, known.signed)
+        return history[-1], self._genesis(history[-1])
+
+    def read_at(self, head: ObjectId) -> LedgerState:
+        """The state at a head that was believed once, whatever the remote shows now."""
+        self._state = self._fold(head, self._check(head, remembered=True))
+        return self._state
+
+    def _forget(self) -> None:
+        self._verified = self._founded = self._known = None
+        self._folded = {}
 
     def _check(self, head: ObjectId, *, remembered: bool) -> Genesis:
         """Every commit since the last one checked is signed by the genesis' key, or one that took over.
@@ -145,10 +182,17 @@ class LedgerBook:
         return fold(head, genesis, instances)
 
     def _fold_file(self, key: Key, blob: ObjectId) -> InstanceState:
+        return fold_stream(*key, self._decoded(key, blob))
+
+    def _decoded(self, key: Key, blob: ObjectId) -> Iterator[Record]:
         file = f"records/{key[0]}/{key[1]}.jsonl"
         lines = self._world.objects.blob(blob).splitlines()
-        records = (decode(line, Where(file=file, line=n)) for n, line in enumerate(lines, 1))
-        return fold_stream(*key, records)
+        return (decode(line, Where(file=file, line=n)) for n, line in enumerate(lines, 1))
+
+    def records(self, head: ObjectId, key: Key) -> Iterator[Record]:
+        """The records of one environment and instance at a head, oldest first."""
+        blob = self.files(head).get(key)
+        return self._decoded(key, blob) if blob is not None else iter(())
 
     def files(self, head: ObjectId) -> dict[Key, ObjectId]:
         """The JSONL blobs of a ledger commit, by environment and instance."""
