@@ -26,6 +26,7 @@ from distributor.model.ledger import (
     HoldSet,
     InstanceState,
     Key,
+    KeyChanged,
     LedgerState,
     Observed,
     Progress,
@@ -74,6 +75,7 @@ class _Builder:
     archived: set[str] = field(default_factory=set)
     consents: list[Consented] = field(default_factory=list)
     debts: list[Debt] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
     records: int = 0
     sequence: int = 0
     last_at: datetime | None = None
@@ -104,7 +106,14 @@ class _Builder:
 
     def _switch(
         self,
-        record: HoldSet | VetoSet | FleetChanged | Tampered | Acknowledged | Archived | Consented,
+        record: HoldSet
+        | VetoSet
+        | FleetChanged
+        | Tampered
+        | Acknowledged
+        | Archived
+        | Consented
+        | KeyChanged,
     ) -> None:
         match record:
             case HoldSet():
@@ -122,6 +131,8 @@ class _Builder:
                 self.archived.add(record.ref)
             case Consented():
                 self._consented(record)
+            case KeyChanged():
+                self.keys.append(record.key)
             case _:
                 assert_never(record)
 
@@ -257,6 +268,7 @@ class _Builder:
             last_at=self.last_at,
             consents=tuple(self.consents),
             debts=tuple(self.debts),
+            keys=tuple(self.keys),
         )
 
 
@@ -300,6 +312,7 @@ def _resume(base: InstanceState) -> _Builder:
         last_at=base.last_at,
         consents=list(base.consents),
         debts=list(base.debts),
+        keys=list(base.keys),
     )
 
 

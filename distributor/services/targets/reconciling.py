@@ -264,7 +264,7 @@ def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> N
         return
     if inventory.sequence > work.sequence:
         raise Fenced(f"(sequence {inventory.sequence} has started, this is {work.sequence})")
-    known = inventory.ledger_commit
+    known = inventory.ledger_commit if inventory.sequence >= work.renewed_below else ""
     if known and not world.objects.is_ancestor(ObjectId(known), work.ledger_commit):
         raise ForeignLedger(f"(ledger commit {known} is not in this ledger)")
 
