@@ -44,7 +44,7 @@ from distributor.plan import (
 )
 from distributor.ports import TargetConnection
 from distributor.services.targets.applying import apply_phases, prune
-from distributor.services.targets.awaiting import unended_jobs
+from distributor.services.targets.awaiting import before_prune, unended_jobs
 from distributor.services.targets.comparing import (
     changes_of,
     log_of,
@@ -213,8 +213,10 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
         log = replace(run.inventory.hooks, begun=True)
         run.inventory = await run.connection.write_inventory(replace(run.inventory, hooks=log))
     awaited = await apply_phases(run, plan, phases)
-    if awaited is None and not run.failed:
-        await prune(run, plan)
+    if awaited is None and not run.failed and plan.prune:
+        awaited = await before_prune(run)
+        if awaited is None:
+            await prune(run, plan)
     return awaited
 
 
