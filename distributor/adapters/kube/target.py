@@ -48,7 +48,8 @@ class KubeTarget:
     """Implements ``TargetConnection`` on an API server.
 
     ``ClusterUnreachable`` is raised, as nothing else can be done then; errors of single objects are
-    outcomes, retryable or not. Nothing is held between calls but connections and discovery.
+    outcomes, retryable or not. Nothing is held between calls but connections, discovery, and the
+    inventory that was read or written last.
     """
 
     delivered_only = False
