@@ -225,7 +225,8 @@ async def _seen(run: Run, at_work: ObjectHealth | None) -> tuple[ObjectHealth, .
     if run.connection.delivered_only or at_work or run.work.removing:
         return ()
     members = run.scope.members
-    entries = [e for e in run.inventory.entries.values() if e.ref in members.refs()]
+    refs = members.refs()
+    entries = [e for e in run.inventory.entries.values() if e.ref in refs]
     live = await run.connection.read_live(entries)
     return await observed(run.world, run.work, run.inventory, members, live)
 
