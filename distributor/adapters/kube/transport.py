@@ -11,7 +11,15 @@ from yarl import URL
 
 from distributor import metrics
 from distributor.adapters.kube.login import Login, log_in
-from distributor.adapters.kube.messages import APPLY, OK, TOO_MANY, UNAUTHORISED, Answer, Request
+from distributor.adapters.kube.messages import (
+    APPLY,
+    OK,
+    TOO_MANY,
+    UNAUTHORISED,
+    Answer,
+    Request,
+    meant,
+)
 from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.errors.cluster import BrokenAnswer, ClusterUnreachable
 
@@ -150,9 +158,10 @@ class Transport:
             yield response
 
     async def _answer(self, response: aiohttp.ClientResponse) -> Answer:
+        body = await self._read(response)
         return Answer(
-            status=response.status,
-            body=await self._read(response),
+            status=meant(response.status, body),
+            body=body,
             retry_after=_seconds(response.headers.get("Retry-After")),
         )
 
