@@ -132,6 +132,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         expressions=CelExpressions(),
         watch=pushed,
         resync_requests=settings.resync_requests,
+        undo_managers=settings.undone(),
     )
 
 

@@ -20,6 +20,10 @@ _OTHERS = ("CONFIG", "TEST_SEED", "REAL_APPS", "BENCH_RESULTS", "WRITE_GOLDEN")
 """Variables of that prefix that are no settings: where the file lies, and what the project's own tests read."""
 
 
+def _names(listed: str) -> frozenset[str]:
+    return frozenset(filter(None, (name.strip() for name in listed.split(","))))
+
+
 def _setting(default: Any, doc: str, *, secret: bool = False, least: float | None = None) -> Any:  # noqa: ANN401 - the default's own type
     metadata = {"doc": doc, "secret": secret, "least": least}
     if isinstance(default, dict):
@@ -101,9 +105,18 @@ class Settings:
         least=0,
     )
 
+    undo_managers: str = _setting(
+        "kubectl*",
+        "Field managers, separated by commas, whose changes of fields that packages set are undone; * is any text",
+    )
+
     def adopted(self) -> frozenset[str]:
         """The names in ``adopt_managers``."""
-        return frozenset(filter(None, (name.strip() for name in self.adopt_managers.split(","))))
+        return _names(self.adopt_managers)
+
+    def undone(self) -> frozenset[str]:
+        """The names in ``undo_managers``."""
+        return _names(self.undo_managers)
 
     def state_path(self) -> Path:
         """The state folder; its default depends on the repository, so that two never share one."""

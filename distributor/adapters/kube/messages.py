@@ -137,9 +137,9 @@ def causes(status: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def autoscaled(answer: Answer) -> bool:
-    """Whether an apply was refused for nothing but the number of replicas that an autoscaler has set."""
+    """Whether an apply was refused for the number of replicas that an autoscaler has set, if not for that alone."""
     found = causes(_json(answer.body) or {}) if answer.status == CONFLICT else []
-    return bool(found) and all(
+    return any(
         c.get("field") == ".spec.replicas" and str(c.get("message", "")).startswith(_AUTOSCALER)
         for c in found
     )

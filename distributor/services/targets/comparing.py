@@ -73,6 +73,7 @@ async def changes_of(
         ignore=NOTHING_IGNORED if connection.delivered_only else work.ignore,
         adopting=agreed,
         names=work.names,
+        undo=work.undo,
     )
     taken = await _taken_along(connection, known, found)
     bound = {ref for ref in taken if ref.group_kind == NAMESPACE or not agreed}
