@@ -21,6 +21,7 @@ from distributor.adapters.kube.messages import (
     meant,
 )
 from distributor.adapters.kube.settings import KubeSettings, Limits
+from distributor.adapters.kube.slots import Slots
 from distributor.errors.cluster import BrokenAnswer, ClusterUnreachable
 
 _FIRST_PAUSE = 0.5  # when a throttling server names no time
@@ -32,7 +33,11 @@ class Transport:
     def __init__(self, settings: KubeSettings, limits: Limits) -> None:
         self._settings = settings
         self._limits = limits
-        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._slots = Slots(
+            quick=limits.concurrency,
+            most=limits.concurrency * limits.lenient,
+            patience=limits.patience,
+        )
         self._opening = asyncio.Lock()
         self._login: Login | None = None
         self._timeout = aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect)
@@ -41,7 +46,7 @@ class Transport:
         """The answer, whatever its status; waits where the server asks for it, within ``throttled``."""
         waited = 0.0
         while True:
-            async with self._slots:
+            async with self._slots.one():
                 answer = await self._authorised(request)
             pause = answer.retry_after or _FIRST_PAUSE
             if answer.status != TOO_MANY or waited + pause > self._limits.throttled:
