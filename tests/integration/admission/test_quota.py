@@ -94,7 +94,9 @@ async def test_no_kind_without_its_pods_is_current(instance, kind):
     await until("a pod is refused", refused)
     status, message = health_of(await instance.resync(made), kind)
     assert status is HealthStatus.IN_PROGRESS
-    assert ("exceeded quota: tight" in message) == (kind == "ReplicaSet"), "others have no condition"
+    assert ("exceeded quota: tight" in message) == (kind == "ReplicaSet"), (
+        "others have no condition"
+    )
 
 
 async def test_defaults_of_a_limit_range_are_no_drift(instance):
