@@ -32,11 +32,20 @@ UNAUTHORISED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410
 NOT_ALLOWED = 405
 INVALID, TOO_MANY, FAULT = 422, 429, 500
 CREATED = 201
-_SHOWN = 300
+_SHOWN, _SHOWN_OF_DENIALS = 300, 1200
 _IMMUTABLE = ("immutable", "updates to ", "may not change once set", "cannot change ")
 _HOLDER = re.compile(r'conflict with "([^"]*)"')
 _AUTOSCALER = 'conflict with "kube-controller-manager" with subresource "scale"'
 """How a conflict names a HorizontalPodAutoscaler: it alone writes ``scale`` in the controllers' name."""
+_DENIAL = re.compile(
+    r"""admission webhook "[^"]*" denied the request"""
+    r"""|ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied request"""
+)
+_DENIED = (
+    "The cluster's own rules refuse it: mend the object, or ask whoever keeps the rule that the message names. "
+    "It is tried again."
+)
+_MISTAKABLE = frozenset({UNAUTHORISED, NOT_FOUND, CONFLICT, GONE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +83,21 @@ class Answer:
         return value
 
 
+def meant(status: int, body: bytes) -> int:
+    """The status to go by: a webhook may refuse with any code, also with one that says something else here.
+
+    Taken at its word, a refused deletion would be an object that is gone, or credentials that expired.
+    """
+    if status not in _MISTAKABLE:
+        return status
+    return FORBIDDEN if _is_denial(_json(body) or {}) else status
+
+
+def _is_denial(status: Mapping[str, Any]) -> bool:
+    message = status.get("message")
+    return isinstance(message, str) and _DENIAL.search(message) is not None
+
+
 def _json(body: bytes) -> dict[str, Any] | None:
     try:
         value = orjson.loads(body)
@@ -95,7 +119,7 @@ def error_of(answer: Answer, what: str) -> DistributorError:
             return BrokenAnswer(f"{what}: HTTP {code} without a Status.")
         case code if code == UNAUTHORISED:
             return Unauthorised(text)
-        case code if code == FORBIDDEN:
+        case code if code == FORBIDDEN or _is_denial(status):
             return _forbidden(status, text)
         case code if code == CONFLICT:
             return _conflict(status, text, what)
@@ -113,9 +137,9 @@ def causes(status: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def autoscaled(answer: Answer) -> bool:
-    """Whether an apply was refused for nothing but the number of replicas that an autoscaler has set."""
+    """Whether an apply was refused for the number of replicas that an autoscaler has set, if not for that alone."""
     found = causes(_json(answer.body) or {}) if answer.status == CONFLICT else []
-    return bool(found) and all(
+    return any(
         c.get("field") == ".spec.replicas" and str(c.get("message", "")).startswith(_AUTOSCALER)
         for c in found
     )
@@ -140,10 +164,11 @@ def missing_namespace(answer: Answer) -> str:
 def _forbidden(status: Mapping[str, Any], text: str) -> DistributorError:
     if any(c.get("reason") == "NamespaceTerminating" for c in causes(status)):
         return DeletePending(text)
-    # Admission and access control share one reason; only access control names the user.
-    if 'User "' in text and " cannot " in text:
+    # Admission and access control share one reason; only access control names the user. Words of webhooks
+    # and policies are not the API server's, and mean nothing here.
+    if 'User "' in text and " cannot " in text and not _is_denial(status):
         return Unauthorised(text)
-    return ApiRefused(text)
+    return ApiRefused(text, remedy=_DENIED)
 
 
 def _conflict(status: Mapping[str, Any], text: str, what: str) -> DistributorError:
@@ -170,12 +195,13 @@ def _lines(found: Iterable[Mapping[str, Any]]) -> str:
     )
 
 
-def _short(text: str) -> str:
+def _short(text: str, most: int = _SHOWN) -> str:
     """Both ends of a long message: it names the value first, and what is wrong with it last."""
-    half = _SHOWN // 2
-    return text if len(text) <= _SHOWN else f"{text[:half]} ... {text[-half:]}"
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
 
 
 def _shown(status: Mapping[str, Any]) -> str:
     message = status.get("message")
-    return message[:_SHOWN] if isinstance(message, str) else ""
+    most = _SHOWN_OF_DENIALS if _is_denial(status) else _SHOWN
+    return _short(message, most) if isinstance(message, str) else ""

@@ -11,8 +11,17 @@ from yarl import URL
 
 from distributor import metrics
 from distributor.adapters.kube.login import Login, log_in
-from distributor.adapters.kube.messages import APPLY, OK, TOO_MANY, UNAUTHORISED, Answer, Request
+from distributor.adapters.kube.messages import (
+    APPLY,
+    OK,
+    TOO_MANY,
+    UNAUTHORISED,
+    Answer,
+    Request,
+    meant,
+)
 from distributor.adapters.kube.settings import KubeSettings, Limits
+from distributor.adapters.kube.slots import Slots
 from distributor.errors.cluster import BrokenAnswer, ClusterUnreachable
 
 _FIRST_PAUSE = 0.5  # when a throttling server names no time
@@ -24,7 +33,11 @@ class Transport:
     def __init__(self, settings: KubeSettings, limits: Limits) -> None:
         self._settings = settings
         self._limits = limits
-        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._slots = Slots(
+            quick=limits.concurrency,
+            most=limits.concurrency * limits.lenient,
+            patience=limits.patience,
+        )
         self._opening = asyncio.Lock()
         self._login: Login | None = None
         self._timeout = aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect)
@@ -33,7 +46,7 @@ class Transport:
         """The answer, whatever its status; waits where the server asks for it, within ``throttled``."""
         waited = 0.0
         while True:
-            async with self._slots:
+            async with self._slots.one():
                 answer = await self._authorised(request)
             pause = answer.retry_after or _FIRST_PAUSE
             if answer.status != TOO_MANY or waited + pause > self._limits.throttled:
@@ -150,9 +163,10 @@ class Transport:
             yield response
 
     async def _answer(self, response: aiohttp.ClientResponse) -> Answer:
+        body = await self._read(response)
         return Answer(
-            status=response.status,
-            body=await self._read(response),
+            status=meant(response.status, body),
+            body=body,
             retry_after=_seconds(response.headers.get("Retry-After")),
         )
 

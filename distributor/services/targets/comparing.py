@@ -74,6 +74,7 @@ async def changes_of(
         ignore=NOTHING_IGNORED if connection.delivered_only else work.ignore,
         adopting=agreed,
         names=work.names,
+        undo=work.undo,
     )
     taken = await _taken_along(connection, known, found)
     found = guard(

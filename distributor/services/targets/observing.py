@@ -19,6 +19,7 @@ from distributor.model.changes import Inventory, InventoryEntry, LiveObject
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import GroupKind, ObjectRef
+from distributor.plan import NAMESPACE
 from distributor.services.targets.endings import Endings, endings, remember
 from distributor.services.targets.work import Work
 from distributor.services.world import World
@@ -90,7 +91,7 @@ def _judged(
     to_an_end: bool,
 ) -> ObjectHealth:
     told = replace(health(found.data, now, plain=plain, rulebook=rulebook), ref=manifest.ref)
-    if found.applied != manifest.digest:
+    if found.applied != manifest.digest and not _is_used(found):
         if told.status is HealthStatus.TERMINATING:
             return told
         return replace(told, status=HealthStatus.IN_PROGRESS, message=_EARLIER)
@@ -104,6 +105,11 @@ def _rulebook(world: World, work: Work) -> Rulebook:
     if not work.health or world.expressions is None:
         return replace(NO_RULES, rules=work.health)
     return Rulebook(rules=work.health, holds=world.expressions.holds)
+
+
+def _is_used(found: LiveObject) -> bool:
+    """Whether it is a Namespace of nobody's: it is used as it is, and so has no revision to come to."""
+    return found.ref.group_kind == NAMESPACE and not (found.owner or found.applied)
 
 
 def _is_suspended(found: LiveObject) -> bool:
