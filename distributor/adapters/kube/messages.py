@@ -64,6 +64,11 @@ class Answer:
         """Whether the server did it."""
         return OK <= self.status < MULTIPLE_CHOICES
 
+    @property
+    def of_everybody(self) -> bool:
+        """Whether a refusal is not of this request alone: filters before the API answer without a ``Status``."""
+        return (_json(self.body) or {}).get("kind") != "Status"
+
     def object(self, what: str) -> dict[str, Any]:
         """The JSON object of a good answer; raises the coded error of any other."""
         if not self.good:

@@ -10,12 +10,11 @@ import aiohttp
 from yarl import URL
 
 from distributor import metrics
+from distributor.adapters.kube.gate import Gate, pause_after, spread
 from distributor.adapters.kube.login import Login, log_in
 from distributor.adapters.kube.messages import APPLY, OK, TOO_MANY, UNAUTHORISED, Answer, Request
 from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.errors.cluster import BrokenAnswer, ClusterUnreachable
-
-_FIRST_PAUSE = 0.5  # when a throttling server names no time
 
 
 class Transport:
@@ -25,21 +24,36 @@ class Transport:
         self._settings = settings
         self._limits = limits
         self._slots = asyncio.Semaphore(limits.concurrency)
+        self._gate = Gate()
         self._opening = asyncio.Lock()
         self._login: Login | None = None
         self._timeout = aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect)
 
     async def send(self, request: Request) -> Answer:
-        """The answer, whatever its status; waits where the server asks for it, within ``throttled``."""
-        waited = 0.0
+        """The answer, whatever its status; waits where the server asks for it, within ``throttled``.
+
+        Nobody waits in a slot. A refusal of everybody shuts the gate for all; one of this request alone
+        (a ``Status``: a kind whose storage is being set up, a webhook) keeps no other one waiting.
+        """
+        waited, refusals = 0.0, 0
         while True:
-            async with self._slots:
+            waited += await self._gate.passed(self._limits.throttled - waited)
+            async with self._slots, self._gate.turn():
+                if self._gate.shut:  # since it was passed
+                    continue
                 answer = await self._authorised(request)
-            pause = answer.retry_after or _FIRST_PAUSE
-            if answer.status != TOO_MANY or waited + pause > self._limits.throttled:
+                if answer.status != TOO_MANY:
+                    self._gate.answered()
+                    return answer
+                if answer.of_everybody:
+                    self._gate.refused(answer.retry_after)
+            refusals += 1
+            pause = spread(pause_after(answer.retry_after, refusals))
+            if waited + pause > self._limits.throttled:
                 return answer
-            waited += pause
-            await asyncio.sleep(pause)
+            if not answer.of_everybody:
+                waited += pause
+                await asyncio.sleep(pause)
 
     @asynccontextmanager
     async def stream(
@@ -47,8 +61,9 @@ class Transport:
     ) -> AsyncIterator[tuple[Answer | None, AsyncIterator[bytes]]]:
         """The lines of an answer that goes on, or first the whole of one that is not good.
 
-        It takes none of the slots, for it lasts. Broken off after ``silence`` seconds without a byte.
+        It takes none of the slots, for it lasts, but waits at the gate. Broken off after ``silence`` seconds without a byte.
         """
+        await self._gate.passed(self._limits.throttled)
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=self._limits.connect, sock_read=silence
         )
