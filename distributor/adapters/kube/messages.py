@@ -13,6 +13,7 @@ from distributor.errors import DistributorError
 from distributor.errors.cluster import (
     ApiRefused,
     BrokenAnswer,
+    CredentialsRefused,
     DeletePending,
     FieldConflict,
     ImmutableField,
@@ -99,7 +100,7 @@ def error_of(answer: Answer, what: str) -> DistributorError:
         case code if status.get("kind") != "Status" and code != UNAUTHORISED:
             return BrokenAnswer(f"{what}: HTTP {code} without a Status.")
         case code if code == UNAUTHORISED:
-            return Unauthorised(text)
+            return CredentialsRefused(text)
         case code if code == FORBIDDEN:
             return _forbidden(status, text)
         case code if code == CONFLICT:

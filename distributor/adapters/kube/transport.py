@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
 from yarl import URL
 
 from distributor import metrics
 from distributor.adapters.kube.gate import Gate, pause_after, spread
-from distributor.adapters.kube.login import Login, log_in
+from distributor.adapters.kube.login import Login
+from distributor.adapters.kube.logins import Logins
 from distributor.adapters.kube.messages import APPLY, OK, TOO_MANY, UNAUTHORISED, Answer, Request
 from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.errors.cluster import BrokenAnswer, ClusterUnreachable
@@ -21,12 +22,10 @@ class Transport:
     """Sends requests, a bounded number at once; every way to get no answer is a coded error."""
 
     def __init__(self, settings: KubeSettings, limits: Limits) -> None:
-        self._settings = settings
         self._limits = limits
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._gate = Gate()
-        self._opening = asyncio.Lock()
-        self._login: Login | None = None
+        self._logins = Logins(settings)
         self._timeout = aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect)
 
     async def send(self, request: Request) -> Answer:
@@ -67,19 +66,30 @@ class Transport:
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=self._limits.connect, sock_read=silence
         )
-        login = await self._logged_in(None)
-        login.users += 1
-        try:
-            async with self._asked(login, request, limits) as response:
-                if response.status == UNAUTHORISED:
-                    await self._logged_in(login)  # for the next time; the token may have expired
-                answer = None if response.status == OK else await self._answer(response)
-                yield answer, self._lines(response)
-        except (TimeoutError, aiohttp.ClientError) as error:
-            raise _coded(error, login.host) from error
-        finally:
-            login.users -= 1
-            await self._retire(login)
+        async with AsyncExitStack() as stack:
+            answered = self._streamed(stack, await self._logins.current(), request, limits)
+            response = await answered
+            answer = None if response.status == OK else await self._answer(response)
+            yield answer, self._lines(response)
+
+    async def _streamed(
+        self,
+        stack: AsyncExitStack,
+        login: Login,
+        request: Request,
+        limits: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        """The beginning of an answer; where the credentials are refused, of the one to newer ones."""
+        await stack.enter_async_context(self._told(login))
+        await stack.enter_async_context(self._logins.used(login))
+        response = await stack.enter_async_context(self._asked(login, request, limits))
+        if response.status != UNAUTHORISED:
+            self._logins.took(login)
+            return response
+        newer = await self._logins.refused(login)
+        if newer is login:
+            return response
+        return await self._streamed(stack, newer, request, limits)
 
     async def _lines(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         rest = b""
@@ -93,39 +103,34 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close all connections; those of requests under way when they end."""
-        login, self._login = self._login, None
-        if login is not None:
-            await self._retire(login)
+        await self._logins.aclose()
 
     async def _authorised(self, request: Request) -> Answer:
         """Send; where the credentials are refused, read the kubeconfig again once: tokens expire."""
-        login = await self._logged_in(None)
+        login = await self._logins.current()
         answer = await self._exchange(login, request)
         if answer.status != UNAUTHORISED:
             return answer
-        return await self._exchange(await self._logged_in(login), request)
-
-    async def _logged_in(self, refused: Login | None) -> Login:
-        async with self._opening:
-            if self._login is None or self._login is refused:
-                old, self._login = self._login, await log_in(self._settings)
-                if old is not None:
-                    await self._retire(old)
-            return self._login
-
-    async def _retire(self, login: Login) -> None:
-        if login is not self._login and not login.users:
-            await login.aclose()
+        newer = await self._logins.refused(login)
+        return answer if newer is login else await self._exchange(newer, request)
 
     async def _exchange(self, login: Login, request: Request) -> Answer:
-        login.users += 1
+        async with self._told(login), self._logins.used(login):
+            answer = await self._twice(login, request)
+        if answer.status != UNAUTHORISED:
+            self._logins.took(login)
+        return answer
+
+    @asynccontextmanager
+    async def _told(self, login: Login) -> AsyncIterator[None]:
+        """Every way to get no answer, as a coded error."""
         try:
-            return await self._twice(login, request)
+            yield
         except (TimeoutError, aiohttp.ClientError) as error:
-            raise _coded(error, login.host) from error
-        finally:
-            login.users -= 1
-            await self._retire(login)
+            coded = _coded(error, login.host)
+            if isinstance(coded, ClusterUnreachable):
+                await self._logins.unanswered(login)
+            raise coded from error
 
     async def _twice(self, login: Login, request: Request) -> Answer:
         """A connection kept open may have died since; applying twice does what applying once does.

@@ -51,13 +51,17 @@ class Weather:
     session: aiohttp.ClientSession
     before: Before | None = None
     after: After | None = None
+    token: str = ""
+    """Put in the place of whatever credentials come: the proxy then says itself who may pass."""
     passed: list[Passed] = field(default_factory=list)
     proxy: str = ""
+    under_way: dict[int, web.Request] = field(default_factory=dict)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer in the server's stead, or hand on, and say afterwards what came of it."""
         at = asyncio.get_running_loop().time()
         code, forwarded = 0, False
+        self.under_way[id(request)] = request
         try:
             refused = await self.before(request) if self.before else None
             if refused is not None:
@@ -72,9 +76,12 @@ class Weather:
                 at=at, method=request.method, path=request.path, code=code, forwarded=forwarded
             )
             self.passed.append(one)
+            del self.under_way[id(request)]
 
     async def _handed_on(self, request: web.Request) -> web.StreamResponse:
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
         body = await request.read() or None
         url = self.url + request.raw_path
         asked = self.session.request(request.method, url, data=body, headers=headers)
@@ -88,6 +95,11 @@ class Weather:
                 await answer.write(piece)
             await answer.write_eof()
             return answer
+
+    def hang_up(self) -> None:
+        """Break all answers off that are under way, watches first of all."""
+        for request in tuple(self.under_way.values()):
+            cut(request)
 
     def count(self, method: str, code: int = 0) -> int:
         """Requests of a method, all or those with this answer."""
