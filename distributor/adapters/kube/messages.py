@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -59,6 +60,8 @@ class Answer:
     status: int
     body: bytes
     retry_after: float | None = None
+    date: datetime | None = None
+    """The server's own time, to which the times in its objects belong."""
 
     @property
     def good(self) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 from yarl import URL
@@ -174,6 +176,7 @@ class Transport:
             status=response.status,
             body=await self._read(response),
             retry_after=_seconds(response.headers.get("Retry-After")),
+            date=_moment(response.headers.get("Date")),
         )
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
@@ -200,6 +203,14 @@ def _coded(error: Exception, host: str) -> ClusterUnreachable | BrokenAnswer:
             return ClusterUnreachable(f"{host}: {error}.")
         case _:
             return BrokenAnswer(f"{host}: {type(error).__name__}.")
+
+
+def _moment(text: str | None) -> datetime | None:
+    """``Date`` as every server sends it; nothing where it is no time."""
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC) if text else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _seconds(text: str | None) -> float | None:
