@@ -32,7 +32,7 @@ METADATA_LIST = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMet
 OK, MULTIPLE_CHOICES = 200, 300
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410
 NOT_ALLOWED = 405
-INVALID, TOO_MANY, FAULT = 422, 429, 500
+INVALID, TOO_MANY, FAULT, STARTING = 422, 429, 500, 503
 CREATED = 201
 _SHOWN = 300
 _IMMUTABLE = ("immutable", "updates to ", "may not change once set", "cannot change ")
@@ -146,11 +146,21 @@ def missing_namespace(answer: Answer) -> str:
     return str(details.get("name", ""))
 
 
+def denied(answer: Answer) -> bool:
+    """Whether access control refused."""
+    status = _json(answer.body) if answer.status == FORBIDDEN else None
+    return status is not None and _names_the_user(str(status.get("message", "")))
+
+
+def _names_the_user(text: str) -> bool:
+    """Admission and access control share one reason; only access control names the user."""
+    return 'User "' in text and " cannot " in text
+
+
 def _forbidden(status: Mapping[str, Any], text: str) -> DistributorError:
     if any(c.get("reason") == "NamespaceTerminating" for c in causes(status)):
         return DeletePending(text)
-    # Admission and access control share one reason; only access control names the user.
-    if 'User "' in text and " cannot " in text:
+    if _names_the_user(text):
         return Unauthorised(text)
     return ApiRefused(text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -15,7 +16,16 @@ from distributor import metrics
 from distributor.adapters.kube.gate import Gate, pause_after, spread
 from distributor.adapters.kube.login import Login
 from distributor.adapters.kube.logins import Logins
-from distributor.adapters.kube.messages import APPLY, OK, TOO_MANY, UNAUTHORISED, Answer, Request
+from distributor.adapters.kube.messages import (
+    APPLY,
+    OK,
+    STARTING,
+    TOO_MANY,
+    UNAUTHORISED,
+    Answer,
+    Request,
+    denied,
+)
 from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.errors.cluster import BrokenAnswer, ClusterUnreachable
 
@@ -111,10 +121,22 @@ class Transport:
         """Send; where the credentials are refused, read the kubeconfig again once: tokens expire."""
         login = await self._logins.current()
         answer = await self._exchange(login, request)
-        if answer.status != UNAUTHORISED:
-            return answer
-        newer = await self._logins.refused(login)
-        return answer if newer is login else await self._exchange(newer, request)
+        if answer.status == UNAUTHORISED:
+            newer = await self._logins.refused(login)
+            return answer if newer is login else await self._exchange(newer, request)
+        if denied(answer):
+            return await self._denied(login, request, answer)
+        return answer
+
+    async def _denied(self, login: Login, request: Request, answer: Answer) -> Answer:
+        """A server that has just begun refuses everything, as it has read no roles yet.
+
+        So access control's word counts only of a server that says that it is ready, and after that.
+        """
+        ready = await self._exchange(login, Request(method="GET", path="/readyz"))
+        if not ready.good:
+            return replace(answer, status=STARTING)
+        return await self._exchange(login, request)
 
     async def _exchange(self, login: Login, request: Request) -> Answer:
         async with self._told(login), self._logins.used(login):

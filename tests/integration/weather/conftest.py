@@ -53,6 +53,8 @@ class Weather:
     after: After | None = None
     token: str = ""
     """Put in the place of whatever credentials come: the proxy then says itself who may pass."""
+    user: str = ""
+    """Whom the server takes everybody for, with no more than that user's rights."""
     passed: list[Passed] = field(default_factory=list)
     proxy: str = ""
     under_way: dict[int, web.Request] = field(default_factory=dict)
@@ -70,6 +72,10 @@ class Weather:
             forwarded = True
             answer = await self._handed_on(request)
             code = answer.status
+        except aiohttp.ClientError:  # nobody is there, or hung up: so do we
+            cut(request)
+            return web.Response(status=502)
+        else:
             return answer
         finally:
             one = Passed(
@@ -82,6 +88,8 @@ class Weather:
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        if self.user:
+            headers["Impersonate-User"] = self.user
         body = await request.read() or None
         url = self.url + request.raw_path
         asked = self.session.request(request.method, url, data=body, headers=headers)
