@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from distributor.errors import DistributorError
 from distributor.errors.cluster import (
     ApiRefused,
     BrokenAnswer,
+    CredentialsRefused,
     DeletePending,
     FieldConflict,
     ImmutableField,
@@ -30,7 +32,7 @@ METADATA_LIST = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMet
 OK, MULTIPLE_CHOICES = 200, 300
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410
 NOT_ALLOWED = 405
-INVALID, TOO_MANY, FAULT = 422, 429, 500
+INVALID, TOO_MANY, FAULT, STARTING = 422, 429, 500, 503
 CREATED = 201
 _SHOWN, _SHOWN_OF_DENIALS = 300, 1200
 _IMMUTABLE = ("immutable", "updates to ", "may not change once set", "cannot change ")
@@ -67,11 +69,18 @@ class Answer:
     status: int
     body: bytes
     retry_after: float | None = None
+    date: datetime | None = None
+    """The server's own time, to which the times in its objects belong."""
 
     @property
     def good(self) -> bool:
         """Whether the server did it."""
         return OK <= self.status < MULTIPLE_CHOICES
+
+    @property
+    def of_everybody(self) -> bool:
+        """Whether a refusal is not of this request alone: filters before the API answer without a ``Status``."""
+        return (_json(self.body) or {}).get("kind") != "Status"
 
     def object(self, what: str) -> dict[str, Any]:
         """The JSON object of a good answer; raises the coded error of any other."""
@@ -118,7 +127,7 @@ def error_of(answer: Answer, what: str) -> DistributorError:
         case code if status.get("kind") != "Status" and code != UNAUTHORISED:
             return BrokenAnswer(f"{what}: HTTP {code} without a Status.")
         case code if code == UNAUTHORISED:
-            return Unauthorised(text)
+            return CredentialsRefused(text)
         case code if code == FORBIDDEN or _is_denial(status):
             return _forbidden(status, text)
         case code if code == CONFLICT:
@@ -161,12 +170,23 @@ def missing_namespace(answer: Answer) -> str:
     return str(details.get("name", ""))
 
 
+def denied(answer: Answer) -> bool:
+    """Whether access control refused."""
+    status = _json(answer.body) if answer.status == FORBIDDEN else None
+    return status is not None and _names_the_user(str(status.get("message", "")))
+
+
+def _names_the_user(text: str) -> bool:
+    """Admission and access control share one reason; only access control names the user."""
+    return 'User "' in text and " cannot " in text
+
+
 def _forbidden(status: Mapping[str, Any], text: str) -> DistributorError:
     if any(c.get("reason") == "NamespaceTerminating" for c in causes(status)):
         return DeletePending(text)
     # Admission and access control share one reason; only access control names the user. Words of webhooks
     # and policies are not the API server's, and mean nothing here.
-    if 'User "' in text and " cannot " in text and not _is_denial(status):
+    if _names_the_user(text) and not _is_denial(status):
         return Unauthorised(text)
     return ApiRefused(text, remedy=_DENIED)
 

@@ -90,14 +90,16 @@ def _judged(
     *,
     to_an_end: bool,
 ) -> ObjectHealth:
-    told = replace(health(found.data, now, plain=plain, rulebook=rulebook), ref=manifest.ref)
+    there = found.read_at or now  # its times are its server's, whose clock may be far from ours
+    told = replace(health(found.data, there, plain=plain, rulebook=rulebook), ref=manifest.ref)
+    told = replace(told, observed_at=now)
     if found.applied != manifest.digest and not _is_used(found):
         if told.status is HealthStatus.TERMINATING:
             return told
         return replace(told, status=HealthStatus.IN_PROGRESS, message=_EARLIER)
     ruled = manifest.ref.group_kind in rulebook.rules
     if to_an_end and not _is_suspended(found) and not ruled:
-        told = replace(completion(found.data, now), ref=manifest.ref)
+        told = replace(completion(found.data, there), ref=manifest.ref, observed_at=now)
     return replace(told, revision=manifest.digest)
 
 

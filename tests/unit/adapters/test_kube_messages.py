@@ -29,8 +29,8 @@ POLICY = "deployments.apps \"web\" is forbidden: ValidatingAdmissionPolicy 'p' w
 
 CASES = [
     (answer(400, message="bad"), "DST402", "bad"),
-    (answer(401, message="Unauthorized"), "DST406", "Unauthorized"),
-    (Answer(status=401, body=b""), "DST406", "HTTP 401"),
+    (answer(401, message="Unauthorized"), "DST470", "Unauthorized"),
+    (Answer(status=401, body=b""), "DST470", "HTTP 401"),
     (
         answer(403, message='pods is forbidden: User "eve" cannot list resource "pods"'),
         "DST406",
