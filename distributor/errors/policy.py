@@ -308,3 +308,10 @@ class NoLongerFits(Terminal):
 
     code = "DST266"
     remedy = "Change the cluster, or take the app away from it once nobody needs it there."
+
+
+class OverrideRefused(Terminal):
+    """A request would override gates that it may not."""
+
+    code = "DST267"
+    remedy = "Ask without Promotion-Override, or as the how-to on hotfixes says."

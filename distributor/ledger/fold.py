@@ -19,12 +19,14 @@ from distributor.model.ledger import (
     Archived,
     Claimed,
     Consented,
+    Debt,
     Decided,
     FleetChanged,
     Genesis,
     HoldSet,
     InstanceState,
     Key,
+    KeyChanged,
     LedgerState,
     Observed,
     Progress,
@@ -72,6 +74,8 @@ class _Builder:
     tampered: list[Tampered] = field(default_factory=list)
     archived: set[str] = field(default_factory=set)
     consents: list[Consented] = field(default_factory=list)
+    debts: list[Debt] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
     records: int = 0
     sequence: int = 0
     last_at: datetime | None = None
@@ -102,7 +106,14 @@ class _Builder:
 
     def _switch(
         self,
-        record: HoldSet | VetoSet | FleetChanged | Tampered | Acknowledged | Archived | Consented,
+        record: HoldSet
+        | VetoSet
+        | FleetChanged
+        | Tampered
+        | Acknowledged
+        | Archived
+        | Consented
+        | KeyChanged,
     ) -> None:
         match record:
             case HoldSet():
@@ -120,6 +131,8 @@ class _Builder:
                 self.archived.add(record.ref)
             case Consented():
                 self._consented(record)
+            case KeyChanged():
+                self.keys.append(record.key)
             case _:
                 assert_never(record)
 
@@ -152,6 +165,8 @@ class _Builder:
         if not verdict.accepted:
             return
         self.sequence = verdict.sequence
+        if verdict.overridden:
+            self.debts.append(_debt(verdict, at))
         if verdict.verb in _ENDS:
             self._desired(verdict, at)
         elif verdict.verb in THROWN:
@@ -218,6 +233,7 @@ class _Builder:
             elif alarm.ref in self.observed:  # a tag, not a branch
                 self._known_as(alarm, record.at)
         self.tampered = kept
+        self.debts = [d for d in self.debts if d.ref != record.ref or d.by == record.by]
 
     def _known_as(self, alarm: Tampered, at: datetime) -> None:
         """What was found is known from its acknowledgement on, and raises no further alarm."""
@@ -251,7 +267,19 @@ class _Builder:
             sequence=self.sequence,
             last_at=self.last_at,
             consents=tuple(self.consents),
+            debts=tuple(self.debts),
+            keys=tuple(self.keys),
         )
+
+
+def _debt(verdict: Verdict, at: datetime) -> Debt:
+    return Debt(
+        at=at,
+        ref=verdict.ref,
+        by=verdict.principal,
+        gates=verdict.overridden,
+        reason=verdict.reason,
+    )
 
 
 def _same(before: Verdict, after: Verdict) -> bool:
@@ -283,6 +311,8 @@ def _resume(base: InstanceState) -> _Builder:
         sequence=base.sequence,
         last_at=base.last_at,
         consents=list(base.consents),
+        debts=list(base.debts),
+        keys=list(base.keys),
     )
 
 

@@ -70,6 +70,14 @@ class LiveObject:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a deletion would take along, in words; ``barred`` where it must not, whoever agrees."""
+
+    what: str
+    barred: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One object's change; ``reason`` says why where it is not plain (``skipped``, drift).

@@ -26,6 +26,7 @@ from distributor.model.changes import (
     InventoryEntry,
     LiveObject,
     Outcome,
+    Taken,
 )
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, Mode
@@ -172,7 +173,7 @@ class SplicedTarget:
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]
-    ) -> Mapping[ObjectRef, str]:
+    ) -> Mapping[ObjectRef, Taken]:
         """As the inner connection sees it."""
         return await self._inner.taken_along(inventory, entries)
 

@@ -17,6 +17,7 @@ from distributor.model.ledger import (
     Decided,
     FleetChanged,
     HoldSet,
+    KeyChanged,
     Observed,
     Record,
     Step,
@@ -108,6 +109,10 @@ TABLE: list[tuple[Record, str]] = [
         f'"consented","at":"{TIME}","verb":"detach","by":"ada","sequence":4,"ref":"r","reason":"q"',
     ),
     (Archived(at=at(1), ref="r", tag=ONE), f'"archived","at":"{TIME}","ref":"r","tag":"{ONE}"'),
+    (
+        KeyChanged(at=at(1), key="ssh-ed25519 AAAA", reason="q"),
+        f'"key","at":"{TIME}","key":"ssh-ed25519 AAAA","reason":"q"',
+    ),
 ]
 
 
