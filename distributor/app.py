@@ -91,6 +91,17 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
     objects = PygitObjects.create(state / "repository.git")
     seal = _seal(settings, signer)
     pushed = KubeConnections({n: e for n, e in settings.connections.items() if not is_branch(e)})
+    connections = SplicingConnections(
+        OpenByMode(
+            {
+                Mode.DIRECTORY: DirectoryConnections(Path(settings.directory_root).expanduser()),
+                Mode.PUSH: pushed,
+                Mode.BRANCH: _branches(settings, state, signer),
+            }
+        ),
+        Splicer(blobs=objects, opener=SopsOpener(settings.secrets_key_path()), seal=seal),
+        pushed.glance,
+    )
     return World(
         objects=objects,
         remote=_remote(settings, state, objects),
@@ -104,18 +115,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         ),
         cache=DiskRenderCache(state / "cache", CacheSettings(max_bytes=settings.cache_bytes)),
         schemas=KubernetesSchemas(),
-        connections=SplicingConnections(
-            OpenByMode(
-                {
-                    Mode.DIRECTORY: DirectoryConnections(
-                        Path(settings.directory_root).expanduser()
-                    ),
-                    Mode.PUSH: pushed,
-                    Mode.BRANCH: _branches(settings, state, signer),
-                }
-            ),
-            Splicer(blobs=objects, opener=SopsOpener(settings.secrets_key_path()), seal=seal),
-        ),
+        connections=connections,
         store=SqlStore(state / "distributor.sqlite"),
         clock=SystemClock(),
         signer=signer,
@@ -128,6 +128,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         adopt_managers=settings.adopted(),
         expressions=CelExpressions(),
         watch=pushed,
+        glances=connections.glance,
         resync_requests=settings.resync_requests,
         undo_managers=settings.undone(),
         ledger_at=shown(_ledger_at(settings, state)),

@@ -190,3 +190,11 @@ class TargetReport:
     observed_at: datetime
     ledger_commit: ObjectId = ObjectId("")
     drift: tuple[str, ...] = ()  # what was not as applied: an object and why, one line each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """What an instance has on a target, read together with that of others: all of its objects that there are."""
+
+    inventory: Inventory
+    live: Mapping[ObjectRef, LiveObject]

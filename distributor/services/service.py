@@ -214,6 +214,7 @@ class Service:
         await self.joiner.stop()
         await self.warmer.stop()
         await self.rollouts.stop()
+        await self.book.settle()
 
     def now(self) -> datetime:
         """The time now."""

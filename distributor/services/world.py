@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from distributor.catalog.loading import Loader
+from distributor.model.changes import Glance
+from distributor.model.fleet import Cluster
 from distributor.ports import (
     Clock,
     Connections,
@@ -20,6 +23,13 @@ from distributor.ports import (
 )
 from distributor.services.sealing import Seal
 
+Glances = Callable[[Cluster, Collection[str]], Awaitable[Mapping[str, Glance]]]
+"""Reads what many instances have on one cluster, for few requests: inventory and objects by instance.
+
+One is left out unless everything in its inventory was seen. It is good to tell that nothing is to be done;
+before anything is written, all is read again.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
@@ -29,7 +39,8 @@ class World:
     ``adopt_managers`` are the field managers whose fields instances take over on clusters,
     ``undo_managers`` those, as patterns, whose changes of instances' fields are undone. Without
     ``expressions``, rules that packages write as such cannot be told; ``resync_requests`` is
-    the budget of one look at all targets, 0 for none; without ``watch`` every look at a target reads it.
+    the budget of one look at all targets, 0 for none; without ``watch`` every look at a target reads it,
+    and without ``glances`` one by one.
     ``ledger_at`` says where the ledger is if not beside main, ``catalog_at`` where main is, both without
     passwords; a ``local_ledger`` is seen by no other service.
     """
@@ -53,6 +64,7 @@ class World:
     adopt_managers: frozenset[str] = frozenset()
     expressions: Expressions | None = None
     watch: Watch | None = None
+    glances: Glances | None = None
     resync_requests: int = 0
     undo_managers: frozenset[str] = frozenset()
     ledger_at: str = ""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from distributor import metrics
@@ -16,13 +15,13 @@ from distributor.errors.git import (
     LedgerRewound,
     NoLedger,
     NotTheLedgersKey,
-    PushRejected,
 )
 from distributor.ledger import decode, decode_genesis, encode, fold, fold_stream
 from distributor.model.ledger import KEYS, Genesis, InstanceState, Key, LedgerState, Record
 from distributor.model.refs import ObjectId
 from distributor.model.trees import EntryKind, NewCommit
 from distributor.ports import TreeChange
+from distributor.services.ledger.batching import Batches, Door, Entry
 from distributor.services.ledger.checking import (
     Known,
     check_founder,
@@ -31,24 +30,16 @@ from distributor.services.ledger.checking import (
 )
 from distributor.services.world import World
 
+__all__ = ["BELIEVED", "HEAD", "Entry", "LedgerBook"]
+
 HEAD = "ledger.head"
 """The store's key for the last ledger head seen."""
 BELIEVED = "refs/distributor/ledger"
 """The last ledger head that was read and checked, in the local mirror."""
-_TRIES = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What one append adds: records by file, pinned trees by path, and a line for ``git log``."""
-
-    records: Sequence[tuple[Key, Record]]
-    message: str
-    pins: Mapping[str, TreeChange] = field(default_factory=dict)
 
 
 class LedgerBook:
-    """One ledger, as this process knows it. Appends are serialised."""
+    """One ledger, as this process knows it. Appends are serialised; those that wait share a commit."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -59,6 +50,8 @@ class LedgerBook:
         self._founded: Genesis | None = None  # as it was when commits were first checked
         self._known: Known | None = None  # the key of the next commit
         self.epoch = 0  # grows whenever somebody else moved the ledger
+        door = Door(push=self._append, catch_up=self._catch_up, epoch=lambda: self.epoch)
+        self._batches = Batches(door, self._lock)
 
     @property
     def state(self) -> LedgerState:
@@ -215,19 +208,17 @@ class LedgerBook:
         With ``epoch``, only if nobody else moved the ledger since: otherwise ``PushRejected``, and the
         caller decides anew. Without, facts are appended to whatever the head is by then.
         """
-        async with self._lock:
-            for attempt in range(_TRIES):
-                if epoch is not None and epoch != self.epoch:
-                    raise PushRejected("(the ledger moved on)")
-                try:
-                    return await self._append(entry)
-                except PushRejected:
-                    metrics.LEDGER_PUSHES.labels("rejected").inc()
-                    await self._world.remote.fetch()
-                    await self._read()
-                    if epoch is not None or attempt == _TRIES - 1:
-                        raise
-        raise PushRejected  # pragma: no cover - the loop ends by return or raise
+        return await self._batches.add(entry, epoch)
+
+    async def settle(self) -> None:
+        """Wait until what is on its way to the shared ledger has arrived, or failed."""
+        await self._batches.settle()
+
+    async def _catch_up(self) -> None:
+        """Somebody else was faster."""
+        metrics.LEDGER_PUSHES.labels("rejected").inc()
+        await self._world.remote.fetch()
+        await self._read()
 
     async def _append(self, entry: Entry) -> LedgerState:
         world, old = self._world, self.state

@@ -21,6 +21,7 @@ from distributor.rollout import decode, shut_out, start, thawed
 from distributor.services.ledger.book import LedgerBook
 from distributor.services.ledger.claiming import Claims
 from distributor.services.rendering.renderer import Renderer
+from distributor.services.rollouts.glancing import Glanced, glanced
 from distributor.services.rollouts.residing import Residences
 from distributor.services.rollouts.rolling import Runner, Tools, Windows, owed, target_row
 from distributor.services.rollouts.unmoved import Place, Unmoved, place_of
@@ -30,7 +31,7 @@ from distributor.services.state.journal import Journal
 from distributor.services.world import World
 
 _WAITING = frozenset({RolloutPhase.UNVERIFIED, RolloutPhase.PAUSED})
-_BATCH = 256
+_BATCH = 128
 """Targets that a resync has under way at most, so that memory stays bounded."""
 _FIGHT = 3
 """Times that one target was healed and did not stay so, after which somebody is told to look."""
@@ -246,7 +247,10 @@ class Rollouts:
                     leave(place_of(desired.verdict, cluster))
                 continue
             count += len(batch)
-            await asyncio.gather(*(self._heal(desired, cluster) for desired, cluster in batch))
+            seen = await glanced(self._world, self.unmoved, batch)
+            await asyncio.gather(
+                *(self._heal(d, c, seen.get(place_of(d.verdict, c))) for d, c in batch)
+            )
             await self._residences.record()
         return count
 
@@ -271,14 +275,14 @@ class Rollouts:
             except DistributorError as error:
                 self._log.error("what was accepted cannot be read", key=key, error=str(error))
 
-    async def _heal(self, desired: Desired, cluster: Cluster) -> None:
+    async def _heal(self, desired: Desired, cluster: Cluster, seen: Glanced | None) -> None:
         """Bring one target back; whatever one of them dies of, the others are looked after."""
         try:
-            await self._healed(desired, cluster)
+            await self._healed(desired, cluster, seen)
         except Exception:  # noqa: BLE001 - told; the next resync tries again
             self._log.exception("looking after a target crashed", cluster=cluster.name)
 
-    async def _healed(self, desired: Desired, cluster: Cluster) -> None:
+    async def _healed(self, desired: Desired, cluster: Cluster, seen: Glanced | None) -> None:
         verdict = desired.verdict
         key = (verdict.environment, verdict.instance)
         await self._tools.renderer.ready(desired.subject, cluster)  # a long render holds no slot
@@ -288,7 +292,7 @@ class Rollouts:
                 return  # superseded while this resync was under way
             if await self.unmoved.still(verdict, cluster):
                 return
-            mark = await self.unmoved.before(verdict, cluster)
+            mark = seen.mark if seen else await self.unmoved.before(verdict, cluster)
             progress = state.progress.get(verdict.sequence)
             report = await reconcile_desired(
                 self._world,
@@ -296,6 +300,7 @@ class Rollouts:
                 desired,
                 cluster,
                 started_only=progress is not None and progress.end is Step.FAILED,
+                glance=seen.glance if seen else None,
             )
         self._residences.note(report, verdict)
         fight = self.unmoved.note(report, cluster, mark)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from distributor.errors import DistributorError, registry
-from distributor.model.changes import Actuation, TargetReport
+from distributor.model.changes import Actuation, Glance, TargetReport
 from distributor.model.findings import Finding, errors
 from distributor.model.fleet import Cluster
 from distributor.model.health import HealthStatus, worst
@@ -33,11 +33,13 @@ async def reconcile_desired(
     *,
     started_only: bool = False,
     before_write: BeforeWrite | None = None,
+    glance: Glance | None = None,
 ) -> TargetReport:
     """Render, bind and reconcile one target of an accepted revision.
 
     ``started_only`` leaves a target alone that this revision has not reached: a failed rollout goes no
-    further. ``before_write`` is called before the first write; what it raises is raised here.
+    further. ``before_write`` is called before the first write; what it raises is raised here. A ``glance``
+    at the target saves reading it where nothing is to be done.
     """
     verdict, removing = desired.verdict, desired.verdict.verb is Verb.REMOVE
     manifests, finding = await _rendered(renderer, desired, cluster)
@@ -63,7 +65,7 @@ async def reconcile_desired(
         names=desired.names,
         renewed_below=desired.renewed_below,
     )
-    return await reconcile_target(world, work, before_write)
+    return await reconcile_target(world, work, before_write, glance)
 
 
 async def _rendered(

@@ -19,6 +19,7 @@ from distributor.model.changes import (
     Action,
     Actuation,
     ChangeSet,
+    Glance,
     Inventory,
     InventoryEntry,
     LiveObject,
@@ -88,13 +89,20 @@ class _NotOursError(Exception):
 
 
 async def reconcile_target(
-    world: World, work: Work, before_write: BeforeWrite | None = None
+    world: World,
+    work: Work,
+    before_write: BeforeWrite | None = None,
+    glance: Glance | None = None,
 ) -> TargetReport:
-    """Bring one target to its revision and say how that went; no error of the target is raised."""
+    """Bring one target to its revision and say how that went; no error of the target is raised.
+
+    A ``glance`` at it saves reading it where nothing is to be done.
+    """
     begun = world.clock.now()
     try:
         connection = await world.connections.open(work.cluster)
-        report = await _reconcile(world, connection, work, before_write)
+        report = await _glanced_at(world, connection, work, glance) if glance else None
+        report = report or await _reconcile(world, connection, work, before_write)
     except _NotOursError as refused:
         raise refused.error from refused
     except Fenced as error:
@@ -106,6 +114,37 @@ async def reconcile_target(
     metrics.RECONCILES.labels(work.environment, report.actuation.value).inc()
     metrics.RECONCILE_SECONDS.observe((world.clock.now() - begun).total_seconds())
     return report
+
+
+async def _glanced_at(
+    world: World, connection: TargetConnection, work: Work, glance: Glance
+) -> TargetReport | None:
+    """The report of a target that is in step by a glance; for any other nothing: it has to be read."""
+    scope = scope_of(connection, work)
+    if not (
+        _is_settled(glance.inventory, work, scope) and scope.members.refs() <= glance.live.keys()
+    ):
+        return None
+    _check_inventory(world, work, glance.inventory)
+    return (await _in_step(world, connection, work, scope, glance))[0]
+
+
+async def _in_step(
+    world: World,
+    connection: TargetConnection,
+    work: Work,
+    scope: Scope,
+    there: Inventory | Glance,
+) -> tuple[TargetReport | None, tuple[str, ...]]:
+    """The report of a settled target that nothing is to be done on, and the drift that was found."""
+    inventory, seen = (there.inventory, there.live) if isinstance(there, Glance) else (there, None)
+    looked = await look_for_drift(connection, work, scope, inventory, seen)
+    if not looked.planned.empty:
+        return None, looked.drift
+    told = not connection.delivered_only
+    health = await observed(world, work, inventory, scope.members, looked.live) if told else ()
+    report = _settled(world, work, connection, planned=looked.planned, health=health)
+    return replace(report, drift=looked.drift), looked.drift
 
 
 async def _reconcile(
@@ -121,14 +160,9 @@ async def _reconcile(
     scope = scope_of(connection, work)
     drift: tuple[str, ...] = ()
     if inventory is not None and _is_settled(inventory, work, scope):
-        looked = await look_for_drift(connection, work, scope, inventory)
-        drift = looked.drift
-        if looked.planned.empty:
-            live = looked.live
-            told = not connection.delivered_only
-            health = await observed(world, work, inventory, scope.members, live) if told else ()
-            report = _settled(world, work, connection, planned=looked.planned, health=health)
-            return replace(report, drift=drift)
+        settled, drift = await _in_step(world, connection, work, scope, inventory)
+        if settled is not None:
+            return settled
     await _allowed(before_write)
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
