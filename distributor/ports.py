@@ -125,6 +125,10 @@ class Signer(Protocol):
         """An armoured SSH signature (PROTOCOL.sshsig) over ``data``."""
         ...
 
+    def plain(self, data: bytes) -> bytes:
+        """The bare ed25519 signature (RFC 8032) over ``data``, for formats that are not OpenSSH's."""
+        ...
+
 
 class RenderEngine(Protocol):
     """Turns files into objects; knows nothing of environments."""
