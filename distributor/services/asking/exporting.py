@@ -49,7 +49,7 @@ def _envelopes(
         version=metadata.version("distributor"),
         local=world.local_ledger,
     )
-    for key in sorted(service.book.files(head)):
+    for key in sorted(service.book.keys(head)):
         if environment not in ("", key[0]) or instance not in ("", key[1]):
             continue
         for record in service.book.records(head, key):
