@@ -105,7 +105,7 @@ class Remote(Protocol):
     async def push(
         self, updates: Mapping[str, ObjectId], *, expect: Mapping[str, ObjectId | None]
     ) -> None:
-        """Push refs atomically, each only if the remote has it at ``expect``; raises ``PushRejected``."""
+        """Push refs (delete for an empty id), all or none, from ``expect``; raises ``PushRejected``."""
         ...
 
     async def tidy(self) -> None:

@@ -1,4 +1,4 @@
-"""Commands about the ledger itself: a new key for the service, a renewal confirmed, verdicts exported."""
+"""Commands about the ledger itself: a new key for the service, a renewal confirmed, verdicts exported, tags archived."""
 
 from __future__ import annotations
 
@@ -120,6 +120,39 @@ def key() -> None:
             public = load_ssh_public_key(service.book.key.encode())
         pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         typer.echo(pem.decode(), nl=False)
+        return DONE
+
+    raise typer.Exit(run(work))
+
+
+@ledger.command("archive")
+def archive(
+    older: Annotated[
+        float, typer.Option("--older-than", min=0, help="Days since the ledger first saw the tag.")
+    ] = 90.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing: name the tags.")
+    ] = False,
+    output: Output = Form.TABLE,
+) -> None:
+    """Delete tags from the shared repository that are decided for good; the ledger keeps them whole."""
+    from datetime import timedelta
+
+    from distributor.app import open_service
+    from distributor.services.asking import archiving
+
+    found, age = settings(), timedelta(days=older)
+
+    async def work() -> int:
+        async with open_service(found, writing=not dry_run) as service:
+            do = archiving.candidates if dry_run else archiving.archive
+            done = await do(service, age)
+        if output is not Form.TABLE:
+            emit(done, output)
+        else:
+            for each in done:
+                typer.echo(each.ref)
+        say(f"tags {'that may go' if dry_run else 'archived'}: {len(done)}")
         return DONE
 
     raise typer.Exit(run(work))
