@@ -26,6 +26,7 @@ from distributor.ports import TreeChange
 from distributor.services.ledger.checking import (
     Known,
     check_founder,
+    known_at,
     same_key,
     verify_history,
 )
@@ -37,6 +38,7 @@ HEAD = "ledger.head"
 BELIEVED = "refs/distributor/ledger"
 """The last ledger head that was read and checked, in the local mirror."""
 _TRIES = 8
+NOWHERE = ObjectId("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +51,17 @@ class Entry:
 
 
 class LedgerBook:
-    """One ledger, as this process knows it. Appends are serialised."""
+    """One ledger, as this process knows it. Appends are serialised.
 
-    def __init__(self, world: World) -> None:
+    A ``thorough`` one checks every commit from the first on, also those that were checked before it began.
+    """
+
+    def __init__(self, world: World, *, thorough: bool = False) -> None:
         self._world = world
         self._lock = asyncio.Lock()
         self._state: LedgerState | None = None
         self._files = LedgerFiles(world.objects)
+        self._thorough = thorough
         self._verified: ObjectId | None = None
         self._founded: Genesis | None = None  # as it was when commits were first checked
         self._known: Known | None = None  # the key of the next commit
@@ -109,7 +115,7 @@ class LedgerBook:
             raise self._strange(head, ObjectId(last))
         if last and self._verified and not world.objects.is_ancestor(self._verified, head):
             self._forget()  # somebody confirmed a renewal
-        genesis = self._check(head, remembered=bool(last))
+        genesis = self._check(head, ObjectId(last or ""))
         self._state = self._fold(head, genesis)
         self._believe(head)
         self.epoch += 1
@@ -144,23 +150,27 @@ class LedgerBook:
 
     def read_at(self, head: ObjectId) -> LedgerState:
         """The state at a head that was believed once, whatever the remote shows now."""
-        self._state = self._fold(head, self._check(head, remembered=True))
+        self._state = self._fold(head, self._check(head, founded=True))
         return self._state
 
     def _forget(self) -> None:
         self._verified = self._founded = self._known = None
 
-    def _check(self, head: ObjectId, *, remembered: bool) -> Genesis:
+    def _check(self, head: ObjectId, last: ObjectId = NOWHERE, *, founded: bool = False) -> Genesis:
         """Every commit since the last one checked is signed by the genesis' key, or one that took over.
 
-        The genesis record never changes; where no head is remembered, main's policy must know the key.
+        ``last`` is the head that another process on this state folder checked and remembered. The genesis record
+        never changes; where nothing is remembered, main's policy must know the key, unless ``founded``.
         """
-        genesis = self._genesis(head)
+        objects, genesis = self._world.objects, self._genesis(head)
+        if last and self._verified is None and not self._thorough:
+            self._verified, self._founded = last, self._genesis(last)
+            self._known = known_at(objects, last, self._founded)
         if self._founded is not None and genesis != self._founded:
             raise LedgerForged(f"(commit {head} has another genesis record)")
-        objects, known = self._world.objects, self._known or Known(key=genesis.key)
+        known = self._known or Known(key=genesis.key)
         known = verify_history(objects, objects.history(head, self._verified), known)
-        if self._founded is None and not remembered:
+        if self._founded is None and not last and not founded:
             check_founder(self._world, genesis, known.signed)
         self._verified, self._founded, self._known = head, genesis, known
         return genesis
