@@ -129,6 +129,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         expressions=CelExpressions(),
         watch=pushed,
         resync_requests=settings.resync_requests,
+        undo_managers=settings.undone(),
         ledger_at=shown(_ledger_at(settings, state)),
         catalog_at=shown(settings.repository),
         local_ledger=settings.local_ledger,

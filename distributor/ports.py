@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome
+from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome, Taken
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest, ManifestSet
@@ -207,7 +207,9 @@ class TargetConnection(Protocol):
         """What is the instance's by its label, whatever inventories say; empty where nobody can tell."""
         ...
 
-    async def taken_along(self, inventory: Inventory, entries: Entries) -> Mapping[ObjectRef, str]:
+    async def taken_along(
+        self, inventory: Inventory, entries: Entries
+    ) -> Mapping[ObjectRef, Taken]:
         """What deleting these Namespaces and definitions would take along of others', in words."""
         ...
 

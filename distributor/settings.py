@@ -16,10 +16,14 @@ from distributor.errors.service import BadSetting
 
 FILE = "distributor.toml"
 PREFIX = "DISTRIBUTOR_"
+_OTHERS = ("CONFIG", "TEST_SEED", "REAL_APPS", "BENCH_RESULTS", "WRITE_GOLDEN", "SOAK_SECONDS")
 LOCAL = "local"
 """What ``ledger_repository`` says where the ledger lies in the state folder."""
-_OTHERS = ("CONFIG", "TEST_SEED", "REAL_APPS", "BENCH_RESULTS", "WRITE_GOLDEN")
 """Variables of that prefix that are no settings: where the file lies, and what the project's own tests read."""
+
+
+def _names(listed: str) -> frozenset[str]:
+    return frozenset(filter(None, (name.strip() for name in listed.split(","))))
 
 
 def _setting(default: Any, doc: str, *, secret: bool = False, least: float | None = None) -> Any:  # noqa: ANN401 - the default's own type
@@ -103,6 +107,11 @@ class Settings:
         least=0,
     )
 
+    undo_managers: str = _setting(
+        "kubectl*",
+        "Field managers, separated by commas, whose changes of fields that packages set are undone; * is any text",
+    )
+
     ledger_repository: str = _setting(
         "",
         "Repository of the ledger: a URL or path; `local`: one in the state folder, for want of write access; "
@@ -111,7 +120,11 @@ class Settings:
 
     def adopted(self) -> frozenset[str]:
         """The names in ``adopt_managers``."""
-        return frozenset(filter(None, (name.strip() for name in self.adopt_managers.split(","))))
+        return _names(self.adopt_managers)
+
+    def undone(self) -> frozenset[str]:
+        """The names in ``undo_managers``."""
+        return _names(self.undo_managers)
 
     def state_path(self) -> Path:
         """The state folder; its default depends on the repository, so that two never share one."""

@@ -116,6 +116,7 @@ def environment(document: Document) -> Environment:
         standby_mode=StandbyMode(spec.get("mode", "after")),
         drift=DriftMode(defaults.get("drift", "heal")),
         promotion=Automation(spec.get("promotion", "manual")),
+        rollback_on_failure=spec.get("rollout", {}).get("onFailure") == "rollback",
     )
 
 

@@ -205,6 +205,19 @@ def rollout_stands(state: InstanceState) -> str:
     return "ended" if over else "running"
 
 
+def failed_by_itself(state: LedgerState, environment: str, instance: str) -> bool:
+    """Whether the desired revision is a promotion that failed, on at least one target for its own fault.
+
+    Not where a person aborted it, and not where clusters only did not take it.
+    """
+    here = state.instance(environment, instance)
+    progress = here.progress.get(here.desired.sequence) if here.desired else None
+    if here.desired is None or here.desired.verb is not Verb.PROMOTE or progress is None:
+        return False
+    aborted = any(thrown.verb is Verb.ABORT for thrown in switches(state, environment, instance))
+    return progress.end is Step.FAILED and "failed" in progress.targets.values() and not aborted
+
+
 def switches(state: LedgerState, environment: str, instance: str) -> tuple[Thrown, ...]:
     """The switches thrown since the last accepted revision of an instance, oldest first.
 

@@ -163,6 +163,7 @@ class Environment:
     standby_mode: StandbyMode = StandbyMode.AFTER
     drift: DriftMode = DriftMode.HEAL
     promotion: Automation = Automation.MANUAL
+    rollback_on_failure: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,8 @@ class World:
     """Composed by ``app``; ``signer`` is ``None`` for a process that only looks.
 
     ``holder`` names this process' place in claims; ``claim_seconds`` is how long one lasts.
-    ``adopt_managers`` are the field managers whose fields instances take over on clusters. Without
+    ``adopt_managers`` are the field managers whose fields instances take over on clusters,
+    ``undo_managers`` those, as patterns, whose changes of instances' fields are undone. Without
     ``expressions``, rules that packages write as such cannot be told; ``resync_requests`` is
     the budget of one look at all targets, 0 for none; without ``watch`` every look at a target reads it.
     ``ledger_at`` says where the ledger is if not beside main, ``catalog_at`` where main is, both without
@@ -53,6 +54,7 @@ class World:
     expressions: Expressions | None = None
     watch: Watch | None = None
     resync_requests: int = 0
+    undo_managers: frozenset[str] = frozenset()
     ledger_at: str = ""
     catalog_at: str = ""
     local_ledger: bool = False

@@ -13,7 +13,7 @@ from distributor.errors.cluster import (
     NotOwned,
     UnknownConnection,
 )
-from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome
+from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome, Taken
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest
@@ -121,11 +121,11 @@ class MemoryTarget:
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]
-    ) -> Mapping[ObjectRef, str]:
+    ) -> Mapping[ObjectRef, Taken]:
         """By the inventories of other instances; this cluster serves no kinds of definitions."""
         self.cluster.step("taken_along")
         inhabited = {
-            ref.namespace: f"objects of instance {other.instance}"
+            ref.namespace: Taken(f"objects of instance {other.instance}", barred=True)
             for other in self.cluster.inventories.values()
             if other.instance != inventory.instance
             for ref in other.entries

@@ -22,11 +22,11 @@ def environment(play, name: str, **spec: object) -> None:
     file.write_text(yaml.safe_dump(document), "utf-8")
 
 
-def let_the_service_ask(play) -> None:
+def let_the_service_ask(play, verb: str = "promote") -> None:
     file = play.place.catalog / "policies" / "roles.yaml"
     document = yaml.safe_load(file.read_text("utf-8"))
     role = next(r for r in document["spec"]["roles"] if r["name"] == "service")
-    role["may"].append("promote")
+    role["may"].append(verb)
     file.write_text(yaml.safe_dump(document), "utf-8")
 
 
@@ -152,3 +152,49 @@ async def test_a_soak_that_ends_wakes_the_service(play):
                 await asyncio.sleep(0.1)
         await service.stop()
         await running
+
+
+async def fails_in_uat(play, service, on_failure: str) -> None:
+    """1.4.1 is verified in uat; 1.4.2 is not current in time, since folders cannot say that they are."""
+    await prepared(play, service, rollout={"deadline": "10m", "onFailure": on_failure})
+    rollout = {"deadline": "1s", "minReady": "0s", "onFailure": on_failure}
+    environment(play, "uat", rollout=rollout, verify={"floor": 80, "accept": ["not-applicable"]})
+    let_the_service_ask(play, "rollback")
+    play.place.commit("Ask for health in uat", service.now())
+    await play.promote(service, "1.4.2", "sit", "uat")
+
+
+async def test_a_rollout_that_failed_goes_back_by_itself_once(play):
+    async with play.service() as service:
+        await fails_in_uat(play, service, "rollback")
+        verdict = desired(service, "uat")
+        assert (verdict.verb, verdict.principal) == (Verb.ROLLBACK, SERVICE)
+        assert verdict.revision.version == "1.4.1"
+        assert verdict.reason == "automatic: the rollout failed"
+        state = service.book.state.instance("uat", "shop")
+        assert state.progress[verdict.sequence].verified_at
+        assert [hold.by for hold in state.holds] == [SERVICE]
+        await service.sync()
+        assert desired(service, "uat") == verdict
+
+
+async def test_without_being_asked_to_it_stops(play):
+    async with play.service() as service:
+        await fails_in_uat(play, service, "stop")
+        verdict = desired(service, "uat")
+        assert (verdict.verb, verdict.revision.version) == (Verb.PROMOTE, "1.4.2")
+
+
+async def test_an_abort_is_left_alone(play):
+    async with play.service() as service:
+        await prepared(play, service, rollout={"onFailure": "rollback"})
+        let_the_service_ask(play, "rollback")
+        play.place.commit("Let the service go back", service.now())
+        await play.promote(service, "1.4.2", "sit")
+        await play.ask(service, Verb.PROMOTE, "uat", "shop", "1.4.2")
+        await service.decider.decide_all(await service.look())
+        await play.ask(service, Verb.ABORT, "uat", "shop", key="sre")
+        await service.sync()
+        await service.sync()
+        verdict = desired(service, "uat")
+        assert (verdict.verb, verdict.revision.version) == (Verb.PROMOTE, "1.4.2")

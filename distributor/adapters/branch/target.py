@@ -11,7 +11,7 @@ from distributor.adapters.branch.head import Head
 from distributor.adapters.branch.layout import Tree, inventory_path, joined, object_path
 from distributor.errors.cluster import Fenced, ForeignObject, InventoryBroken
 from distributor.errors.secrets import SecretNotExternal
-from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome
+from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome, Taken
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.inventories import from_json, to_json
@@ -116,7 +116,7 @@ class BranchTarget:
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]
-    ) -> Mapping[ObjectRef, str]:
+    ) -> Mapping[ObjectRef, Taken]:
         """Nothing: what the followers of a branch hold cannot be seen."""
         del inventory, entries
         return {}

@@ -11,7 +11,7 @@ from distributor.adapters.directory.disk import Disk
 from distributor.adapters.directory.inventory import InventoryFile
 from distributor.adapters.directory.layouts import FilePerObject, Layout, OneFile, has_plaintext
 from distributor.errors.cluster import InventoryBroken, PlaintextSecret
-from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome
+from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome, Taken
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, Flavour
 from distributor.model.manifest import Manifest
@@ -70,7 +70,7 @@ class DirectoryTarget:
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]
-    ) -> Mapping[ObjectRef, str]:
+    ) -> Mapping[ObjectRef, Taken]:
         """Nothing: what a folder's cluster holds cannot be seen."""
         del inventory, entries
         return {}

@@ -28,6 +28,7 @@ class Resource:
     plural: str
     namespaced: bool
     listable: bool = False
+    deletable: bool = False
 
     def path(self, namespace: str = "", name: str = "") -> str:
         """The path of an object, or of all in a namespace, or of all."""
@@ -105,6 +106,7 @@ def _resources(group: str, version: Mapping[str, Any]) -> Iterator[tuple[GroupKi
                 plural=resource.get("resource", ""),
                 namespaced=resource.get("scope") == "Namespaced",
                 listable="list" in (resource.get("verbs") or ()),
+                deletable="delete" in (resource.get("verbs") or ()),
             ),
         )
 

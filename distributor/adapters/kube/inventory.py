@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -18,11 +18,20 @@ from distributor.render.applyset import PARENT_NAMESPACE, parent_name
 _SECRETS = f"/api/v1/namespaces/{PARENT_NAMESPACE}/secrets"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """What was read or written last, and how its parent stands."""
+
+    inventory: Inventory
+    standing: parents.Standing
+
+
 class InventoryStore:
     """The inventories of one cluster: one Secret an instance in ``distributor-system``.
 
     A write counts only with the parent, which is written last and only if nobody wrote it since it
-    was read (its resourceVersion).
+    was read (its resourceVersion). What was read or written last is held: as long as the parent's
+    metadata have the same resourceVersion, neither its entries nor its shards are read again.
     """
 
     def __init__(
@@ -31,9 +40,13 @@ class InventoryStore:
         self._transport = transport
         self._cluster = cluster
         self._shard_bytes = shard_bytes
+        self._held: _Held | None = None
 
     async def read(self, environment: str, instance: str) -> Inventory | None:
         """The inventory; ``None`` where there is none, ``ForeignObject`` where it is another's."""
+        held = await self._unwritten(environment, instance)
+        if held is not None:
+            return held
         parent = await self._get(parent_name(instance))
         if parent is None:
             return None
@@ -41,13 +54,25 @@ class InventoryStore:
         owner = (inventory.environment, inventory.instance, inventory.cluster)
         if owner != (environment, instance, self._cluster):
             raise ForeignObject(f"The inventory {parent_name(instance)} is of {'/'.join(owner)}.")
+        self._held = _Held(inventory=inventory, standing=parents.standing(parent))
         return inventory
+
+    async def _unwritten(self, environment: str, instance: str) -> Inventory | None:
+        """What is held, if it is this instance's and nobody wrote it since; asked by metadata alone."""
+        held = self._held.inventory if self._held is not None else None
+        if held is None or (held.environment, held.instance) != (environment, instance):
+            return None
+        path = _path(parent_name(instance))
+        answer = await self._transport.send(Request(method="GET", path=path, accept=METADATA_ONLY))
+        if not answer.good:
+            return None  # whatever it is, the whole read tells
+        metadata = answer.object(f"Secret {parent_name(instance)}").get("metadata") or {}
+        return held if metadata.get("resourceVersion") == held.token else None
 
     async def write(self, inventory: Inventory) -> Inventory:
         """Write shards, then the parent; raises ``Fenced`` where it changed since it was read."""
         name = parent_name(inventory.instance)
-        there = await self._get(name) if inventory.token else None
-        before = parents.standing(there) if there is not None else None
+        before = await self._before(inventory) if inventory.token else None
         if before is not None:
             _fence(before, inventory)
         generation = before.generation + 1 if before else 1
@@ -57,13 +82,27 @@ class InventoryStore:
         for shard in shards:
             await self._create(shard, exists_is_fine=True)
         answer = await (self._replace(parent) if inventory.token else self._create(parent))
+        if answer.status == CONFLICT:
+            answer = await self._heard_late(parent) or answer
         if answer.status in {CONFLICT, NOT_FOUND}:
             raise Fenced(f"{name} was written since it was read.")
         written = answer.object("The inventory")
         if shards or (before and before.shards):
-            kept = {shard["metadata"]["name"] for shard in shards}
-            await self._forget(inventory.instance, kept, generation)
-        return replace(inventory, token=str(written["metadata"]["resourceVersion"]))
+            named = {shard["metadata"]["name"] for shard in shards}
+            await self._forget(inventory.instance, named, generation)
+        kept = replace(inventory, token=str(written["metadata"]["resourceVersion"]))
+        self._held = _Held(inventory=kept, standing=parents.standing(written))
+        return kept
+
+    async def _before(self, inventory: Inventory) -> parents.Standing | None:
+        """The parent that is to be replaced: the one that is held, if that is it, else as it is there.
+
+        Whether it is there still, the guarded write itself tells.
+        """
+        if self._held is not None and self._held.standing.token == inventory.token:
+            return self._held.standing
+        there = await self._get(parent_name(inventory.instance))
+        return parents.standing(there) if there is not None else None
 
     async def _shards(self, parent: dict[str, Any]) -> list[dict[str, Any]]:
         shards = []
@@ -99,6 +138,14 @@ class InventoryStore:
         return await self._transport.send(
             Request(method="PUT", path=path, body=orjson.dumps(secret))
         )
+
+    async def _heard_late(self, secret: dict[str, Any]) -> Answer | None:
+        """What is there, if it is what was to be written: the answer to a first try was lost on its way."""
+        path = _path(secret["metadata"]["name"])
+        there = await self._transport.send(Request(method="GET", path=path))
+        if not there.good or there.object("The inventory").get("data") != secret["data"]:
+            return None
+        return there
 
     async def _create(self, secret: dict[str, Any], *, exists_is_fine: bool = False) -> Answer:
         request = Request(method="POST", path=_SECRETS, body=orjson.dumps(secret))

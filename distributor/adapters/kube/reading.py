@@ -10,6 +10,7 @@ from typing import Any
 from distributor.adapters.kube.bodies import live_object, version_of
 from distributor.adapters.kube.discovery import Discovery, Resource, addressable
 from distributor.adapters.kube.messages import GONE, NOT_FOUND, Request
+from distributor.adapters.kube.presence import present
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
 from distributor.adapters.kube.transport import Transport
@@ -61,14 +62,25 @@ class Reader:
         if len(refs) > self._limits.singly:
             found = await self._listed(group, frozenset(refs))
         # What the list did not show may be there without our label, or with another owner's.
-        others = await together(self._one(group, ref) for ref in refs if ref not in found)
+        missing = await self._there(group, [ref for ref in refs if ref not in found])
+        others = await together(self._one(group, ref) for ref in missing)
         return found | {live.ref: live for live in others if live is not None}
+
+    async def _there(self, group: _Group, refs: list[ObjectRef]) -> list[ObjectRef]:
+        """Those of the objects that may be there: on a first install none is, and one list says so."""
+        path = group.resource.path(group.namespace)
+        known = await present(self._transport, path, len(refs), self._limits)
+        if known is None:
+            return refs
+        namespaced = group.resource.namespaced
+        return [ref for ref in refs if (ref.namespace if namespaced else "", ref.name) in known]
 
     async def _one(self, group: _Group, ref: ObjectRef) -> LiveObject | None:
         answer = await self._transport.send(Request(method="GET", path=group.resource.of(ref)))
         if answer.status == NOT_FOUND:
             return None
-        return live_object(ref, group.api_version, answer.object(f"Reading {ref}"))
+        whole = answer.object(f"Reading {ref}")
+        return live_object(ref, group.api_version, whole, answer.date)
 
     async def _listed(
         self, group: _Group, refs: frozenset[ObjectRef]
@@ -87,7 +99,7 @@ class Reader:
             for item in page.get("items") or ():
                 ref = _ref(any_ref, item)
                 if ref in refs:
-                    found[ref] = live_object(ref, group.api_version, item)
+                    found[ref] = live_object(ref, group.api_version, item, answer.date)
             following = (page.get("metadata") or {}).get("continue")
             if not following:
                 return found

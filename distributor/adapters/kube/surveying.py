@@ -8,6 +8,7 @@ from typing import Any
 from distributor.adapters.kube import parents
 from distributor.adapters.kube.bodies import FIELD_MANAGER
 from distributor.adapters.kube.discovery import Discovery, Resource, Served
+from distributor.adapters.kube.inhabitants import inhabitants
 from distributor.adapters.kube.messages import (
     FORBIDDEN,
     METADATA_ONLY,
@@ -18,7 +19,7 @@ from distributor.adapters.kube.messages import (
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
 from distributor.adapters.kube.transport import Transport
-from distributor.model.changes import Inventory, InventoryEntry
+from distributor.model.changes import Inventory, InventoryEntry, Taken
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.render.applyset import (
     PARENT_NAMESPACE,
@@ -59,19 +60,22 @@ class Surveyor:
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]
-    ) -> dict[ObjectRef, str]:
+    ) -> dict[ObjectRef, Taken]:
         """What deleting Namespaces and definitions would take along that is not this instance's."""
-        found: dict[ObjectRef, str] = {}
-        namespaces = {e.ref.name: e.ref for e in entries if e.ref.group_kind == _NAMESPACE}
-        if namespaces:
-            inhabited = await self._inhabited(inventory.instance)
-            found = {ref: inhabited[name] for name, ref in namespaces.items() if name in inhabited}
-        others = [e.ref for e in entries if e.ref.group_kind != _NAMESPACE]
-        served = await self._discovery.served()
-        for ref in others:
+        found: dict[ObjectRef, Taken] = {}
+        ours = inventory.entries.keys() | {run.ref for run in inventory.hooks.runs.values()}
+        namespaces = [e.ref for e in entries if e.ref.group_kind == _NAMESPACE]
+        inhabited = await self._inhabited(inventory.instance) if namespaces else {}
+        served = await self._discovery.refresh(await self._discovery.served())
+        for ref in namespaces:
+            if ref.name in inhabited:
+                found[ref] = Taken(inhabited[ref.name], barred=True)
+            elif what := await inhabitants(self._transport, served, self._limits, ref.name, ours):
+                found[ref] = Taken(what)
+        for ref in (e.ref for e in entries if e.ref.group_kind != _NAMESPACE):
             kept = await self._kept(served, ref.name, inventory.entries.keys())
             if kept:
-                found[ref] = kept
+                found[ref] = Taken(kept)
         return found
 
     async def _inhabited(self, instance: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.adapters.kube.surveying import Surveyor
 from distributor.adapters.kube.transport import Transport
 from distributor.adapters.kube.watching import Watches
-from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome
+from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome, Taken
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import ObjectRef
@@ -48,7 +48,8 @@ class KubeTarget:
     """Implements ``TargetConnection`` on an API server.
 
     ``ClusterUnreachable`` is raised, as nothing else can be done then; errors of single objects are
-    outcomes, retryable or not. Nothing is held between calls but connections and discovery.
+    outcomes, retryable or not. Nothing is held between calls but connections, discovery, and the
+    inventory that was read or written last.
     """
 
     delivered_only = False
@@ -95,8 +96,8 @@ class KubeTarget:
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]
-    ) -> Mapping[ObjectRef, str]:
-        """By the parents of other ApplySets, and by the objects of a definition's kind."""
+    ) -> Mapping[ObjectRef, Taken]:
+        """By the parents of other ApplySets, and by all that lives in a Namespace or is of a kind."""
         return await self._surveyor.taken_along(inventory, entries)
 
     async def aclose(self) -> None:

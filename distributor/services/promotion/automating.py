@@ -13,10 +13,17 @@ from datetime import datetime
 from distributor import log
 from distributor.catalog.tags import parse_name
 from distributor.errors import DistributorError
-from distributor.ledger import running_verified, standing_holds, stopped
+from distributor.ledger import (
+    failed_by_itself,
+    rollback_candidates,
+    running_verified,
+    standing_holds,
+    stopped,
+)
 from distributor.model.catalog import EnvironmentFiles
 from distributor.model.findings import Finding
 from distributor.model.fleet import Automation, Installation, Pipeline
+from distributor.model.ledger import Key
 from distributor.model.package import Package
 from distributor.model.promotion import KEEPS_OUT, Verdict, VerdictOutcome
 from distributor.model.refs import ObjectId
@@ -54,6 +61,10 @@ class _Place:
         return self.installation.instance
 
     @property
+    def key(self) -> Key:
+        return self.environment, self.instance
+
+    @property
     def desired(self) -> Verdict | None:
         return self.snapshot.ledger.instance(self.environment, self.instance).desired
 
@@ -88,7 +99,7 @@ class Automat:
         self._seen, self.ask_at, made = seen, None, 0
         for place in self._places(snapshot):
             try:
-                made += await self._ask(place, now)
+                made += await self._go_back(place) or await self._ask(place, now)
             except DistributorError as error:
                 self._log.warning(
                     "an automatic request was not made",
@@ -114,6 +125,33 @@ class Automat:
                     yield _Place(
                         snapshot=snapshot, files=files, installation=installation, mode=mode
                     )
+
+    async def _go_back(self, place: _Place) -> int:
+        """Ask for the last verified version where the desired one failed by itself; 1 where that was done."""
+        here = place.snapshot.ledger.instance(place.environment, place.instance)
+        asked = place.files.environment.rollback_on_failure
+        if not asked or not failed_by_itself(place.snapshot.ledger, *place.key):
+            return 0
+        tried = any(
+            v.verb is Verb.ROLLBACK and here.desired is not None and v.prev == here.desired.tag
+            for v in here.last_verdicts.values()
+        )
+        if tried or not rollback_candidates(place.snapshot.ledger, *place.key):
+            return 0
+        ask = Ask(
+            verb=Verb.ROLLBACK,
+            environment=place.environment,
+            instance=place.instance,
+            reason="automatic: the rollout failed",
+        )
+        return await self._push(place, ask)
+
+    async def _push(self, place: _Place, ask: Ask) -> int:
+        asked = await make_request(
+            self._world, place.snapshot, ask, tagger=SERVICE, signer=self._world.signer
+        )
+        self._log.info("asked", ref=asked.ref, reason=ask.reason)
+        return 1
 
     async def _ask(self, place: _Place, now: datetime) -> int:
         """Ask for the first version that may come; 1 where a request was made."""
@@ -141,13 +179,7 @@ class Automat:
         return self._gatherer.case(place.snapshot, self._gatherer.observe(name, tag)).facts
 
     async def _made(self, place: _Place, ask: Ask, facts: GateFacts) -> int:
-        if _in_vain(place, facts):
-            return 0
-        asked = await make_request(
-            self._world, place.snapshot, ask, tagger=SERVICE, signer=self._world.signer
-        )
-        self._log.info("asked", ref=asked.ref, reason=ask.reason)
-        return 1
+        return 0 if _in_vain(place, facts) else await self._push(place, ask)
 
     def _wanted(self, place: _Place) -> Iterator[tuple[str, str]]:
         """The versions to ask for, the best first, each with the reason."""
@@ -189,7 +221,8 @@ def _environments(snapshot: Snapshot) -> Iterable[EnvironmentFiles]:
 
 def _automatic(files: EnvironmentFiles) -> bool:
     environment = files.environment
-    return environment.promotion is not Automation.MANUAL or environment.configuration_automatic
+    asks = environment.promotion is not Automation.MANUAL or environment.configuration_automatic
+    return asks or environment.rollback_on_failure
 
 
 def _newer(place: _Place) -> list[str]:

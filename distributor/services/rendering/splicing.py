@@ -19,7 +19,7 @@ from distributor.errors import DistributorError, Where
 from distributor.errors.git import ObjectMissing
 from distributor.errors.render import BadManifest
 from distributor.errors.secrets import SecretGone, SecretNotExternal
-from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome
+from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome, Taken
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, Mode
 from distributor.model.manifest import Manifest, canonical
@@ -150,7 +150,7 @@ class SplicedTarget:
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]
-    ) -> Mapping[ObjectRef, str]:
+    ) -> Mapping[ObjectRef, Taken]:
         """As the inner connection sees it."""
         return await self._inner.taken_along(inventory, entries)
 

@@ -308,7 +308,8 @@ class Rollouts:
         if fight is not None and fight.heals == _FIGHT:
             await self._tools.journal.tell(
                 "fight",
-                f"healed {fight.heals} times in a row, and less and less often from now on: {_shown(report.drift)}",
+                f"healed {fight.heals} times in a row, and less and less often from now on: {_shown(report.drift)}; "
+                "a controller or an admission webhook sets it again",
                 environment=key[0],
                 instance=key[1],
                 cluster=cluster.name,

@@ -109,6 +109,7 @@ def work_of(
         ignore=_ignoring(world, subject.package),
         drift=subject.installation.drift or subject.files.environment.drift,
         health=subject.package.delivery.health,
+        undo=world.undo_managers,
     )
 
 

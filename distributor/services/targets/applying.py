@@ -106,7 +106,7 @@ async def prune(run: Run, plan: ApplyPlan) -> None:
     for group in plan.prune:
         left = {ref.namespace: ref for ref in run.failed if ref.namespace}
         empty = [e for e in group if e.ref.group_kind != NAMESPACE or e.ref.name not in left]
-        full = (e.ref for e in group if e not in empty)
+        full = (e.ref for e in group if e.ref.group_kind == NAMESPACE and e.ref.name in left)
         run.outcomes.extend(_skipped(ref, f"it holds {left[ref.name]}") for ref in full)
         if not empty:
             continue

@@ -12,6 +12,7 @@ from distributor.model.changes import (
     Inventory,
     InventoryEntry,
     LiveObject,
+    Taken,
 )
 from distributor.model.findings import Finding, Severity
 from distributor.model.fleet import DriftMode
@@ -73,17 +74,21 @@ async def changes_of(
         ignore=NOTHING_IGNORED if connection.delivered_only else work.ignore,
         adopting=agreed,
         names=work.names,
+        undo=work.undo,
     )
     taken = await _taken_along(connection, known, found)
-    bound = {ref for ref in taken if ref.group_kind == NAMESPACE or not agreed}
     found = guard(
         found,
         desired=scope.members,
         inventory=known,
         consents=consents,
-        taken={ref: taken[ref] for ref in bound},
+        taken={ref: _bound(each) for ref, each in taken.items() if each.barred or not agreed},
     )
     return replace(found, findings=(*found.findings, *scope.findings)), live
+
+
+def _bound(taken: Taken) -> str:
+    return taken.what if taken.barred else f"{taken.what}; that needs consent"
 
 
 def entries_of(members: ManifestSet) -> tuple[InventoryEntry, ...]:
@@ -95,7 +100,7 @@ def entries_of(members: ManifestSet) -> tuple[InventoryEntry, ...]:
 
 async def _taken_along(
     connection: TargetConnection, inventory: Inventory | None, found: ChangeSet
-) -> Mapping[ObjectRef, str]:
+) -> Mapping[ObjectRef, Taken]:
     """What the Namespaces and definitions that would go hold of others'; asked only where one would."""
     pruned = [c.entry for c in found.of(Action.PRUNED) if c.reason != ALREADY_GONE]
     entries = [e for e in pruned if e is not None and e.ref.group_kind in {NAMESPACE, DEFINITION}]

@@ -44,6 +44,7 @@ from distributor.plan import (
 )
 from distributor.ports import TargetConnection
 from distributor.services.targets.applying import apply_phases, prune
+from distributor.services.targets.awaiting import before_prune, unended_jobs
 from distributor.services.targets.comparing import (
     changes_of,
     log_of,
@@ -179,7 +180,7 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
     await _narrow(run, planned, whole=whole and not later)
     seen = await _seen(run, at_work)
     if later and not (run.failed or at_work) and _current(seen):
-        at_work = await run_hooks(run, Moment.POST)
+        at_work = await unended_jobs(run) or await run_hooks(run, Moment.POST)
         await _narrow(run, planned, whole=whole and not (at_work or run.failed))
     if any(o.error is not None and not o.retryable for o in run.outcomes):
         at_work = await run_failure_hooks(run) or at_work
@@ -212,8 +213,10 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
         log = replace(run.inventory.hooks, begun=True)
         run.inventory = await run.connection.write_inventory(replace(run.inventory, hooks=log))
     awaited = await apply_phases(run, plan, phases)
-    if awaited is None and not run.failed:
-        await prune(run, plan)
+    if awaited is None and not run.failed and plan.prune:
+        awaited = await before_prune(run)
+        if awaited is None:
+            await prune(run, plan)
     return awaited
 
 
@@ -222,7 +225,8 @@ async def _seen(run: Run, at_work: ObjectHealth | None) -> tuple[ObjectHealth, .
     if run.connection.delivered_only or at_work or run.work.removing:
         return ()
     members = run.scope.members
-    entries = [e for e in run.inventory.entries.values() if e.ref in members.refs()]
+    refs = members.refs()
+    entries = [e for e in run.inventory.entries.values() if e.ref in refs]
     live = await run.connection.read_live(entries)
     return await observed(run.world, run.work, run.inventory, members, live)
 

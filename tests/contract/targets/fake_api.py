@@ -42,7 +42,7 @@ def discovery(kinds: dict[str, list[tuple[str, str, str]]], *, stale: bool = Fal
                             {
                                 "resource": plural,
                                 "scope": scope,
-                                "verbs": ["get", "list"],
+                                "verbs": ["get", "list", "delete"],
                                 "responseKind": {"kind": kind},
                             }
                             for kind, plural, scope in found

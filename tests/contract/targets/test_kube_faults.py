@@ -23,11 +23,11 @@ from distributor.errors import DistributorError
 from distributor.errors.cluster import (
     BrokenAnswer,
     ClusterUnreachable,
+    CredentialsRefused,
     Fenced,
     ForeignObject,
     InventoryBroken,
     ServerFault,
-    Unauthorised,
     UnknownConnection,
     Unsupported,
 )
@@ -257,6 +257,34 @@ async def test_many_objects_are_read_by_pages(stand: Stand) -> None:
     assert [path for _, path in stand.api.requests] == [MAPS] * 3
 
 
+async def test_many_that_are_not_there_are_learnt_from_one_list(stand: Stand) -> None:
+    """Of 60 objects none carries our label; 2 of them are there: a list with it, one without, and those 2."""
+    await stand.installed("x")
+    bare = {"apiVersion": "v1", "kind": "ConfigMap"}
+    for name in ("m7", "m8", "other"):
+        metadata = {"namespace": NAMESPACE, "name": name, "resourceVersion": "1", "uid": name}
+        stand.api.objects[f"{MAPS}/{name}"] = {**bare, "metadata": metadata}
+    stand.api.requests.clear()
+    live = await stand.target.read_live([entry(config_map(f"m{n}")) for n in range(60)])
+    assert sorted(ref.name for ref in live) == ["m7", "m8"]
+    asked = [path for _, path in stand.api.requests]
+    assert sorted(asked) == [MAPS, MAPS, f"{MAPS}/m7", f"{MAPS}/m8"]
+
+
+async def test_few_in_a_crowd_are_asked_for_one_by_one(stand: Stand) -> None:
+    """A namespace may hold far more than what is looked for: then no list of it is read to its end."""
+    await stand.installed("x")
+    for number in range(30):
+        metadata = {"namespace": NAMESPACE, "name": f"o{number}", "resourceVersion": "1"}
+        stand.api.objects[f"{MAPS}/o{number}"] = {"metadata": metadata}
+    stand.api.requests.clear()
+    target = KubeTarget(CLUSTER, replace(stand.cluster, limits=replace(QUICK, page=2)))
+    assert await target.read_live([entry(config_map(f"m{n}")) for n in range(50)]) == {}
+    asked = [path for _, path in stand.api.requests]
+    assert asked.count(MAPS) == 3
+    assert len(asked) == 53
+
+
 async def test_discovery_is_asked_once(stand: Stand) -> None:
     kept = await stand.installed("a")
     await stand.target.apply(kept, [config_map("a", "2")])
@@ -347,17 +375,18 @@ def b64(data: bytes) -> str:
 )
 async def test_a_broken_inventory_is_an_error(stand: Stand, change: dict) -> None:
     await stand.installed("a")
-    data = stand.api.objects[PARENT]["data"]
-    data |= change
-    stand.api.objects[PARENT]["data"] = {k: v for k, v in data.items() if v is not None}
+    parent = stand.api.objects[PARENT]
+    parent["data"] = {k: v for k, v in (parent["data"] | change).items() if v is not None}
+    parent["metadata"]["resourceVersion"] = "changed"
     with pytest.raises(InventoryBroken):
         await stand.target.read_inventory(ENVIRONMENT, INSTANCE)
 
 
 async def test_a_secret_of_another_tooling_is_no_inventory(stand: Stand) -> None:
     await stand.installed("a")
-    stand.api.objects[PARENT]["metadata"]["annotations"] = {
-        "applyset.kubernetes.io/tooling": "kubectl/v1.33"
+    stand.api.objects[PARENT]["metadata"] |= {
+        "annotations": {"applyset.kubernetes.io/tooling": "kubectl/v1.33"},
+        "resourceVersion": "changed",
     }
     with pytest.raises(InventoryBroken, match="distributor/v1"):
         await stand.target.read_inventory(ENVIRONMENT, INSTANCE)
@@ -407,13 +436,39 @@ async def test_killed_between_shards_and_parent(stand: Stand) -> None:
     assert [p for p in stand.api.objects if p.startswith(SECRETS)] == [PARENT]
 
 
+async def test_an_inventory_that_nobody_wrote_is_not_read_again(stand: Stand) -> None:
+    """What is asked before each phase costs one small read, however many objects and shards there are."""
+    small = KubeTarget(CLUSTER, stand.cluster, shard_bytes=300)
+    kept = await small.write_inventory(inventory(*(config_map(f"m{n}") for n in range(50))))
+    asked = len(stand.api.requests)
+    for _ in range(3):
+        assert await small.read_inventory(ENVIRONMENT, INSTANCE) == kept
+    assert stand.api.requests[asked:] == [("GET", PARENT)] * 3
+    newer = await KubeTarget(CLUSTER, stand.cluster).write_inventory(replace(kept, sequence=9))
+    assert await small.read_inventory(ENVIRONMENT, INSTANCE) == newer
+    with pytest.raises(Fenced):
+        await small.write_inventory(replace(kept, sequence=10))
+    del stand.api.objects[PARENT]
+    assert await small.read_inventory(ENVIRONMENT, INSTANCE) is None
+
+
+async def test_a_writer_that_was_overtaken_writes_nothing(stand: Stand) -> None:
+    """It goes by what it holds, and the server refuses: the token is another one now."""
+    slow, quick = (KubeTarget(CLUSTER, stand.cluster) for _ in range(2))
+    kept = await slow.write_inventory(inventory(config_map("a")))
+    newer = await quick.write_inventory(replace(kept, sequence=9))
+    with pytest.raises(Fenced):
+        await slow.write_inventory(replace(kept, sequence=8))
+    assert await slow.read_inventory(ENVIRONMENT, INSTANCE) == newer
+
+
 # -- credentials and settings ---------------------------------------------------------------------
 
 
 async def test_expired_credentials_are_read_again(stand: Stand) -> None:
     await stand.installed("a")
     stand.api.tokens = {f"Bearer {SECOND}"}
-    with pytest.raises(Unauthorised):
+    with pytest.raises(CredentialsRefused):
         await stand.target.read_inventory(ENVIRONMENT, INSTANCE)
     kubeconfig(stand.path, stand.url, token=SECOND)
     assert await stand.target.read_inventory(ENVIRONMENT, INSTANCE)

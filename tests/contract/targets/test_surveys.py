@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from distributor.adapters.kube import KubeConnections, Limits
+from distributor.model.changes import Taken
 from distributor.model.manifest import Manifest
 from distributor.testing.targets import MemoryCluster, MemoryTarget
 from tests.contract.targets.fake_api import FakeApi, kubeconfig, serve, status
@@ -64,7 +65,7 @@ async def test_a_namespace_tells_which_other_instances_it_holds(harness: Harness
     other = inventory(TILL, token="", entries={TILL.ref: entry(TILL)})
     await harness.other.write_inventory(replace(other, instance="till"))
     told = await harness.target.taken_along(kept, [entry(namespace())])
-    assert told == {namespace().ref: "objects of instance till"}
+    assert told == {namespace().ref: Taken("objects of instance till", barred=True)}
 
 
 def definition(plural: str, kind: str) -> Manifest:
@@ -93,7 +94,7 @@ async def test_a_definition_tells_of_objects_that_are_not_the_instances(
     asked = [entry(definition("things", "Thing")), entry(definition("rests", "Rest"))]
     assert await harness.target.taken_along(kept, asked) == {}
     await harness.other.apply(kept, [theirs])
-    assert await harness.target.taken_along(kept, asked) == {asked[0].ref: str(theirs.ref)}
+    assert await harness.target.taken_along(kept, asked) == {asked[0].ref: Taken(str(theirs.ref))}
 
 
 @pytest.mark.parametrize("harness", ["kube"], indirect=True)
@@ -117,4 +118,52 @@ async def test_the_namespace_of_the_inventories_is_never_to_go(harness: Harness)
     kept = await harness.installed(namespace())
     home = entry(namespace("distributor-system"))
     told = await harness.target.taken_along(kept, [home])
-    assert told == {home.ref: "the inventories of every instance"}
+    assert told == {home.ref: Taken("the inventories of every instance", barred=True)}
+
+
+@pytest.mark.parametrize("harness", ["kube"], indirect=True)
+async def test_a_namespace_tells_what_in_it_is_nobodys(harness: Harness, api: FakeApi) -> None:
+    """What has an owner goes with that, and what controllers put everywhere is nobody's loss."""
+    api.kinds[""] += [("PersistentVolumeClaim", "persistentvolumeclaims", "Namespaced")]
+    kept = await harness.installed(namespace(), config_map("a"))
+    root = "/api/v1/namespaces/dst-contract"
+
+    def put(path: str, **more: object) -> None:
+        name = path.rpartition("/")[2]
+        api.objects[f"{root}/{path}"] = {
+            "metadata": {"namespace": "dst-contract", "name": name, **more}
+        }
+
+    put("configmaps/kube-root-ca.crt")
+    put("configmaps/made", ownerReferences=[{"kind": "Deployment", "name": "x", "uid": "1"}])
+    put("configmaps/going", deletionTimestamp="2026-01-01T00:00:00Z")
+    put("secrets/token", annotations={"kubernetes.io/service-account.name": "default"})
+    home = entry(namespace())
+    assert await harness.target.taken_along(kept, [home]) == {}
+
+    for name in "pqrst":
+        put(f"configmaps/{name}")
+    put("persistentvolumeclaims/data-web-0", ownerReferences=[{"kind": "StatefulSet"}])
+    told = await harness.target.taken_along(kept, [home])
+    claim, *maps = "PersistentVolumeClaim/dst-contract/data-web-0", "p", "q"
+    named = ", ".join([claim, *(f"ConfigMap/dst-contract/{name}" for name in maps)])
+    assert told == {home.ref: Taken(f"{named} and 3 more")}
+
+
+@pytest.mark.parametrize("harness", ["kube"], indirect=True)
+async def test_what_may_not_be_listed_in_a_namespace_is_told(
+    harness: Harness, api: FakeApi
+) -> None:
+    kept = await harness.installed(namespace())
+
+    async def forbidden(request):
+        return status(403, "Forbidden") if request.path.endswith("/deployments") else None
+
+    api.fault = forbidden
+    told = await harness.target.taken_along(kept, [entry(namespace())])
+    (taken,) = told.values()
+    assert taken.what.startswith("any apps/Deployment (")
+    assert not taken.barred
+    api.fault, api.stale = None, True
+    (taken,) = (await harness.target.taken_along(kept, [entry(namespace())])).values()
+    assert taken == Taken("objects of an API that does not answer")
