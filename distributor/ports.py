@@ -105,7 +105,7 @@ class Remote(Protocol):
     async def push(
         self, updates: Mapping[str, ObjectId], *, expect: Mapping[str, ObjectId | None]
     ) -> None:
-        """Push refs atomically, each only if the remote has it at ``expect``; raises ``PushRejected``."""
+        """Push refs (delete for an empty id), all or none, from ``expect``; raises ``PushRejected``."""
         ...
 
     async def tidy(self) -> None:
@@ -123,6 +123,10 @@ class Signer(Protocol):
 
     def sign(self, data: bytes, namespace: str) -> bytes:
         """An armoured SSH signature (PROTOCOL.sshsig) over ``data``."""
+        ...
+
+    def plain(self, data: bytes) -> bytes:
+        """The bare ed25519 signature (RFC 8032) over ``data``, for formats that are not OpenSSH's."""
         ...
 
 

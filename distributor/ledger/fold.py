@@ -123,18 +123,27 @@ class _Builder:
             case FleetChanged():
                 self._fleet_changed(record)
             case Tampered():
-                if not any((t.ref, t.found) == (record.ref, record.found) for t in self.tampered):
-                    self.tampered.append(record)
+                self._alarmed(record)
             case Acknowledged():
                 self._acknowledged(record)
             case Archived():
-                self.archived.add(record.ref)
+                self._archived(record.ref)
             case Consented():
                 self._consented(record)
             case KeyChanged():
                 self.keys.append(record.key)
             case _:
                 assert_never(record)
+
+    def _alarmed(self, record: Tampered) -> None:
+        """Each alarm once. That an archived tag is gone is none, for whoever saw that before the record."""
+        known = any((t.ref, t.found) == (record.ref, record.found) for t in self.tampered)
+        if not known and (record.found or record.ref not in self.archived):
+            self.tampered.append(record)
+
+    def _archived(self, ref: str) -> None:
+        self.archived.add(ref)
+        self.tampered = [alarm for alarm in self.tampered if alarm.ref != ref or alarm.found]
 
     def _consented(self, record: Consented) -> None:
         """One that is about another verdict than the last accepted says nothing."""

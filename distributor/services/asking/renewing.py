@@ -87,7 +87,7 @@ async def confirm(service: Service, root: str) -> ObjectId:
 
 async def _believed(world: World) -> LedgerBook:
     """The ledger to go on from: the one that is there, unless more of it, or another one, was believed here."""
-    believed, book = world.objects.resolve(BELIEVED), LedgerBook(world)
+    believed, book = world.objects.resolve(BELIEVED), LedgerBook(world, thorough=True)
     try:
         state = await book.read()
     except DistributorError:
@@ -96,7 +96,7 @@ async def _believed(world: World) -> LedgerBook:
     else:
         if believed is None or world.objects.is_ancestor(believed, state.head):
             return book
-    book = LedgerBook(world)
+    book = LedgerBook(world, thorough=True)
     try:
         book.read_at(believed)
     except DistributorError as error:

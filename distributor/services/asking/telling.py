@@ -257,7 +257,7 @@ def history(service: Service, environment: str = "", instance: str = "") -> tupl
     """What the ledger says happened, oldest first; claims are left out, being nobody's business."""
     told: list[Told] = []
     head = service.book.state.head
-    for key in service.book.files(head):
+    for key in service.book.keys(head):
         if environment in ("", key[0]) and instance in ("", key[1]):
             shown = (r for r in service.book.records(head, key) if not isinstance(r, Claimed))
             told += [_told(key, record) for record in shown]

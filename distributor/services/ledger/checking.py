@@ -44,6 +44,13 @@ class Known:
     signed: str = ""
 
 
+def known_at(objects: GitObjects, head: ObjectId, genesis: Genesis) -> Known:
+    """What was known at a head that was checked before."""
+    file = _changes(objects, head)
+    key = _last_key(objects.blob(file)) if file is not None else ""
+    return Known(key=key or genesis.key, file=file)
+
+
 def verify_history(objects: GitObjects, newest_first: Sequence[ObjectId], known: Known) -> Known:
     """Check that each commit is signed by the key that those before it name; the key of the next one.
 
