@@ -308,3 +308,10 @@ class NoLongerFits(Terminal):
 
     code = "DST266"
     remedy = "Change the cluster, or take the app away from it once nobody needs it there."
+
+
+class CertificateRefused(Terminal):
+    """Certificates are not accepted; each signing key is listed itself."""
+
+    code = "DST270"
+    remedy = "List the public key itself in policies/signers/allowed_signers."
