@@ -17,6 +17,7 @@ from distributor.adapters.clock import SystemClock
 from distributor.adapters.directory import DirectoryConnections
 from distributor.adapters.engine import EnginePool, EngineSettings
 from distributor.adapters.git import GitRemote, PygitObjects
+from distributor.adapters.gpg import GpgProgram
 from distributor.adapters.holder import Holder
 from distributor.adapters.keys import load
 from distributor.adapters.kube import KubeConnections
@@ -132,6 +133,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         expressions=CelExpressions(),
         watch=pushed,
         resync_requests=settings.resync_requests,
+        openpgp=GpgProgram().check,
     )
 
 

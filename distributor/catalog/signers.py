@@ -31,6 +31,7 @@ _OPTION = re.compile(rf"([A-Za-z-]+)(?:=({_VALUE}))?")
 _TIME = re.compile(
     r"([0-9]{4})([0-9]{2})([0-9]{2})(?:([0-9]{2})([0-9]{2})([0-9]{2})?)?(?:Z|UTC)", re.IGNORECASE
 )
+_FINGERPRINT = re.compile(r"openpgp4fpr:([0-9A-Fa-f]{40})")
 _PRINCIPAL = re.compile(r"[!A-Za-z0-9._+*?@-]+")
 
 
@@ -56,12 +57,18 @@ def parse_signers(text: str, file: str) -> tuple[tuple[SignerEntry, ...], tuple[
 
 
 def parse_revoked(text: str, file: str) -> tuple[frozenset[str], tuple[Finding, ...]]:
-    """The texts of revoked keys: one public key a line, as in a ``.pub`` file."""
+    """The texts of revoked keys: one public key a line, as in a ``.pub`` file.
+
+    An OpenPGP key is named by its fingerprint, ``openpgp4fpr:`` before it.
+    """
     keys: set[str] = set()
     findings: list[Finding] = []
     for number, line in _lines(text):
         words = line.split()
         try:
+            if fingerprint := _FINGERPRINT.fullmatch(words[0]):
+                keys.add(fingerprint[1].upper())
+                continue
             keys.add(_key(words[0], words[1] if len(words) > 1 else ""))
         except _BadLine as error:
             where = Where(file=file, line=number)

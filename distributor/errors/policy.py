@@ -315,3 +315,10 @@ class CertificateRefused(Terminal):
 
     code = "DST270"
     remedy = "List the public key itself in policies/signers/allowed_signers."
+
+
+class OpenPgpUnavailable(Retryable):
+    """An OpenPGP signature could not be checked: gpg is missing or gives no answer."""
+
+    code = "DST271"
+    remedy = "Install GnuPG where Distributor runs, or sign with an SSH key; the tag is asked again by itself."

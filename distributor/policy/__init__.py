@@ -17,6 +17,7 @@ from distributor.policy.facts import (
     Source,
 )
 from distributor.policy.immutable import changed
+from distributor.policy.openpgp import is_openpgp
 from distributor.policy.registry import GATES, Gate
 from distributor.policy.roles import is_service, may
 from distributor.policy.signatures import signing_key, verify, verify_bytes
@@ -35,6 +36,7 @@ __all__ = [
     "authorise",
     "before_wave",
     "changed",
+    "is_openpgp",
     "is_service",
     "judge",
     "may",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from distributor.catalog.loading import Loader
 from distributor.ports import (
+    CheckSeal,
     Clock,
     Connections,
     Expressions,
@@ -28,7 +29,8 @@ class World:
     ``holder`` names this process' place in claims; ``claim_seconds`` is how long one lasts.
     ``adopt_managers`` are the field managers whose fields instances take over on clusters. Without
     ``expressions``, rules that packages write as such cannot be told; ``resync_requests`` is
-    the budget of one look at all targets, 0 for none; without ``watch`` every look at a target reads it.
+    the budget of one look at all targets, 0 for none; without ``watch`` every look at a target reads it; without
+    ``openpgp`` no OpenPGP signature can be told.
     """
 
     objects: GitObjects
@@ -51,6 +53,7 @@ class World:
     expressions: Expressions | None = None
     watch: Watch | None = None
     resync_requests: int = 0
+    openpgp: CheckSeal | None = None
 
     @property
     def main_ref(self) -> str:

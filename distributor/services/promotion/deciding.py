@@ -210,7 +210,7 @@ class Decider:
         now = self._book.now()
         case = self._gatherer.bare(tag)
         try:
-            case = self._gatherer.case(snapshot, tag)
+            case = await self._gatherer.sealed(self._gatherer.case(snapshot, tag))
             answers = authorise(case.facts, now)
             facts = replace(case.facts, principal=principal(answers))
             case = replace(case, facts=facts)

@@ -29,7 +29,7 @@ from distributor.model.refs import Digest, ObjectId
 from distributor.model.tags import CONSENTS, ObservedTag, Request, Verb
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
-from distributor.policy import Approval, GateFacts
+from distributor.policy import Approval, GateFacts, is_openpgp
 from distributor.ports import TreeChange
 from distributor.render import rendered_digest
 from distributor.services.ledger.book import LedgerBook
@@ -108,6 +108,20 @@ class Gatherer:
         return self._about(
             snapshot, Case(tag=tag, facts=facts, verdict_before=here.desired), request
         )
+
+    async def sealed(self, case: Case) -> Case:
+        """Add what gpg says of an OpenPGP signature, under the keys of each policy that judges it."""
+        request, openpgp = case.facts.request, self._world.openpgp
+        if isinstance(request, Finding) or openpgp is None:
+            return case
+        tag = request.tag
+        if not is_openpgp(tag.signature):
+            return case
+        seals = {
+            view.commit: await openpgp(tag.signed, tag.signature, view.policies.pgp)
+            for view in case.facts.policies
+        }
+        return replace(case, facts=replace(case.facts, seals=seals))
 
     def _reachable(self, snapshot: Snapshot, request: Request) -> bool | None:
         if request.tag.target_type != "commit":
