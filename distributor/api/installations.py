@@ -47,6 +47,7 @@ class InstallationCard(BaseModel):
     counts: dict[str, int] = Field(description="Targets by health.")
     observed_at: str = Field(description="The oldest observation among the targets' last ones.")
     held: str = Field(description="Who holds it and why; empty for nobody.")
+    debts: list[str] = Field(description="Gates that hotfixes overrode, until acknowledged.")
     shut: str = Field(description="Which wave must not open now, and until when; empty for none.")
     stopped: str = Field(description="Why its decisions are stopped; empty if they are not.")
     main_ahead: str = Field(description="What main proposes that nobody asked for yet.")
@@ -110,6 +111,7 @@ def card(view: InstanceView) -> InstallationCard:
         counts=view.counts,
         observed_at=view.observed_at,
         held=view.held,
+        debts=list(view.debts),
         shut=view.shut,
         stopped=view.stopped,
         main_ahead=view.main_ahead,

@@ -13,7 +13,7 @@ from distributor.cli.output import DONE, Form, Output, emit, fail, line, say
 if TYPE_CHECKING:
     from distributor.model.tags import Verb
     from distributor.services.asking.following import Followed
-    from distributor.services.asking.requesting import Ask
+    from distributor.services.promotion.requesting import Ask
     from distributor.services.service import Service
     from distributor.services.state.looking import Snapshot
     from distributor.settings import Settings
@@ -55,6 +55,12 @@ def promote(
     hotfix: Annotated[
         bool, typer.Option("--hotfix", help="Class hotfix instead of normal.")
     ] = False,
+    override: Annotated[
+        str,
+        typer.Option(
+            help="Gates that this hotfix overrides, such as `soak,windows`; a debt stays."
+        ),
+    ] = "",
     commit: Annotated[
         str,
         typer.Option(
@@ -74,7 +80,10 @@ def promote(
 
     ask_for(
         Verb.PROMOTE, environment, instance, version,
-        options={"reason": reason, "ticket": ticket, "hotfix": hotfix, "commit": commit},
+        options={
+            "reason": reason, "ticket": ticket, "hotfix": hotfix, "commit": commit,
+            "override": override,
+        },
         sign=sign, wait=timeout if wait else 0, output=output, again=again,
     )  # fmt: skip
 
@@ -94,7 +103,7 @@ def approve(
     """Approve what the open request for a version renders to; void as soon as that changes."""
     from distributor.model.refs import Digest
     from distributor.model.tags import Verb
-    from distributor.services.asking.requesting import Ask
+    from distributor.services.promotion.requesting import Ask
 
     _check(reason, "")
     ask = Ask(
@@ -207,7 +216,7 @@ def ask_for(
     again: bool = True,
 ) -> None:
     """Make one request; with ``wait`` seconds, follow it until it ends. Exits the program with its outcome."""
-    from distributor.services.asking.requesting import Ask
+    from distributor.services.promotion.requesting import Ask
 
     _check(str(options.get("reason", "")), str(options.get("ticket", "")))
     ask = Ask(
@@ -218,6 +227,7 @@ def ask_for(
         reason=str(options.get("reason", "")),
         ticket=str(options.get("ticket", "")),
         hotfix=bool(options.get("hotfix")),
+        override=tuple(str(options.get("override", "")).replace(",", " ").split()),
     )
     found = settings(sign=sign)
     wanted = _Wanted(ask=ask, commit=str(options.get("commit", "")), again=again)
@@ -238,7 +248,7 @@ async def _asked(found: Settings, wanted: _Wanted, output: Form, wait: float) ->
     from distributor.app import open_service
     from distributor.cli.identity import signer_of, tagger_of
     from distributor.services.asking.following import follow
-    from distributor.services.asking.requesting import make_request
+    from distributor.services.promotion.requesting import make_request
 
     async with open_service(found, writing=False) as service:
         snapshot = await service.look()
@@ -269,7 +279,7 @@ def _settled(wanted: _Wanted, found: Settings, service: Service, snapshot: Snaps
     """The request with its commit found; raises for one that main does not have, and for a repetition."""
     from distributor.cli.committish import find_commit
     from distributor.errors.policy import AskedAlready, NotOnMain
-    from distributor.services.asking.requesting import open_request
+    from distributor.services.promotion.requesting import open_request
 
     ask = wanted.ask
     if wanted.commit:

@@ -141,6 +141,7 @@ def notes(view: InstanceView) -> str:
         found.append(f"alarm: {', '.join(view.alarms)}")
     if view.held:
         found.append(f"held {view.held}")
+    found += [f"debt: {debt} (`distributor ack` by somebody else)" for debt in view.debts]
     if view.main_ahead:
         found.append(f"main is ahead: {view.main_ahead}")
     if view.vanished:

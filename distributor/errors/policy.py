@@ -310,6 +310,13 @@ class NoLongerFits(Terminal):
     remedy = "Change the cluster, or take the app away from it once nobody needs it there."
 
 
+class OverrideRefused(Terminal):
+    """A request would override gates that it may not."""
+
+    code = "DST267"
+    remedy = "Ask without Promotion-Override, or as the how-to on hotfixes says."
+
+
 class CertificateRefused(Terminal):
     """Certificates are not accepted; each signing key is listed itself."""
 

@@ -19,6 +19,7 @@ from distributor.model.ledger import (
     Archived,
     Claimed,
     Consented,
+    Debt,
     Decided,
     FleetChanged,
     Genesis,
@@ -72,6 +73,7 @@ class _Builder:
     tampered: list[Tampered] = field(default_factory=list)
     archived: set[str] = field(default_factory=set)
     consents: list[Consented] = field(default_factory=list)
+    debts: list[Debt] = field(default_factory=list)
     records: int = 0
     sequence: int = 0
     last_at: datetime | None = None
@@ -152,6 +154,8 @@ class _Builder:
         if not verdict.accepted:
             return
         self.sequence = verdict.sequence
+        if verdict.overridden:
+            self.debts.append(_debt(verdict, at))
         if verdict.verb in _ENDS:
             self._desired(verdict, at)
         elif verdict.verb in THROWN:
@@ -218,6 +222,7 @@ class _Builder:
             elif alarm.ref in self.observed:  # a tag, not a branch
                 self._known_as(alarm, record.at)
         self.tampered = kept
+        self.debts = [d for d in self.debts if d.ref != record.ref or d.by == record.by]
 
     def _known_as(self, alarm: Tampered, at: datetime) -> None:
         """What was found is known from its acknowledgement on, and raises no further alarm."""
@@ -251,7 +256,18 @@ class _Builder:
             sequence=self.sequence,
             last_at=self.last_at,
             consents=tuple(self.consents),
+            debts=tuple(self.debts),
         )
+
+
+def _debt(verdict: Verdict, at: datetime) -> Debt:
+    return Debt(
+        at=at,
+        ref=verdict.ref,
+        by=verdict.principal,
+        gates=verdict.overridden,
+        reason=verdict.reason,
+    )
 
 
 def _same(before: Verdict, after: Verdict) -> bool:
@@ -283,6 +299,7 @@ def _resume(base: InstanceState) -> _Builder:
         sequence=base.sequence,
         last_at=base.last_at,
         consents=list(base.consents),
+        debts=list(base.debts),
     )
 
 

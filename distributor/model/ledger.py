@@ -239,6 +239,20 @@ class Thrown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Debt:
+    """Gates that a hotfix overrode; stands until somebody else acknowledges it."""
+
+    at: datetime
+    ref: str
+    by: str
+    gates: tuple[str, ...]
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.by} overrode {', '.join(self.gates)} with {self.ref}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceState:
     """The fold of one JSONL file."""
 
@@ -263,6 +277,7 @@ class InstanceState:
     sequence: int = 0  # the highest one in this file
     last_at: datetime | None = None
     consents: tuple[Consented, ...] = ()  # those that stand for what is desired now
+    debts: tuple[Debt, ...] = ()  # not acknowledged
 
     @property
     def desired(self) -> Verdict | None:

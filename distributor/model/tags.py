@@ -45,6 +45,10 @@ CONSENTS = frozenset({Verb.CONSENT, Verb.DETACH})
 """Switches that are about one accepted revision of one instance, and name it."""
 
 
+SERVICE = "Distributor <distributor@service>"
+"""As whom the service signs ledger commits, and makes tags."""
+
+
 class RequestClass(StrEnum):
     """How urgent a request is, and what it may override."""
 
@@ -88,7 +92,7 @@ class Trailers:
     ticket: str = ""
     reason: str = ""
     tiers: tuple[str, ...] = ()
-    override: str = ""
+    override: tuple[str, ...] = ()  # names of gates
     items: tuple[Mapping[str, str], ...] = ()  # of a set: one mapping a promoted instance
 
 

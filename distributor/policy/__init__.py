@@ -5,7 +5,15 @@ which gates are asked. What never does: reading Git, the ledger or clusters, wri
 calls gathers the facts first. Called by: services; ``adapters/keys`` for the form of signatures.
 """
 
-from distributor.policy.decide import authorise, before_wave, judge, needed, outcome, principal
+from distributor.policy.decide import (
+    authorise,
+    before_wave,
+    foresee,
+    judge,
+    needed,
+    outcome,
+    principal,
+)
 from distributor.policy.facts import (
     Approval,
     ClusterFact,
@@ -36,6 +44,7 @@ __all__ = [
     "authorise",
     "before_wave",
     "changed",
+    "foresee",
     "is_openpgp",
     "is_service",
     "judge",

@@ -129,6 +129,9 @@ GATES: tuple[Gate, ...] = (
     ),
 )  # fmt: skip
 
+NEVER_LIFTED = frozenset({1, 2, 3, 4, 8, 9})
+"""No emergency lifts these: who asks, for what, against a veto; and what does not render or fit its schema
+cannot be applied either."""
 WINDOWS = 7
 """The gate that is asked again before each wave."""
 NAMES = frozenset(gate.name for gate in GATES)

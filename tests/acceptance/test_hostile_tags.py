@@ -108,7 +108,7 @@ async def test_wrong_trailers_are_refused(play):
         9: ({"Class": "rollback"}, "DST205"),
         10: ({"Class": "urgent"}, "DST205"),
         11: ({"Rendered": "sha256:" + "2" * 64}, "DST232"),
-        12: ({"Override": "all"}, "DST227"),
+        12: ({"Override": "all"}, "DST267"),
         13: ({"promotion-prev": "none"}, "DST205"),
     }
     expected = {}

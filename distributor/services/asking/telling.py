@@ -183,13 +183,14 @@ def _requests(view: InstanceView, state: InstanceState) -> list[Link]:
         chain.append(Link(step="gate", ok=False, text=said))
     told = (
         ("hold", view.held),
+        *(("debt", debt) for debt in view.debts),
         ("stopped", view.stopped),
         ("rollout", view.shut),
         ("main", view.main_ahead),
     )
     for label, text in told:
         if text:
-            chain.append(Link(step="gate", ok=label == "main", text=f"{label}: {text}"))
+            chain.append(Link(step="gate", ok=label in {"main", "debt"}, text=f"{label}: {text}"))
     return chain
 
 

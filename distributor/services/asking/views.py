@@ -79,6 +79,7 @@ class InstanceView:
     since: datetime | None
     observed_at: str
     held: str = ""
+    debts: tuple[str, ...] = ()  # gates that hotfixes overrode, not acknowledged yet
     stopped: str = ""
     alarms: tuple[str, ...] = ()  # tags of accepted or refused requests that moved or are gone
     main_ahead: str = ""
@@ -159,6 +160,7 @@ def _view(
         since=_since(state, desired, progress),
         observed_at=min((t.observed_at for t in clusters if t.observed_at), default=""),
         held="; ".join(f"by {h.by}: {h.reason or h.ref}" for h in holds),
+        debts=tuple(map(str, state.debts)),
         stopped=_stopped(service.book.state, *key),
         alarms=tuple(f"{t.ref} {'moved' if t.found else 'is gone'}" for t in state.tampered),
         main_ahead=_main_ahead(service, snapshot, key, revision, desired),

@@ -13,10 +13,7 @@ from distributor.errors.git import PushRejected
 from distributor.errors.policy import GateCrashed
 from distributor.model.fleet import ALL
 from distributor.model.ledger import (
-    Acknowledged,
-    Consented,
     Decided,
-    HoldSet,
     Key,
     LedgerState,
     Observed,
@@ -24,7 +21,6 @@ from distributor.model.ledger import (
     Record,
     Step,
     Tampered,
-    VetoSet,
 )
 from distributor.model.promotion import GateAnswer, GateResult, Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId, is_label
@@ -33,6 +29,7 @@ from distributor.policy import GateFacts, authorise, judge, needed, outcome, pri
 from distributor.ports import TreeChange
 from distributor.services.ledger.book import Entry, LedgerBook
 from distributor.services.ledger.claiming import new_claim
+from distributor.services.promotion.effects import effects
 from distributor.services.promotion.gathering import Case, Gatherer
 from distributor.services.promotion.pending import Pending, Seen
 from distributor.services.promotion.preparing import Preparing
@@ -185,7 +182,7 @@ class Decider:
         before = self._book.state.instance(*key_of(name)).last_verdicts.get(name)
         if before is not None and _waits_as_before(before, verdict):
             return 0
-        records = self._records(snapshot, case, verdict)
+        records = self._records(case, verdict)
         entry = Entry(
             records=records,
             message=f"{verdict.outcome.value} {name}",
@@ -266,9 +263,7 @@ class Decider:
             return case.verdict_before.targets
         return tuple(sorted(case.clusters))
 
-    def _records(
-        self, snapshot: Snapshot, case: Case, verdict: Verdict
-    ) -> list[tuple[Key, Record]]:
+    def _records(self, case: Case, verdict: Verdict) -> list[tuple[Key, Record]]:
         now, key = self._book.now(), (verdict.environment, verdict.instance)
         here = self._book.state.instance(*key)
         records: list[Record] = []
@@ -277,50 +272,11 @@ class Decider:
             records.append(Observed(at=now, ref=verdict.ref, tag=case.tag.id, raw=raw))
         records.append(Decided(at=now, verdict=verdict))
         if verdict.accepted:
-            records += self._effects(snapshot, case, verdict)
+            records += effects(here, case, verdict, now)
             if verdict.verb in _EXECUTED:
                 records.append(new_claim(self._world, here, now))
                 records.append(Progressed(at=now, step=Step.STARTED, sequence=verdict.sequence))
         return [(key, record) for record in records]
-
-    def _effects(self, snapshot: Snapshot, case: Case, verdict: Verdict) -> list[Record]:
-        """What an accepted request changes beside desired state."""
-        now, by, ref = self._book.now(), verdict.principal, verdict.ref
-        reason = verdict.reason
-        match verdict.verb:
-            case Verb.HOLD | Verb.UNHOLD:
-                return [
-                    HoldSet(at=now, on=verdict.verb is Verb.HOLD, by=by, ref=ref, reason=reason)
-                ]
-            case Verb.REJECT | Verb.UNREJECT:
-                request = case.facts.asked
-                return [
-                    VetoSet(
-                        at=now,
-                        on=verdict.verb is Verb.REJECT,
-                        app=request.name.instance,
-                        version=request.name.version,
-                        by=by,
-                        ref=ref,
-                        reason=reason,
-                    )
-                ]
-            case Verb.ROLLBACK:
-                left = case.verdict_before
-                digest = left.revision.digest if left and left.revision else Digest("")
-                return [HoldSet(at=now, on=True, by=by, ref=ref, digest=digest, reason=reason)]
-            case Verb.ACK:
-                alarms = snapshot.ledger.instance(verdict.environment, verdict.instance).tampered
-                return [Acknowledged(at=now, ref=a.ref, by=by, tag_ref=ref) for a in alarms]
-            case Verb.CONSENT | Verb.DETACH if case.verdict_before is not None:
-                about = case.verdict_before.sequence
-                return [
-                    Consented(
-                        at=now, verb=verdict.verb, by=by, sequence=about, ref=ref, reason=reason
-                    )
-                ]
-            case _:
-                return []
 
     def _pins(self, case: Case, verdict: Verdict) -> Mapping[str, TreeChange]:
         """The accepted trees, so that they stay reachable whatever happens to main and tags."""

@@ -12,7 +12,7 @@ from distributor.errors.policy import BadPolicy
 from distributor.errors.rollout import StateBroken
 from distributor.model.findings import Finding, errors
 from distributor.model.ledger import InstanceState
-from distributor.model.promotion import GateAnswer, GateResult, Verdict
+from distributor.model.promotion import OVERRIDE, GateAnswer, GateResult, Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState, Shut
 from distributor.model.tags import Request, TagName, TagObject, Trailers
 from distributor.policy import GateFacts, PolicyView, before_wave
@@ -104,6 +104,11 @@ def _shut(answer: GateAnswer) -> Shut | None:
     return Shut(reason=f"gate {answer.number} {answer.gate}: {answer.message}", until=answer.until)
 
 
+def _named(verdict: Verdict) -> tuple[str, ...]:
+    """The gates that the request named to be overridden, whether they were in its way then or not."""
+    return tuple(a.gate for a in verdict.answers if OVERRIDE in a.evidence)
+
+
 def _request(verdict: Verdict, now: datetime) -> Request:
     """The request of an accepted verdict, as far as windows look at it; its tag may be gone by now."""
     revision = verdict.revision
@@ -116,7 +121,7 @@ def _request(verdict: Verdict, now: datetime) -> Request:
     return Request(
         ref=verdict.ref,
         name=name,
-        trailers=Trailers(request_class=verdict.request_class),
+        trailers=Trailers(request_class=verdict.request_class, override=_named(verdict)),
         tag=TagObject(
             id=verdict.tag,
             name=verdict.ref,

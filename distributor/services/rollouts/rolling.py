@@ -252,7 +252,7 @@ class Runner:
         for name, target in self.state.targets.items():
             old = before.targets.get(name)
             if old is not None and old.stage is not target.stage:
-                text = f"{target.stage.value} {target.result or target.message}".strip()
+                text = f"{target.stage.value} {target.message or target.result}".strip()
                 await tell("target", text, environment=environment, instance=instance, cluster=name)
         if self.state.open_wave != before.open_wave and self.state.open_wave < len(
             self.state.waves

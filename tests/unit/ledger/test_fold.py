@@ -24,7 +24,7 @@ from distributor.model.ledger import (
     Tampered,
     VetoSet,
 )
-from distributor.model.promotion import VerdictOutcome
+from distributor.model.promotion import GateAnswer, GateResult, Verdict, VerdictOutcome
 from distributor.model.tags import Verb
 from tests.unit.ledger.story import (
     GENESIS,
@@ -319,3 +319,37 @@ def test_desired_does_not_depend_on_how_tags_arrive(
     assert found.desired == expected.desired
     assert found.progress == expected.progress
     assert found.holds == expected.holds
+
+
+def hotfix(sequence: int, **evidence: str) -> Verdict:
+    """A verdict of Ada's that named the gate soak."""
+    answer = GateAnswer(number=6, gate="soak", result=GateResult.WARN, evidence=evidence)
+    return replace(verdict(sequence), answers=(answer,), reason="it burns")
+
+
+def acknowledged(minutes: float, ref: str, by: str) -> Acknowledged:
+    return Acknowledged(at=at(minutes), ref=ref, by=by)
+
+
+def test_a_gate_that_was_overridden_is_a_debt() -> None:
+    used, ada = hotfix(1, override="used"), "ada@example.org"
+    state = told(decided(1, used), decided(2, hotfix(2, override="not needed")))
+    (debt,) = state.debts
+    assert (debt.ref, debt.by, debt.gates, debt.at) == (used.ref, ada, ("soak",), at(1))
+    assert str(debt) == f"{ada} overrode soak with {used.ref}: it burns"
+
+
+@pytest.mark.parametrize(
+    ("ref", "by", "left"),
+    [
+        ("", "bob@example.org", 1),
+        ("refs/tags/promote/sit/shop/1", "ada@example.org", 1),
+        ("refs/tags/promote/sit/shop/1", "bob@example.org", 0),
+    ],
+    ids=["another thing", "its maker", "somebody else"],
+)
+def test_a_debt_stands_until_somebody_else_acknowledges_it(ref: str, by: str, left: int) -> None:
+    state = told(decided(1, hotfix(1, override="used")), decided(2, verdict(2, "b")))
+    assert len(state.debts) == 1, "a later version pays nothing back"
+    again = fold_stream("sit", "shop", [acknowledged(3, ref, by)], state)
+    assert len(again.debts) == left

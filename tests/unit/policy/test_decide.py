@@ -76,15 +76,8 @@ def test_verbs_to_come_are_refused_once_it_is_known_who_asks(verb: Verb) -> None
     assert principal(answers) == ADA
 
 
-@pytest.mark.parametrize(
-    "trailers",
-    [
-        Trailers(prev="none", override="soak"),
-        Trailers(prev="none", items=({"App": "shop"},)),
-    ],
-    ids=["override", "set"],
-)
-def test_overrides_and_sets_are_refused(trailers: Trailers) -> None:
+@pytest.mark.parametrize("trailers", [Trailers(prev="none", items=({"App": "shop"},))], ids=["set"])
+def test_sets_are_refused(trailers: Trailers) -> None:
     _, answers = decided(replace(GOOD, request=request(trailers=trailers)))
     assert answers[-1].findings[0].code == "DST227"
 

@@ -41,6 +41,7 @@ class Ask:
     hotfix: bool = False
     commit: ObjectId = ObjectId("")
     rendered: Digest = Digest("")
+    override: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,30 @@ async def make_request(
     except PushRejected as error:
         raise TagRefused(f"({written}: {error.detail})") from error
     return Asked(ref=written, tag=tag, version=ask.version)
+
+
+def hypothetical(
+    world: World, snapshot: Snapshot, ask: Ask, *, tagger: str, signer: Signer | None
+) -> tuple[str, ObjectId]:
+    """A promotion's tag at main's head that is never pushed, for the gates to be asked about: name and object."""
+    _, trailers = trailers_of(world, snapshot, ask, snapshot.main)
+    name = TagName(
+        verb=ask.verb,
+        environment=ask.environment,
+        instance=ask.instance,
+        version=ask.version,
+        attempt=99_999,
+    )
+    written = format_name(name)
+    tag = world.objects.write_tag(
+        written,
+        snapshot.main,
+        message=format_message("plan", trailers),
+        at=world.clock.now(),
+        tagger=tagger,
+        signer=signer,
+    )
+    return written, tag
 
 
 def open_request(snapshot: Snapshot, ask: Ask) -> str:
@@ -125,6 +150,7 @@ def trailers_of(
         reason=ask.reason,
         ticket=ask.ticket,
         request_class=RequestClass.HOTFIX if ask.hotfix else RequestClass.NORMAL,
+        override=ask.override,
     )
     match ask.verb:
         case Verb.PROMOTE:
