@@ -329,3 +329,10 @@ class OpenPgpUnavailable(Retryable):
 
     code = "DST271"
     remedy = "Install GnuPG where Distributor runs, or sign with an SSH key; the tag is asked again by itself."
+
+
+class SetWithheld(Terminal):
+    """A promotion of a set is kept out, because others of the set are."""
+
+    code = "DST272"
+    remedy = "Mend what keeps the others out, or ask for this one alone."

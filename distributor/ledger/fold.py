@@ -38,7 +38,7 @@ from distributor.model.ledger import (
 )
 from distributor.model.promotion import Verdict, VerdictOutcome
 from distributor.model.refs import ObjectId
-from distributor.model.tags import Verb
+from distributor.model.tags import SET_MARK, Verb
 
 _ENDS = {
     Verb.PROMOTE: Step.REPLACED,
@@ -156,7 +156,7 @@ class _Builder:
         self.sequence = verdict.sequence
         if verdict.overridden:
             self.debts.append(_debt(verdict, at))
-        if verdict.verb in _ENDS:
+        if verdict.verb in _ENDS and not verdict.instance.startswith(SET_MARK):
             self._desired(verdict, at)
         elif verdict.verb in THROWN:
             self._thrown(verdict, at)

@@ -69,6 +69,7 @@ class Rollouts:
         self.unmoved = Unmoved(world)
         self._agreed: dict[Key, frozenset[tuple[int, Verb]]] = {}
         self._heard = False
+        self._over: set[Key] = set()  # rollouts that have come to their end
         self._begin_at: Place | None = None  # the first target that the last resync left
         self._changed = asyncio.Event()
         self._stopped = False
@@ -76,6 +77,16 @@ class Rollouts:
 
     def _notify(self) -> None:
         self._changed.set()
+        self._ended_now()
+
+    def _ended_now(self) -> bool:
+        """Whether rollouts came to their end since this was asked last: then those that wait look again."""
+        over = {key for key, runner in self._runners.items() if self._over_with(runner)}
+        new, self._over = not over <= self._over, over
+        for runner in self._runners.values() if new else ():
+            if shut_out(runner.state) is not None:
+                runner.send(Tick())
+        return new
 
     async def follow(self, state: LedgerState) -> None:
         """Start what the ledger accepted and nobody carries out yet; end what was superseded."""
@@ -176,7 +187,7 @@ class Rollouts:
 
     async def settled(self) -> None:
         """Wait until every rollout ended, or can only go on when something outside changes."""
-        while not all(self._at_rest(r) for r in self._runners.values()):
+        while not all(self._at_rest(r) for r in self._runners.values()) or self._ended_now():
             self._changed.clear()
             try:
                 await asyncio.wait_for(self._changed.wait(), 0.25)
@@ -184,10 +195,13 @@ class Rollouts:
                 continue
 
     def _at_rest(self, runner: Runner) -> bool:
-        recorded = not owed(self._book.state.instance(*runner.key))
         state = runner.state
         waits = state.phase in _WAITING or _stuck(state) or shut_out(state) is not None
-        return (runner.ended and recorded) or (waits and not runner.busy)
+        return self._over_with(runner) or (waits and not runner.busy)
+
+    def _over_with(self, runner: Runner) -> bool:
+        """Whether its rollout ended, and the ledger says so."""
+        return runner.ended and not owed(self._book.state.instance(*runner.key))
 
     def nudge(self) -> None:
         """Ask every target that owes its revision now."""

@@ -16,7 +16,7 @@ from distributor.model.findings import Finding, Severity
 from distributor.model.policy import GateSeverity
 from distributor.model.promotion import GateAnswer, GateResult, VerdictOutcome
 from distributor.model.refs import ObjectRef
-from distributor.model.tags import Trailers, Verb
+from distributor.model.tags import Verb
 from distributor.policy import (
     GATES,
     GateFacts,
@@ -76,9 +76,10 @@ def test_verbs_to_come_are_refused_once_it_is_known_who_asks(verb: Verb) -> None
     assert principal(answers) == ADA
 
 
-@pytest.mark.parametrize("trailers", [Trailers(prev="none", items=({"App": "shop"},))], ids=["set"])
-def test_sets_are_refused(trailers: Trailers) -> None:
-    _, answers = decided(replace(GOOD, request=request(trailers=trailers)))
+def test_switches_of_sets_are_refused() -> None:
+    asked = request(Verb.HOLD)
+    name = replace(asked.name, instance="", set_id="both")
+    _, answers = decided(replace(GOOD, request=replace(asked, name=name)))
     assert answers[-1].findings[0].code == "DST227"
 
 
