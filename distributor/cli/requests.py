@@ -41,7 +41,7 @@ class _Wanted:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (promote, approve, rollback, remove, reject, unreject):
+    for command in (promote, approve, rollback, remove, retire, reject, unreject):
         app.command()(command)
 
 
@@ -170,6 +170,22 @@ def remove(
     ask_for(
         Verb.REMOVE, environment, instance, "",
         options={"reason": reason}, sign=sign, wait=timeout if wait else 0, output=output,
+    )  # fmt: skip
+
+
+def retire(
+    environment: Environment,
+    cluster: Annotated[str, typer.Argument(help="Cluster, such as uat-edge-1.")],
+    reason: Reason = "",
+    sign: Sign = None,
+    output: Output = Form.TABLE,
+) -> None:
+    """Take a cluster whose file main has no more out of service: everything of ours there is removed."""
+    from distributor.model.tags import Verb
+
+    ask_for(
+        Verb.RETIRE, environment, cluster, "",
+        options={"reason": reason}, sign=sign, output=output,
     )  # fmt: skip
 
 

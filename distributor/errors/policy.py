@@ -336,3 +336,10 @@ class SetWithheld(Terminal):
 
     code = "DST272"
     remedy = "Mend what keeps the others out, or ask for this one alone."
+
+
+class NotRetirable(Terminal):
+    """The cluster cannot be retired."""
+
+    code = "DST273"
+    remedy = "Delete its file from main first; `distributor status` shows what runs on a cluster."

@@ -31,6 +31,7 @@ from distributor.model.ledger import (
     Progress,
     Progressed,
     Record,
+    Retired,
     Step,
     Tampered,
     Thrown,
@@ -74,6 +75,7 @@ class _Builder:
     archived: set[str] = field(default_factory=set)
     consents: list[Consented] = field(default_factory=list)
     debts: list[Debt] = field(default_factory=list)
+    retired: list[Retired] = field(default_factory=list)
     records: int = 0
     sequence: int = 0
     last_at: datetime | None = None
@@ -104,7 +106,14 @@ class _Builder:
 
     def _switch(
         self,
-        record: HoldSet | VetoSet | FleetChanged | Tampered | Acknowledged | Archived | Consented,
+        record: HoldSet
+        | VetoSet
+        | FleetChanged
+        | Tampered
+        | Acknowledged
+        | Archived
+        | Consented
+        | Retired,
     ) -> None:
         match record:
             case HoldSet():
@@ -122,6 +131,8 @@ class _Builder:
                 self.archived.add(record.ref)
             case Consented():
                 self._consented(record)
+            case Retired():
+                self._retired(record)
             case _:
                 assert_never(record)
 
@@ -131,6 +142,16 @@ class _Builder:
         if record.sequence == last and record not in self.consents:
             self.consents.append(record)
 
+    def _retired(self, record: Retired) -> None:
+        """The cluster is no target from then on; that it was emptied counts only while that stands."""
+        if record.drained and not any(r.number == record.number for r in self.retired):
+            return
+        self.retired = [r for r in self.retired if r.cluster != record.cluster] + [record]
+        last = self.accepted[-1] if self.accepted else None
+        if last is not None and last.sequence == record.sequence:
+            targets = tuple(name for name in last.targets if name != record.cluster)
+            self.accepted[-1] = replace(last, targets=targets)
+
     def _fleet_changed(self, record: FleetChanged) -> None:
         """A cluster that joined is a target of the accepted revision from then on."""
         self.fleet.append(record)
@@ -138,6 +159,7 @@ class _Builder:
         if record.joined and last is not None and last.sequence == record.sequence:
             targets = tuple(sorted({*last.targets, record.cluster}))
             self.accepted[-1] = replace(last, targets=targets)
+            self.retired = [r for r in self.retired if r.cluster != record.cluster]
 
     def _decided(self, verdict: Verdict, at: datetime) -> None:
         before = self.last_verdicts.get(verdict.ref)
@@ -170,6 +192,7 @@ class _Builder:
         self.accepted_at[verdict.sequence] = at
         self._draft(verdict.sequence)
         self.fleet.clear()
+        self.retired = [r for r in self.retired if r.cluster not in verdict.targets]
         if verdict.verb is Verb.PROMOTE and verdict.revision is not None:
             # Gate 4 lets only a person's promotion past a rollback's hold, so being accepted ends it.
             left = verdict.revision.digest
@@ -257,6 +280,7 @@ class _Builder:
             last_at=self.last_at,
             consents=tuple(self.consents),
             debts=tuple(self.debts),
+            retired=tuple(self.retired),
         )
 
 
@@ -300,6 +324,7 @@ def _resume(base: InstanceState) -> _Builder:
         last_at=base.last_at,
         consents=list(base.consents),
         debts=list(base.debts),
+        retired=list(base.retired),
     )
 
 

@@ -36,6 +36,7 @@ from distributor.model.ledger import (
     Observed,
     Progressed,
     Record,
+    Retired,
     Step,
     Tampered,
     VetoSet,
@@ -202,6 +203,18 @@ _SHAPES: dict[str, Shape[Any]] = {
             Field("sequence", "sequence", NUMBER),
             Field("ref", "ref", TEXT, ""),
             Field("reason", "reason", TEXT, ""),
+        ),
+    ),
+    "retired": Shape(
+        Retired,
+        (
+            _AT,
+            Field("cluster", "cluster", TEXT),
+            Field("sequence", "sequence", NUMBER),
+            Field("number", "number", NUMBER),
+            Field("by", "by", TEXT),
+            Field("ref", "ref", TEXT, ""),
+            Field("drained", "drained", FLAG, False),
         ),
     ),
 }  # fmt: skip

@@ -172,6 +172,22 @@ class Consented:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retired:
+    """A cluster is no target any more; ``drained`` says that what ran there is gone.
+
+    ``sequence`` is the verdict that ran there, ``number`` that of the retirement itself.
+    """
+
+    at: datetime
+    cluster: str
+    sequence: int
+    number: int
+    by: str
+    ref: str = ""
+    drained: bool = False
+
+
 Record = (
     Observed
     | Decided
@@ -184,6 +200,7 @@ Record = (
     | Acknowledged
     | Archived
     | Consented
+    | Retired
 )
 
 
@@ -278,6 +295,9 @@ class InstanceState:
     last_at: datetime | None = None
     consents: tuple[Consented, ...] = ()  # those that stand for what is desired now
     debts: tuple[Debt, ...] = ()  # not acknowledged
+    retired: tuple[
+        Retired, ...
+    ] = ()  # clusters that are no targets since, by the last record of each
 
     @property
     def desired(self) -> Verdict | None:

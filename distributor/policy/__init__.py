@@ -22,6 +22,7 @@ from distributor.policy.facts import (
     Neighbour,
     PolicyView,
     Reach,
+    Retirement,
     Source,
 )
 from distributor.policy.immutable import changed
@@ -40,6 +41,7 @@ __all__ = [
     "Neighbour",
     "PolicyView",
     "Reach",
+    "Retirement",
     "Source",
     "authorise",
     "before_wave",

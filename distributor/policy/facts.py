@@ -106,6 +106,19 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retirement:
+    """How a cluster stands that is to be retired.
+
+    ``declared``: main still has its file. ``instances``: those that have it as a target; ``rolling``: those
+    of them whose rollout has not ended.
+    """
+
+    declared: bool
+    instances: tuple[str, ...]
+    rolling: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateFacts:
     """Everything about one request that gates may look at.
 
@@ -130,6 +143,7 @@ class GateFacts:
     - ``approves``: the request that an approval points at, as the remote shows it under that name.
     - ``rollout``: what the ledger says of the instance's rollout: ``running``, ``failed``, ``ended``; empty
       where nothing was accepted. ``schemas``: findings of all objects.
+    - ``retirement``: of a cluster that is to be retired, how it stands.
     - ``seals``: what gpg says of the tag's signature under the keys of each policy, by its commit.
     """
 
@@ -163,6 +177,7 @@ class GateFacts:
     fits: Fits | None = None
     clusters: Mapping[str, ClusterFact] | None = None
     unfit: Mapping[str, str] = field(default_factory=dict)
+    retirement: Retirement | None = None
     seals: Mapping[ObjectId, PgpSeal | Finding] = field(default_factory=dict)
 
     @property

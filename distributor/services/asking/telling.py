@@ -27,6 +27,7 @@ from distributor.model.ledger import (
     Observed,
     Progress,
     Progressed,
+    Retired,
     Step,
     Tampered,
     VetoSet,
@@ -56,6 +57,7 @@ _Shown = (
     | Acknowledged
     | Archived
     | Consented
+    | Retired
 )
 """The records that are told."""
 
@@ -299,7 +301,7 @@ def _told(key: Key, record: _Shown) -> Told:  # noqa: PLR0911 - one answer a kin
                 text=" ".join(text.split()),
                 sequence=record.sequence,
             )
-        case HoldSet() | Consented():
+        case HoldSet() | Consented() | Retired():
             return _switched(place, record)
         case VetoSet():
             kind = "veto" if record.on else "unveto"
@@ -321,7 +323,10 @@ def _told(key: Key, record: _Shown) -> Told:  # noqa: PLR0911 - one answer a kin
             assert_never(record)
 
 
-def _switched(place: str, record: HoldSet | Consented) -> Told:
+def _switched(place: str, record: HoldSet | Consented | Retired) -> Told:
+    if isinstance(record, Retired):
+        kind, text = "emptied" if record.drained else "retired", f"{place} {record.cluster}"
+        return Told(at=record.at, kind=kind, text=text, by=record.by, sequence=record.number)
     text = f"{place} {record.reason}".strip()
     if isinstance(record, Consented):
         kind, about = record.verb.value, record.sequence

@@ -34,6 +34,7 @@ from distributor.services.promotion.effects import effects
 from distributor.services.promotion.gathering import Gatherer
 from distributor.services.promotion.pending import Pending, Seen
 from distributor.services.promotion.preparing import Preparing
+from distributor.services.promotion.retiring import retirements
 from distributor.services.promotion.sets import (
     asked_first,
     asked_last,
@@ -272,8 +273,11 @@ class Decider:
         pins: dict[str, TreeChange] = {}
         for one, part in given:
             pins.update(self._pins(one, part))
+        records = [record for one, part in given for record in self._records(one, part)]
+        if verdict.accepted and verdict.verb is Verb.RETIRE:
+            records += retirements(self._book.state, verdict, self._book.now())
         return Entry(
-            records=[record for one, part in given for record in self._records(one, part)],
+            records=records,
             message=f"{verdict.outcome.value} {verdict.ref}",
             pins=pins,
         )

@@ -40,6 +40,7 @@ from distributor.services.promotion.elsewhere import Asked, elsewhere, running_o
 from distributor.services.promotion.neighbours import cluster_facts
 from distributor.services.promotion.policing import policy_views
 from distributor.services.promotion.reaching import reach_of
+from distributor.services.promotion.retiring import retired_tier, retirement, without_retired
 from distributor.services.promotion.sets import together
 from distributor.services.promotion.sharing import Sharing
 from distributor.services.rendering.renderer import Renderer, Subject
@@ -159,6 +160,10 @@ class Gatherer:
                 pinned = self._pinned_again(desired)
                 tiers = tiers_of(pinned.get("clusters", {}).values())
                 return replace(case, facts=replace(facts, tiers=tiers), **pinned)
+            case Verb.RETIRE:
+                found_there = retirement(snapshot, name.environment, name.instance)
+                tier = retired_tier(self._world, self._book, snapshot, name)
+                return replace(case, facts=replace(case.facts, retirement=found_there, tiers=tier))
             case verb if verb in CONSENTS and desired and (accepted := desired.revision):
                 facts = replace(case.facts, app=accepted.app, revision=accepted)
                 return replace(case, facts=replace(facts, instance_exists=True))
@@ -222,6 +227,7 @@ class Gatherer:
         An older commit, or a rollback, neither drops a cluster that joined later nor turns its facts back.
         """
         environment = files.environment.name
+        files = without_retired(snapshot, before, files)
         fleet = self._cluster_files(root, files)
         if before is None or before.verb is Verb.REMOVE:
             return files, fleet

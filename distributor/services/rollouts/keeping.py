@@ -21,6 +21,7 @@ from distributor.rollout import decode, shut_out, start, thawed
 from distributor.services.ledger.book import LedgerBook
 from distributor.services.ledger.claiming import Claims
 from distributor.services.rendering.renderer import Renderer
+from distributor.services.rollouts.draining import Drainer, leaving
 from distributor.services.rollouts.rolling import Runner, Tools, Windows, owed, target_row
 from distributor.services.rollouts.unmoved import Place, Unmoved, place_of
 from distributor.services.rollouts.works import reconcile_desired
@@ -63,12 +64,14 @@ class Rollouts:
             notify=self._notify,
             windows=windows,
         )
+        self._drainer = Drainer(world, book, renderer, journal, self._tools.locks)
         self._runners: dict[Key, Runner] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._reported: dict[tuple[str, str, str], str] = {}  # drift that was told and is there yet
         self.unmoved = Unmoved(world)
         self._agreed: dict[Key, frozenset[tuple[int, Verb]]] = {}
         self._heard = False
+        self._leaving: frozenset[tuple[Key, str, int]] = frozenset()
         self._over: set[Key] = set()  # rollouts that have come to their end
         self._begin_at: Place | None = None  # the first target that the last resync left
         self._changed = asyncio.Event()
@@ -91,6 +94,8 @@ class Rollouts:
     async def follow(self, state: LedgerState) -> None:
         """Start what the ledger accepted and nobody carries out yet; end what was superseded."""
         stored = {(r.environment, r.instance): r for r in await self._world.store.rollouts()}
+        new = leaving(state) - self._leaving
+        self._leaving, self._heard = leaving(state), self._heard or bool(new)
         for key, instance in state.instances.items():
             if self._stopped:
                 return  # in the middle of this look
@@ -98,6 +103,10 @@ class Rollouts:
             runner = self._runners.get(key)
             if desired is None:
                 continue
+            gone = any((key, r.cluster, r.number) in new for r in instance.retired)
+            if gone and runner is not None:
+                await self._end(key)  # it knows the cluster as a target; the resync knows better
+                runner = None
             if runner is not None and runner.state.sequence == desired.sequence:
                 if shut_out(runner.state) is not None:
                     runner.send(Tick())  # the calendar may say something else now
@@ -215,6 +224,7 @@ class Rollouts:
         """
         if only is not None:
             return await self._look_at(self._pairs(only), lambda: False)
+        await self._drainer.drain()
         begun, budget = cluster_requests(), self._world.resync_requests
         rest: list[Place] = []
         count = await self._look_at(

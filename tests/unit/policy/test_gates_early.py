@@ -13,7 +13,7 @@ from distributor.model.ledger import HoldSet, VetoSet
 from distributor.model.openpgp import PgpKey, PgpSeal
 from distributor.model.promotion import GateResult, Revision, Verdict, VerdictOutcome
 from distributor.model.tags import RequestClass, Trailers, Verb
-from distributor.policy import GateFacts, PolicyView, authorise
+from distributor.policy import GateFacts, PolicyView, Retirement, authorise
 from tests.unit.policy.facts import (
     ACCEPTED,
     ADA,
@@ -368,3 +368,25 @@ def test_a_switch_needs_a_rollout_that_it_is_for(
 )
 def test_only_what_ends_nothing_reaches_all_instances(verb: Verb, expected: list[str]) -> None:
     assert codes(3, facts_of(verb, instance="all", rollout="")) == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "result", "expected"),
+    [
+        (Retirement(declared=False, instances=("shop",), rolling=()), GateResult.PASS, []),
+        (Retirement(declared=True, instances=("shop",), rolling=()), GateResult.FAIL, ["DST273"]),
+        (Retirement(declared=False, instances=(), rolling=()), GateResult.FAIL, ["DST273"]),
+        (
+            Retirement(declared=False, instances=("shop",), rolling=("shop",)),
+            GateResult.PENDING,
+            [],
+        ),
+        (None, GateResult.ERROR, ["DST226"]),
+    ],
+)
+def test_a_cluster_goes_once_main_has_let_go_of_it(
+    found: Retirement | None, result: GateResult, expected: list[str]
+) -> None:
+    facts = facts_of(Verb.RETIRE, instance="edge-1", retirement=found)
+    assert answer(3, facts).result is result
+    assert codes(3, facts) == expected
