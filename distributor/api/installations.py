@@ -52,6 +52,9 @@ class InstallationCard(BaseModel):
     stopped: str = Field(description="Why its decisions are stopped; empty if they are not.")
     main_ahead: str = Field(description="What main proposes that nobody asked for yet.")
     last_refusal: str = Field(description="Why the newest request since was not let in.")
+    local_ledger: bool = Field(
+        description="Whether one service decided this alone, in a ledger that no other one sees."
+    )
 
 
 @router.get("", operation_id="listInstallations", summary="What was accepted where")
@@ -116,4 +119,5 @@ def card(view: InstanceView) -> InstallationCard:
         stopped=view.stopped,
         main_ahead=view.main_ahead,
         last_refusal=view.last_refusal,
+        local_ledger=view.local_ledger,
     )

@@ -13,6 +13,7 @@ from distributor.cli import (
     clusters,
     demo,
     drifting,
+    ledger,
     offline,
     planning,
     requests,
@@ -56,6 +57,7 @@ for module in (
     demo,
     vendor,
     drifting,
+    ledger,
 ):
     module.register(app)
 

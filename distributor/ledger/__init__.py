@@ -31,6 +31,7 @@ from distributor.ledger.queries import (
     verified_in,
 )
 from distributor.ledger.records import decode, decode_genesis, encode, encode_genesis
+from distributor.ledger.renewal import kept_policies, kept_records, kept_verdicts
 
 __all__ = [
     "BRANCH",
@@ -43,6 +44,9 @@ __all__ = [
     "failed_by_itself",
     "fold",
     "fold_stream",
+    "kept_policies",
+    "kept_records",
+    "kept_verdicts",
     "left_behind",
     "newest_verified",
     "policy_commit",

@@ -26,6 +26,7 @@ from distributor.model.ledger import (
     HoldSet,
     InstanceState,
     Key,
+    KeyChanged,
     LedgerState,
     Observed,
     Progress,
@@ -75,6 +76,7 @@ class _Builder:
     archived: set[str] = field(default_factory=set)
     consents: list[Consented] = field(default_factory=list)
     debts: list[Debt] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
     retired: list[Retired] = field(default_factory=list)
     records: int = 0
     sequence: int = 0
@@ -113,6 +115,7 @@ class _Builder:
         | Acknowledged
         | Archived
         | Consented
+        | KeyChanged
         | Retired,
     ) -> None:
         match record:
@@ -120,8 +123,8 @@ class _Builder:
                 self._hold(record)
             case VetoSet():
                 self._veto(record)
-            case FleetChanged():
-                self._fleet_changed(record)
+            case FleetChanged() | Retired():
+                self._targets_changed(record)
             case Tampered():
                 if not any((t.ref, t.found) == (record.ref, record.found) for t in self.tampered):
                     self.tampered.append(record)
@@ -131,8 +134,8 @@ class _Builder:
                 self.archived.add(record.ref)
             case Consented():
                 self._consented(record)
-            case Retired():
-                self._retired(record)
+            case KeyChanged():
+                self.keys.append(record.key)
             case _:
                 assert_never(record)
 
@@ -141,6 +144,12 @@ class _Builder:
         last = self.accepted[-1].sequence if self.accepted else 0
         if record.sequence == last and record not in self.consents:
             self.consents.append(record)
+
+    def _targets_changed(self, record: FleetChanged | Retired) -> None:
+        if isinstance(record, Retired):
+            self._retired(record)
+        else:
+            self._fleet_changed(record)
 
     def _retired(self, record: Retired) -> None:
         """The cluster is no target from then on; that it was emptied counts only while that stands."""
@@ -280,6 +289,7 @@ class _Builder:
             last_at=self.last_at,
             consents=tuple(self.consents),
             debts=tuple(self.debts),
+            keys=tuple(self.keys),
             retired=tuple(self.retired),
         )
 
@@ -324,6 +334,7 @@ def _resume(base: InstanceState) -> _Builder:
         last_at=base.last_at,
         consents=list(base.consents),
         debts=list(base.debts),
+        keys=list(base.keys),
         retired=list(base.retired),
     )
 

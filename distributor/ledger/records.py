@@ -33,6 +33,7 @@ from distributor.model.ledger import (
     FleetChanged,
     Genesis,
     HoldSet,
+    KeyChanged,
     Observed,
     Progressed,
     Record,
@@ -205,6 +206,9 @@ _SHAPES: dict[str, Shape[Any]] = {
             Field("reason", "reason", TEXT, ""),
         ),
     ),
+    "key": Shape(
+        KeyChanged, (_AT, Field("key", "key", TEXT), Field("reason", "reason", TEXT, ""))
+    ),
     "retired": Shape(
         Retired,
         (
@@ -232,6 +236,8 @@ _GENESIS = Shape(
         Field("previous", "previous", TEXT, ""),
         Field("reason", "reason", TEXT, ""),
         Field("nextSequence", "next_sequence", NUMBER, 1),
+        Field("repository", "repository", TEXT, ""),
+        Field("local", "local", FLAG, False),
     ),
 )
 

@@ -23,7 +23,8 @@ class Genesis:
     """The first record: tags that are history already, and the main commit that counts as policy.
 
     ``key`` is the service's public key in OpenSSH text form (type and blob). ``next_sequence`` is
-    above every inventory when a ledger is renewed, else 1.
+    above every inventory when a ledger is renewed, else 1. ``repository`` is the catalog's where the ledger
+    does not lie beside main; a ``local`` ledger is one service's own.
     """
 
     at: datetime
@@ -34,6 +35,8 @@ class Genesis:
     reason: str = ""
     next_sequence: int = 1
     format: int = LEDGER_FORMAT
+    repository: str = ""
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +176,19 @@ class Consented:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyChanged:
+    """From the next commit on, the ledger is signed with this key (type and blob), and with no other."""
+
+    at: datetime
+    key: str
+    reason: str = ""
+
+
+KEYS: Key = ("_", "keys")
+"""The ledger file of changes of the service's key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retired:
     """A cluster is no target any more; ``drained`` says that what ran there is gone.
 
@@ -200,6 +216,7 @@ Record = (
     | Acknowledged
     | Archived
     | Consented
+    | KeyChanged
     | Retired
 )
 
@@ -295,6 +312,7 @@ class InstanceState:
     last_at: datetime | None = None
     consents: tuple[Consented, ...] = ()  # those that stand for what is desired now
     debts: tuple[Debt, ...] = ()  # not acknowledged
+    keys: tuple[str, ...] = ()  # of the service, after that of the genesis record
     retired: tuple[
         Retired, ...
     ] = ()  # clusters that are no targets since, by the last record of each

@@ -29,8 +29,10 @@ class World:
     ``holder`` names this process' place in claims; ``claim_seconds`` is how long one lasts.
     ``adopt_managers`` are the field managers whose fields instances take over on clusters. Without
     ``expressions``, rules that packages write as such cannot be told; ``resync_requests`` is
-    the budget of one look at all targets, 0 for none; without ``watch`` every look at a target reads it; without
-    ``openpgp`` no OpenPGP signature can be told.
+    the budget of one look at all targets, 0 for none; without ``watch`` every look at a target reads it;
+    without ``openpgp`` no OpenPGP signature can be told.
+    ``ledger_at`` says where the ledger is if not beside main, ``catalog_at`` where main is, both without
+    passwords; a ``local_ledger`` is seen by no other service.
     """
 
     objects: GitObjects
@@ -54,6 +56,16 @@ class World:
     watch: Watch | None = None
     resync_requests: int = 0
     openpgp: CheckSeal | None = None
+    ledger_at: str = ""
+    catalog_at: str = ""
+    local_ledger: bool = False
+
+    @property
+    def local_label(self) -> str:
+        """What everybody is told of a local ledger; empty for a shared one."""
+        at = f"the ledger is local, in {self.ledger_at}"
+        told = f"{at}: this service decides alone, and nobody else sees what it decided"
+        return told if self.local_ledger else ""
 
     @property
     def main_ref(self) -> str:

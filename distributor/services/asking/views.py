@@ -90,6 +90,7 @@ class InstanceView:
     last_refusal: str = ""
     clusters: tuple[TargetView, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
+    local_ledger: bool = False  # decided by this service alone, and known to no other
 
 
 async def instance_views(
@@ -169,6 +170,7 @@ def _view(
         last_refusal=_refusal(last_refused(state)),
         clusters=clusters,
         counts=dict(Counter(t.health for t in clusters)),
+        local_ledger=service.world.local_ledger,
     )
 
 

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from distributor import metrics
-from distributor.errors import Where
+from distributor.errors import DistributorError, Where
 from distributor.errors.git import (
     LedgerBroken,
     LedgerForged,
+    LedgerRenewed,
     LedgerRewound,
     NoLedger,
+    NotTheLedgersKey,
     PushRejected,
 )
 from distributor.ledger import decode, decode_genesis, encode, fold, fold_stream
-from distributor.model.ledger import Genesis, InstanceState, Key, LedgerState, Record
+from distributor.model.ledger import KEYS, Genesis, InstanceState, Key, LedgerState, Record
 from distributor.model.refs import ObjectId
 from distributor.model.trees import EntryKind, NewCommit
 from distributor.ports import TreeChange
-from distributor.services.ledger.checking import check_founder, verify_commit
+from distributor.services.ledger.checking import (
+    Known,
+    check_founder,
+    same_key,
+    verify_history,
+)
 from distributor.services.world import World
 
 HEAD = "ledger.head"
@@ -50,6 +57,7 @@ class LedgerBook:
         self._folded: dict[ObjectId, InstanceState] = {}  # by blob of the JSONL file
         self._verified: ObjectId | None = None
         self._founded: Genesis | None = None  # as it was when commits were first checked
+        self._known: Known | None = None  # the key of the next commit
         self.epoch = 0  # grows whenever somebody else moved the ledger
 
     @property
@@ -58,6 +66,13 @@ class LedgerBook:
         if self._state is None:
             raise NoLedger
         return self._state
+
+    @property
+    def key(self) -> str:
+        """The key that the next commit has to be signed with; raises ``NoLedger`` before the first read."""
+        if self._known is None:
+            raise NoLedger
+        return self._known.key
 
     def now(self) -> datetime:
         """The time that records get: the clock's, but never before what the ledger says already."""
@@ -90,7 +105,9 @@ class LedgerBook:
             await world.remote.fetch()  # another process on this mirror may have fetched too early
             head = world.objects.resolve(world.ledger_ref) or head
         if last and not world.objects.is_ancestor(ObjectId(last), head):
-            raise LedgerRewound(f"(head {head}, last seen {last})")
+            raise self._strange(head, ObjectId(last))
+        if last and self._verified and not world.objects.is_ancestor(self._verified, head):
+            self._forget()  # somebody confirmed a renewal
         genesis = self._check(head, remembered=bool(last))
         self._state = self._fold(head, genesis)
         self._believe(head)
@@ -99,20 +116,53 @@ class LedgerBook:
             await world.store.set(HEAD, head)
         return self._state
 
-    def _check(self, head: ObjectId, *, remembered: bool) -> Genesis:
-        """Every commit since the last one checked is signed by the key that the genesis names.
+    def _strange(self, head: ObjectId, last: ObjectId) -> LedgerRewound | LedgerRenewed:
+        """What a head is that does not descend from the last one: a renewal to confirm, or a rewound ledger."""
+        rewound = LedgerRewound(f"(head {head}, last seen {last})")
+        try:
+            root, genesis = self.root(head)
+        except DistributorError:
+            return rewound
+        if not genesis.previous:
+            return rewound
+        return LedgerRenewed(
+            f"(its root is {root}, signed by {genesis.key} and made at {genesis.at.isoformat()} because: "
+            f"{genesis.reason}. It goes on from {genesis.previous}; the last head seen here is {last})"
+        )
 
-        The genesis record never changes; where no head is remembered, main's policy must know its key.
+    def root(self, head: ObjectId) -> tuple[ObjectId, Genesis]:
+        """The first commit of the ledger with that head, and its genesis record, when all is well signed.
+
+        It takes nothing that this process remembers for granted, and leaves it as it is.
+        """
+        objects, genesis = self._world.objects, self._genesis(head)
+        history = objects.history(head, None)
+        known = verify_history(objects, history, Known(key=genesis.key))
+        check_founder(self._world, genesis, known.signed)
+        return history[-1], self._genesis(history[-1])
+
+    def read_at(self, head: ObjectId) -> LedgerState:
+        """The state at a head that was believed once, whatever the remote shows now."""
+        self._state = self._fold(head, self._check(head, remembered=True))
+        return self._state
+
+    def _forget(self) -> None:
+        self._verified = self._founded = self._known = None
+        self._folded = {}
+
+    def _check(self, head: ObjectId, *, remembered: bool) -> Genesis:
+        """Every commit since the last one checked is signed by the genesis' key, or one that took over.
+
+        The genesis record never changes; where no head is remembered, main's policy must know the key.
         """
         genesis = self._genesis(head)
         if self._founded is not None and genesis != self._founded:
             raise LedgerForged(f"(commit {head} has another genesis record)")
+        objects, known = self._world.objects, self._known or Known(key=genesis.key)
+        known = verify_history(objects, objects.history(head, self._verified), known)
         if self._founded is None and not remembered:
-            check_founder(self._world, genesis)
-        objects = self._world.objects
-        for commit in objects.history(head, self._verified):
-            verify_commit(objects.raw(commit), (genesis.key,), commit)
-        self._verified, self._founded = head, genesis
+            check_founder(self._world, genesis, known.signed)
+        self._verified, self._founded, self._known = head, genesis, known
         return genesis
 
     def _genesis(self, head: ObjectId) -> Genesis:
@@ -132,10 +182,17 @@ class LedgerBook:
         return fold(head, genesis, instances)
 
     def _fold_file(self, key: Key, blob: ObjectId) -> InstanceState:
+        return fold_stream(*key, self._decoded(key, blob))
+
+    def _decoded(self, key: Key, blob: ObjectId) -> Iterator[Record]:
         file = f"records/{key[0]}/{key[1]}.jsonl"
         lines = self._world.objects.blob(blob).splitlines()
-        records = (decode(line, Where(file=file, line=n)) for n, line in enumerate(lines, 1))
-        return fold_stream(*key, records)
+        return (decode(line, Where(file=file, line=n)) for n, line in enumerate(lines, 1))
+
+    def records(self, head: ObjectId, key: Key) -> Iterator[Record]:
+        """The records of one environment and instance at a head, oldest first."""
+        blob = self.files(head).get(key)
+        return self._decoded(key, blob) if blob is not None else iter(())
 
     def files(self, head: ObjectId) -> dict[Key, ObjectId]:
         """The JSONL blobs of a ledger commit, by environment and instance."""
@@ -174,6 +231,7 @@ class LedgerBook:
 
     async def _append(self, entry: Entry) -> LedgerState:
         world, old = self._world, self.state
+        self._check_signer()
         tree, added = self._extended(old, entry)
         commit = NewCommit(tree=tree, parents=(old.head,), message=entry.message, at=self.now())
         head = world.objects.write_commit(commit, world.signer)
@@ -187,8 +245,22 @@ class LedgerBook:
         self._state = fold(head, old.genesis, instances)
         self._believe(head)
         self._verified = head
+        self._follow_key(added)
         await world.store.set(HEAD, head)
         return self._state
+
+    def _check_signer(self) -> None:
+        """A commit that nobody believes would stop every service: it is never made."""
+        signer, known = self._world.signer, self._known
+        if signer is None:
+            raise NotTheLedgersKey("(this process has no key)")
+        if known is not None and not same_key(signer.public_key, known.key):
+            raise NotTheLedgersKey(f"(it is {known.key}, and this process has {signer.public_key})")
+
+    def _follow_key(self, added: Mapping[Key, tuple[ObjectId, InstanceState]]) -> None:
+        if KEYS in added:
+            blob, state = added[KEYS]
+            self._known = Known(key=state.keys[-1], file=blob)
 
     def _extended(
         self, old: LedgerState, entry: Entry

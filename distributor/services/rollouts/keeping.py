@@ -22,6 +22,7 @@ from distributor.services.ledger.book import LedgerBook
 from distributor.services.ledger.claiming import Claims
 from distributor.services.rendering.renderer import Renderer
 from distributor.services.rollouts.draining import Drainer, leaving
+from distributor.services.rollouts.residing import Residences
 from distributor.services.rollouts.rolling import Runner, Tools, Windows, owed, target_row
 from distributor.services.rollouts.unmoved import Place, Unmoved, place_of
 from distributor.services.rollouts.works import reconcile_desired
@@ -69,6 +70,7 @@ class Rollouts:
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._reported: dict[tuple[str, str, str], str] = {}  # drift that was told and is there yet
         self.unmoved = Unmoved(world)
+        self._residences = Residences(book)
         self._agreed: dict[Key, frozenset[tuple[int, Verb]]] = {}
         self._heard = False
         self._leaving: frozenset[tuple[Key, str, int]] = frozenset()
@@ -269,6 +271,7 @@ class Rollouts:
                 continue
             count += len(batch)
             await asyncio.gather(*(self._heal(desired, cluster) for desired, cluster in batch))
+            await self._residences.record()
         return count
 
     async def resync_moved(self) -> int:
@@ -318,6 +321,7 @@ class Rollouts:
                 cluster,
                 started_only=progress is not None and progress.end is Step.FAILED,
             )
+        self._residences.note(report, verdict)
         fight = self.unmoved.note(report, cluster, mark)
         kept = self.unmoved.kept(*key, cluster.name)
         try:

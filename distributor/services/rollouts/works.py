@@ -45,12 +45,24 @@ async def reconcile_desired(
         removing
     ):  # what cannot be rendered any more can still be removed: the inventory says what it is
         work = work_of(world, desired.subject, cluster, ManifestSet.of(()), verdict)
-        work = replace(work, former=manifests, agreed=desired.agreed, names=desired.names)
+        work = replace(
+            work,
+            former=manifests,
+            agreed=desired.agreed,
+            names=desired.names,
+            renewed_below=desired.renewed_below,
+        )
         return await reconcile_target(world, work, before_write)
     if finding is not None:
         return _unrendered(world, desired, cluster, finding)
     work = work_of(world, desired.subject, cluster, manifests, verdict)
-    work = replace(work, started_only=started_only, agreed=desired.agreed, names=desired.names)
+    work = replace(
+        work,
+        started_only=started_only,
+        agreed=desired.agreed,
+        names=desired.names,
+        renewed_below=desired.renewed_below,
+    )
     return await reconcile_target(world, work, before_write)
 
 

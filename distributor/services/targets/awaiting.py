@@ -8,9 +8,11 @@ from dataclasses import replace
 from distributor.model.changes import ApplyPlan, Phase
 from distributor.model.health import HealthStatus, ObjectHealth, worst
 from distributor.model.manifest import Manifest, ManifestSet
-from distributor.model.refs import ObjectRef
+from distributor.model.refs import GroupKind, ObjectRef
 from distributor.services.targets.observing import observed
 from distributor.services.targets.work import Run
+
+_JOB = GroupKind("batch", "Job")
 
 
 async def earlier_phases(run: Run, phase: Phase) -> ObjectHealth | None:
@@ -44,11 +46,20 @@ async def asked_for(
     return found
 
 
+async def unended_jobs(run: Run) -> ObjectHealth | None:
+    """A Job of the instance that has not come to its end, for which the hooks after must wait."""
+    jobs = {m.ref for m in run.scope.members if m.ref.group_kind == _JOB}
+    first = _worst(await _not_current(run, jobs)) if jobs else None
+    return (
+        replace(first, message=f"the hooks after wait for it: {first.message}") if first else None
+    )
+
+
 async def _not_current(run: Run, refs: Collection[ObjectRef]) -> list[ObjectHealth]:
     members = ManifestSet.of(m for m in run.scope.members if m.ref in refs)
     entries = [e for ref, e in run.inventory.entries.items() if ref in refs]
     live = await run.connection.read_live(entries)
-    seen = await observed(run.world, run.work, run.inventory, members, live)
+    seen = await observed(run.world, run.work, run.inventory, members, live, jobs_to_their_end=True)
     return [h for h in seen if h.status is not HealthStatus.CURRENT]
 
 

@@ -24,6 +24,7 @@ from distributor.services.targets.work import Work
 from distributor.services.world import World
 
 _CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+_JOB = GroupKind("batch", "Job")
 _ENDED = frozenset({HealthStatus.CURRENT, HealthStatus.FAILED})
 _EARLIER = "It is not at this revision yet"
 
@@ -34,17 +35,27 @@ async def observed(
     inventory: Inventory | None,
     desired: ManifestSet,
     live: Mapping[ObjectRef, LiveObject],
+    *,
+    jobs_to_their_end: bool = False,
 ) -> tuple[ObjectHealth, ...]:
     """The health of every desired object, there or not; a Job that its TTL took is not missed.
 
     What an object of an earlier revision looks like says nothing of this one. A Job that goes by itself
-    is current when it has come to its end, because nobody can look at it afterwards.
+    is current when it has come to its end, because nobody can look at it afterwards; any Job is where
+    something comes after it.
     """
     now = world.clock.now()
     plain = plain_kinds(m.data() for m in desired if m.ref.group_kind == _CRD)
     known = inventory.entries if inventory else {}
     rulebook = _rulebook(world, work)
-    seen = {m.ref: _judged(m, live[m.ref], now, plain, rulebook) for m in desired if m.ref in live}
+    to_an_end = {m.ref for m in desired if goes_by_itself(m)}
+    if jobs_to_their_end:
+        to_an_end |= {m.ref for m in desired if m.ref.group_kind == _JOB}
+    seen = {
+        m.ref: _judged(m, live[m.ref], now, plain, rulebook, to_an_end=m.ref in to_an_end)
+        for m in desired
+        if m.ref in live
+    }
     fleeting = [m for m in desired if goes_by_itself(m)]
     ended = {
         live[m.ref].uid: seen[m.ref]
@@ -75,6 +86,8 @@ def _judged(
     now: datetime,
     plain: frozenset[GroupKind],
     rulebook: Rulebook,
+    *,
+    to_an_end: bool,
 ) -> ObjectHealth:
     told = replace(health(found.data, now, plain=plain, rulebook=rulebook), ref=manifest.ref)
     if found.applied != manifest.digest:
@@ -82,7 +95,7 @@ def _judged(
             return told
         return replace(told, status=HealthStatus.IN_PROGRESS, message=_EARLIER)
     ruled = manifest.ref.group_kind in rulebook.rules
-    if goes_by_itself(manifest) and not _is_suspended(found) and not ruled:
+    if to_an_end and not _is_suspended(found) and not ruled:
         told = replace(completion(found.data, now), ref=manifest.ref)
     return replace(told, revision=manifest.digest)
 

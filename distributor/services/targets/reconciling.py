@@ -44,6 +44,7 @@ from distributor.plan import (
 )
 from distributor.ports import TargetConnection
 from distributor.services.targets.applying import apply_phases, prune
+from distributor.services.targets.awaiting import unended_jobs
 from distributor.services.targets.comparing import (
     changes_of,
     log_of,
@@ -179,7 +180,7 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
     await _narrow(run, planned, whole=whole and not later)
     seen = await _seen(run, at_work)
     if later and not (run.failed or at_work) and _current(seen):
-        at_work = await run_hooks(run, Moment.POST)
+        at_work = await unended_jobs(run) or await run_hooks(run, Moment.POST)
         await _narrow(run, planned, whole=whole and not (at_work or run.failed))
     if any(o.error is not None and not o.retryable for o in run.outcomes):
         at_work = await run_failure_hooks(run) or at_work
@@ -264,7 +265,7 @@ def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> N
         return
     if inventory.sequence > work.sequence:
         raise Fenced(f"(sequence {inventory.sequence} has started, this is {work.sequence})")
-    known = inventory.ledger_commit
+    known = inventory.ledger_commit if inventory.sequence >= work.renewed_below else ""
     if known and not world.objects.is_ancestor(ObjectId(known), work.ledger_commit):
         raise ForeignLedger(f"(ledger commit {known} is not in this ledger)")
 

@@ -30,6 +30,7 @@ class Work:
     ``removing`` is true for a removal: then everything in the inventory goes, by the person's request;
     ``former`` is then what the removed revision names, to tell a lost inventory from one never made.
     ``adopt`` are the field managers whose fields become the instance's own, ``health`` the package's rules.
+    ``renewed_below``: smaller sequence numbers are of the ledger that this one renews.
     ``names`` are the instances that there are. ``agreed`` is what people agreed to for this verdict: ``consent``, ``detach``.
     """
 
@@ -54,6 +55,7 @@ class Work:
     drift: DriftMode = DriftMode.HEAL
     agreed: frozenset[Verb] = frozenset()
     names: Collection[str] = ()
+    renewed_below: int = 0
     health: Mapping[GroupKind, tuple[HealthRule, ...]] = field(default_factory=dict)
 
 

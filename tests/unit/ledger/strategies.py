@@ -17,6 +17,7 @@ from distributor.model.ledger import (
     FleetChanged,
     Genesis,
     HoldSet,
+    KeyChanged,
     Observed,
     Progressed,
     Record,
@@ -145,6 +146,7 @@ records: dict[str, st.SearchStrategy[Record]] = {
     ),
     "acknowledged": st.builds(Acknowledged, at=times, ref=texts, by=texts, tag_ref=texts),
     "archived": st.builds(Archived, at=times, ref=texts, tag=oids),
+    "key": st.builds(KeyChanged, at=times, key=texts, reason=texts),
 }
 genesis = st.builds(
     Genesis,
@@ -155,4 +157,6 @@ genesis = st.builds(
     previous=texts,
     reason=texts,
     next_sequence=numbers,
+    repository=texts,
+    local=st.booleans(),
 )

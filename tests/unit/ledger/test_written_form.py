@@ -17,6 +17,7 @@ from distributor.model.ledger import (
     Decided,
     FleetChanged,
     HoldSet,
+    KeyChanged,
     Observed,
     Record,
     Retired,
@@ -117,6 +118,10 @@ TABLE: list[tuple[Record, str]] = [
         f'"retired","at":"{TIME}","cluster":"c9","sequence":4,"number":7,"by":"ada","drained":true',
     ),
     (Archived(at=at(1), ref="r", tag=ONE), f'"archived","at":"{TIME}","ref":"r","tag":"{ONE}"'),
+    (
+        KeyChanged(at=at(1), key="ssh-ed25519 AAAA", reason="q"),
+        f'"key","at":"{TIME}","key":"ssh-ed25519 AAAA","reason":"q"',
+    ),
 ]
 
 
