@@ -17,6 +17,7 @@ from distributor.adapters.clock import SystemClock
 from distributor.adapters.directory import DirectoryConnections
 from distributor.adapters.engine import EnginePool, EngineSettings
 from distributor.adapters.git import GitRemote, PygitObjects, SplitRemote, shown
+from distributor.adapters.gpg import GpgProgram
 from distributor.adapters.holder import Holder
 from distributor.adapters.keys import load
 from distributor.adapters.kube import KubeConnections
@@ -134,6 +135,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         ledger_at=shown(_ledger_at(settings, state)),
         catalog_at=shown(settings.repository),
         local_ledger=settings.local_ledger,
+        openpgp=GpgProgram().check,
     )
 
 

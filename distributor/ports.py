@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Out
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.openpgp import PgpKey, PgpSeal
 from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.package import GroupVersionKind
 from distributor.model.refs import GroupKind, ObjectId, ObjectRef
@@ -398,3 +399,7 @@ class SchemaSource(Protocol):
         ``known`` are kinds that the package says the cluster serves: without a schema they only warn.
         """
         ...
+
+
+CheckSeal = Callable[[bytes, bytes, Sequence[PgpKey]], Awaitable[PgpSeal | Finding]]
+"""Checks an OpenPGP signature over bytes, under keys: its seal, or why there is none (perhaps not yet)."""

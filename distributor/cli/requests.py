@@ -41,7 +41,7 @@ class _Wanted:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (promote, approve, rollback, remove, reject, unreject):
+    for command in (promote, approve, rollback, remove, retire, reject, unreject):
         app.command()(command)
 
 
@@ -105,7 +105,7 @@ def approve(
     from distributor.model.tags import Verb
     from distributor.services.promotion.requesting import Ask
 
-    _check(reason, "")
+    check(reason, "")
     ask = Ask(
         verb=Verb.APPROVE,
         environment=environment,
@@ -130,7 +130,7 @@ async def _approved(found: Settings, ask: Ask, output: Form) -> int:
         asked = await make_approval(
             service, snapshot, ask, tagger=tagger_of(found), signer=signer_of(found)
         )
-        _show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested"}, output)
+        show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested"}, output)
         return DONE
 
 
@@ -170,6 +170,22 @@ def remove(
     ask_for(
         Verb.REMOVE, environment, instance, "",
         options={"reason": reason}, sign=sign, wait=timeout if wait else 0, output=output,
+    )  # fmt: skip
+
+
+def retire(
+    environment: Environment,
+    cluster: Annotated[str, typer.Argument(help="Cluster, such as uat-edge-1.")],
+    reason: Reason = "",
+    sign: Sign = None,
+    output: Output = Form.TABLE,
+) -> None:
+    """Take a cluster whose file main has no more out of service: everything of ours there is removed."""
+    from distributor.model.tags import Verb
+
+    ask_for(
+        Verb.RETIRE, environment, cluster, "",
+        options={"reason": reason}, sign=sign, output=output,
     )  # fmt: skip
 
 
@@ -218,7 +234,7 @@ def ask_for(
     """Make one request; with ``wait`` seconds, follow it until it ends. Exits the program with its outcome."""
     from distributor.services.promotion.requesting import Ask
 
-    _check(str(options.get("reason", "")), str(options.get("ticket", "")))
+    check(str(options.get("reason", "")), str(options.get("ticket", "")))
     ask = Ask(
         verb=verb,
         environment=environment,
@@ -235,7 +251,7 @@ def ask_for(
     raise typer.Exit(code)
 
 
-def _check(reason: str, ticket: str) -> None:
+def check(reason: str, ticket: str) -> None:
     """Refuse what a tag cannot carry, before there is one."""
     from distributor.errors.service import BadArgument
 
@@ -259,11 +275,11 @@ async def _asked(found: Settings, wanted: _Wanted, output: Form, wait: float) ->
             service.world, snapshot, ask, tagger=tagger_of(found), signer=signer_of(found)
         )
         if not wait:
-            _show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested"}, output)
+            show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested"}, output)
             return DONE
         say(f"pushed {asked.ref}")
         followed = await follow(service, asked, wait, tell=say)
-        _show(
+        show(
             {
                 "ref": asked.ref,
                 "tag": asked.tag,
@@ -303,7 +319,8 @@ def _code(followed: Followed) -> int:
     return error.exit_code
 
 
-def _show(data: dict[str, object], output: Form) -> None:
+def show(data: dict[str, object], output: Form) -> None:
+    """Print what became of a request."""
     if output is not Form.TABLE:
         emit(data, output)
         return

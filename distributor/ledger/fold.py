@@ -32,6 +32,7 @@ from distributor.model.ledger import (
     Progress,
     Progressed,
     Record,
+    Retired,
     Step,
     Tampered,
     Thrown,
@@ -39,7 +40,7 @@ from distributor.model.ledger import (
 )
 from distributor.model.promotion import Verdict, VerdictOutcome
 from distributor.model.refs import ObjectId
-from distributor.model.tags import Verb
+from distributor.model.tags import SET_MARK, Verb
 
 _ENDS = {
     Verb.PROMOTE: Step.REPLACED,
@@ -76,6 +77,7 @@ class _Builder:
     consents: list[Consented] = field(default_factory=list)
     debts: list[Debt] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    retired: list[Retired] = field(default_factory=list)
     records: int = 0
     sequence: int = 0
     last_at: datetime | None = None
@@ -113,15 +115,16 @@ class _Builder:
         | Acknowledged
         | Archived
         | Consented
-        | KeyChanged,
+        | KeyChanged
+        | Retired,
     ) -> None:
         match record:
             case HoldSet():
                 self._hold(record)
             case VetoSet():
                 self._veto(record)
-            case FleetChanged():
-                self._fleet_changed(record)
+            case FleetChanged() | Retired():
+                self._targets_changed(record)
             case Tampered():
                 self._alarmed(record)
             case Acknowledged():
@@ -151,6 +154,22 @@ class _Builder:
         if record.sequence == last and record not in self.consents:
             self.consents.append(record)
 
+    def _targets_changed(self, record: FleetChanged | Retired) -> None:
+        if isinstance(record, Retired):
+            self._retired(record)
+        else:
+            self._fleet_changed(record)
+
+    def _retired(self, record: Retired) -> None:
+        """The cluster is no target from then on; that it was emptied counts only while that stands."""
+        if record.drained and not any(r.number == record.number for r in self.retired):
+            return
+        self.retired = [r for r in self.retired if r.cluster != record.cluster] + [record]
+        last = self.accepted[-1] if self.accepted else None
+        if last is not None and last.sequence == record.sequence:
+            targets = tuple(name for name in last.targets if name != record.cluster)
+            self.accepted[-1] = replace(last, targets=targets)
+
     def _fleet_changed(self, record: FleetChanged) -> None:
         """A cluster that joined is a target of the accepted revision from then on."""
         self.fleet.append(record)
@@ -158,6 +177,7 @@ class _Builder:
         if record.joined and last is not None and last.sequence == record.sequence:
             targets = tuple(sorted({*last.targets, record.cluster}))
             self.accepted[-1] = replace(last, targets=targets)
+            self.retired = [r for r in self.retired if r.cluster != record.cluster]
 
     def _decided(self, verdict: Verdict, at: datetime) -> None:
         before = self.last_verdicts.get(verdict.ref)
@@ -176,7 +196,7 @@ class _Builder:
         self.sequence = verdict.sequence
         if verdict.overridden:
             self.debts.append(_debt(verdict, at))
-        if verdict.verb in _ENDS:
+        if verdict.verb in _ENDS and not verdict.instance.startswith(SET_MARK):
             self._desired(verdict, at)
         elif verdict.verb in THROWN:
             self._thrown(verdict, at)
@@ -190,6 +210,7 @@ class _Builder:
         self.accepted_at[verdict.sequence] = at
         self._draft(verdict.sequence)
         self.fleet.clear()
+        self.retired = [r for r in self.retired if r.cluster not in verdict.targets]
         if verdict.verb is Verb.PROMOTE and verdict.revision is not None:
             # Gate 4 lets only a person's promotion past a rollback's hold, so being accepted ends it.
             left = verdict.revision.digest
@@ -278,6 +299,7 @@ class _Builder:
             consents=tuple(self.consents),
             debts=tuple(self.debts),
             keys=tuple(self.keys),
+            retired=tuple(self.retired),
         )
 
 
@@ -322,6 +344,7 @@ def _resume(base: InstanceState) -> _Builder:
         consents=list(base.consents),
         debts=list(base.debts),
         keys=list(base.keys),
+        retired=list(base.retired),
     )
 
 

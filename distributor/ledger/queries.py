@@ -309,7 +309,7 @@ def running_claim(
 
 
 def left_behind(state: InstanceState) -> tuple[str, ...]:
-    """Clusters of earlier verdicts that the desired one leaves out: what they run stays there."""
+    """Clusters of earlier verdicts that the desired one leaves out, or that were retired and not emptied."""
     since = 0
     for number, verdict in enumerate(state.accepted):
         if verdict.verb is Verb.REMOVE:
@@ -317,4 +317,7 @@ def left_behind(state: InstanceState) -> tuple[str, ...]:
     rest = state.accepted[since:]
     if not rest:
         return ()
-    return tuple(sorted({t for v in rest for t in v.targets} - set(rest[-1].targets)))
+    emptied = {retired.cluster for retired in state.retired if retired.drained}
+    leaving = {retired.cluster for retired in state.retired} - emptied
+    before = {target for verdict in rest for target in verdict.targets}
+    return tuple(sorted((before - set(rest[-1].targets) - emptied) | leaving))

@@ -37,6 +37,7 @@ from distributor.model.ledger import (
     Observed,
     Progressed,
     Record,
+    Retired,
     Step,
     Tampered,
     VetoSet,
@@ -207,6 +208,18 @@ _SHAPES: dict[str, Shape[Any]] = {
     ),
     "key": Shape(
         KeyChanged, (_AT, Field("key", "key", TEXT), Field("reason", "reason", TEXT, ""))
+    ),
+    "retired": Shape(
+        Retired,
+        (
+            _AT,
+            Field("cluster", "cluster", TEXT),
+            Field("sequence", "sequence", NUMBER),
+            Field("number", "number", NUMBER),
+            Field("by", "by", TEXT),
+            Field("ref", "ref", TEXT, ""),
+            Field("drained", "drained", FLAG, False),
+        ),
     ),
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ from distributor.model.ledger import (
     Observed,
     Progressed,
     Record,
+    Retired,
     Tampered,
     VetoSet,
 )
@@ -30,6 +31,7 @@ def kept_verdicts(state: LedgerState, key: Key) -> tuple[Verdict, ...]:
     here = state.instance(*key)
     wanted = {v.sequence for v in rollback_candidates(state, *key)[:1]}
     wanted |= {v.sequence for v in here.accepted[-1:]}
+    wanted |= {retired.sequence for retired in here.retired if not retired.drained}
     owing = {debt.ref for debt in here.debts} | {alarm.ref for alarm in here.tampered}
     return tuple(v for v in here.accepted if v.sequence in wanted or v.ref in owing)
 
@@ -81,6 +83,9 @@ class _Kept:
                 return verdict.accepted and verdict.ref in self._refs
             case Progressed() | FleetChanged():
                 return record.sequence in self._sequences
+            case Retired():
+                standing = {retired.number for retired in self._here.retired}
+                return record.number in standing or record.sequence in self._sequences
             case HoldSet() | VetoSet() | Tampered() | Consented():
                 here = self._here
                 return record in (*here.holds, *here.vetoes, *here.tampered, *here.consents)

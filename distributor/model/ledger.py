@@ -187,6 +187,23 @@ class KeyChanged:
 KEYS: Key = ("_", "keys")
 """The ledger file of changes of the service's key."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retired:
+    """A cluster is no target any more; ``drained`` says that what ran there is gone.
+
+    ``sequence`` is the verdict that ran there, ``number`` that of the retirement itself.
+    """
+
+    at: datetime
+    cluster: str
+    sequence: int
+    number: int
+    by: str
+    ref: str = ""
+    drained: bool = False
+
+
 Record = (
     Observed
     | Decided
@@ -200,6 +217,7 @@ Record = (
     | Archived
     | Consented
     | KeyChanged
+    | Retired
 )
 
 
@@ -295,6 +313,9 @@ class InstanceState:
     consents: tuple[Consented, ...] = ()  # those that stand for what is desired now
     debts: tuple[Debt, ...] = ()  # not acknowledged
     keys: tuple[str, ...] = ()  # of the service, after that of the genesis record
+    retired: tuple[
+        Retired, ...
+    ] = ()  # clusters that are no targets since, by the last record of each
 
     @property
     def desired(self) -> Verdict | None:

@@ -22,9 +22,11 @@ from distributor.policy.facts import (
     Neighbour,
     PolicyView,
     Reach,
+    Retirement,
     Source,
 )
 from distributor.policy.immutable import changed
+from distributor.policy.openpgp import is_openpgp
 from distributor.policy.registry import GATES, Gate
 from distributor.policy.roles import is_service, may
 from distributor.policy.signatures import signing_key, verify, verify_bytes
@@ -39,11 +41,13 @@ __all__ = [
     "Neighbour",
     "PolicyView",
     "Reach",
+    "Retirement",
     "Source",
     "authorise",
     "before_wave",
     "changed",
     "foresee",
+    "is_openpgp",
     "is_service",
     "judge",
     "may",

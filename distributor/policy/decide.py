@@ -148,10 +148,10 @@ def _unusable(facts: GateFacts) -> Iterable[Finding]:
 
 
 def _supported(facts: GateFacts) -> Iterable[GateAnswer]:
-    name, trailers = facts.name, facts.asked.trailers
+    name = facts.name
     if name.verb not in SUPPORTED:
         yield _SUPPORT.refuses(UnsupportedRequest, f"({name.verb.value})")
-    elif name.set_id or trailers.items:
+    elif name.set_id and name.verb is not Verb.APPROVE:
         yield _SUPPORT.refuses(UnsupportedRequest, "(a set)")
     elif (refusal := overriding.authorised(facts)) is not None:
         yield refusal

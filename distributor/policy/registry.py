@@ -33,7 +33,7 @@ _CHANGE = _DEPLOY | {Verb.REMOVE}
 
 _ROLLOUT = frozenset({Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY})
 _SWITCH = {Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK}
-SUPPORTED = _CHANGE | _ROLLOUT | _SWITCH | CONSENTS | {Verb.APPROVE}
+SUPPORTED = _CHANGE | _ROLLOUT | _SWITCH | CONSENTS | {Verb.APPROVE, Verb.RETIRE}
 """The verbs that are decided; all others are refused once it is known who asks."""
 
 
@@ -65,7 +65,7 @@ GATES: tuple[Gate, ...] = (
         number=3,
         name="provenance",
         evaluate=provenance.evaluate,
-        verbs=_CHANGE | _ROLLOUT | {Verb.APPROVE},
+        verbs=_CHANGE | _ROLLOUT | {Verb.APPROVE, Verb.RETIRE},
         early=True,
     ),
     Gate(
@@ -93,7 +93,7 @@ GATES: tuple[Gate, ...] = (
         number=7,
         name="windows",
         evaluate=windows.evaluate,
-        verbs=frozenset({Verb.PROMOTE, Verb.REMOVE}),
+        verbs=frozenset({Verb.PROMOTE, Verb.REMOVE, Verb.RETIRE}),
         always=False,
         per_view=True,
         rules=True,

@@ -9,6 +9,7 @@ from distributor.catalog.loading import Loader
 from distributor.model.changes import Glance
 from distributor.model.fleet import Cluster
 from distributor.ports import (
+    CheckSeal,
     Clock,
     Connections,
     Expressions,
@@ -40,7 +41,7 @@ class World:
     ``undo_managers`` those, as patterns, whose changes of instances' fields are undone. Without
     ``expressions``, rules that packages write as such cannot be told; ``resync_requests`` is
     the budget of one look at all targets, 0 for none; without ``watch`` every look at a target reads it,
-    and without ``glances`` one by one.
+    and without ``glances`` one by one; without ``openpgp`` no OpenPGP signature can be told.
     ``ledger_at`` says where the ledger is if not beside main, ``catalog_at`` where main is, both without
     passwords; a ``local_ledger`` is seen by no other service.
     """
@@ -67,6 +68,7 @@ class World:
     glances: Glances | None = None
     resync_requests: int = 0
     undo_managers: frozenset[str] = frozenset()
+    openpgp: CheckSeal | None = None
     ledger_at: str = ""
     catalog_at: str = ""
     local_ledger: bool = False

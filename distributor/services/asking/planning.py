@@ -19,8 +19,8 @@ from distributor.placement.placing import place
 from distributor.policy import authorise, judge
 from distributor.ports import Signer
 from distributor.rollout import start
+from distributor.services.promotion.case import Case
 from distributor.services.promotion.elsewhere import running_on
-from distributor.services.promotion.gathering import Case
 from distributor.services.promotion.requesting import Ask, hypothetical
 from distributor.services.rendering.renderer import Rendered, Subject
 from distributor.services.rollouts.works import work_of

@@ -27,6 +27,7 @@ from distributor.model.ledger import (
     Observed,
     Progress,
     Progressed,
+    Retired,
     Step,
     Tampered,
     VetoSet,
@@ -57,6 +58,7 @@ _Shown = (
     | Archived
     | Consented
     | KeyChanged
+    | Retired
 )
 """The records that are told."""
 
@@ -299,7 +301,7 @@ def _told(key: Key, record: _Shown) -> Told:
                 text=" ".join(text.split()),
                 sequence=record.sequence,
             )
-        case HoldSet() | Consented():
+        case HoldSet() | Consented() | Retired():
             return _switched(place, record)
         case VetoSet():
             kind = "veto" if record.on else "unveto"
@@ -327,7 +329,10 @@ def _noted(record: Acknowledged | Archived | KeyChanged) -> Told:
     return Told(at=record.at, kind="key", text=f"{record.key} {record.reason}".strip())
 
 
-def _switched(place: str, record: HoldSet | Consented) -> Told:
+def _switched(place: str, record: HoldSet | Consented | Retired) -> Told:
+    if isinstance(record, Retired):
+        kind, text = "emptied" if record.drained else "retired", f"{place} {record.cluster}"
+        return Told(at=record.at, kind=kind, text=text, by=record.by, sequence=record.number)
     text = f"{place} {record.reason}".strip()
     if isinstance(record, Consented):
         kind, about = record.verb.value, record.sequence

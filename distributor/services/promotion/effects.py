@@ -15,7 +15,7 @@ from distributor.model.ledger import (
 from distributor.model.promotion import Verdict
 from distributor.model.refs import Digest
 from distributor.model.tags import Verb
-from distributor.services.promotion.gathering import Case
+from distributor.services.promotion.case import Case
 
 
 def effects(here: InstanceState, case: Case, verdict: Verdict, now: datetime) -> list[Record]:

@@ -21,6 +21,7 @@ from distributor.rollout import decode, shut_out, start, thawed
 from distributor.services.ledger.book import LedgerBook
 from distributor.services.ledger.claiming import Claims
 from distributor.services.rendering.renderer import Renderer
+from distributor.services.rollouts.draining import Drainer, leaving
 from distributor.services.rollouts.glancing import Glanced, glanced
 from distributor.services.rollouts.residing import Residences
 from distributor.services.rollouts.rolling import Runner, Tools, Windows, owed, target_row
@@ -65,6 +66,7 @@ class Rollouts:
             notify=self._notify,
             windows=windows,
         )
+        self._drainer = Drainer(world, book, renderer, journal, self._tools.locks)
         self._runners: dict[Key, Runner] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._reported: dict[tuple[str, str, str], str] = {}  # drift that was told and is there yet
@@ -72,6 +74,8 @@ class Rollouts:
         self._residences = Residences(book)
         self._agreed: dict[Key, frozenset[tuple[int, Verb]]] = {}
         self._heard = False
+        self._leaving: frozenset[tuple[Key, str, int]] = frozenset()
+        self._over: set[Key] = set()  # rollouts that have come to their end
         self._begin_at: Place | None = None  # the first target that the last resync left
         self._changed = asyncio.Event()
         self._stopped = False
@@ -79,10 +83,22 @@ class Rollouts:
 
     def _notify(self) -> None:
         self._changed.set()
+        self._ended_now()
+
+    def _ended_now(self) -> bool:
+        """Whether rollouts came to their end since this was asked last: then those that wait look again."""
+        over = {key for key, runner in self._runners.items() if self._over_with(runner)}
+        new, self._over = not over <= self._over, over
+        for runner in self._runners.values() if new else ():
+            if shut_out(runner.state) is not None:
+                runner.send(Tick())
+        return new
 
     async def follow(self, state: LedgerState) -> None:
         """Start what the ledger accepted and nobody carries out yet; end what was superseded."""
         stored = {(r.environment, r.instance): r for r in await self._world.store.rollouts()}
+        new = leaving(state) - self._leaving
+        self._leaving, self._heard = leaving(state), self._heard or bool(new)
         for key, instance in state.instances.items():
             if self._stopped:
                 return  # in the middle of this look
@@ -90,6 +106,10 @@ class Rollouts:
             runner = self._runners.get(key)
             if desired is None:
                 continue
+            gone = any((key, r.cluster, r.number) in new for r in instance.retired)
+            if gone and runner is not None:
+                await self._end(key)  # it knows the cluster as a target; the resync knows better
+                runner = None
             if runner is not None and runner.state.sequence == desired.sequence:
                 if shut_out(runner.state) is not None:
                     runner.send(Tick())  # the calendar may say something else now
@@ -179,7 +199,7 @@ class Rollouts:
 
     async def settled(self) -> None:
         """Wait until every rollout ended, or can only go on when something outside changes."""
-        while not all(self._at_rest(r) for r in self._runners.values()):
+        while not all(self._at_rest(r) for r in self._runners.values()) or self._ended_now():
             self._changed.clear()
             try:
                 await asyncio.wait_for(self._changed.wait(), 0.25)
@@ -187,10 +207,13 @@ class Rollouts:
                 continue
 
     def _at_rest(self, runner: Runner) -> bool:
-        recorded = not owed(self._book.state.instance(*runner.key))
         state = runner.state
         waits = state.phase in _WAITING or _stuck(state) or shut_out(state) is not None
-        return (runner.ended and recorded) or (waits and not runner.busy)
+        return self._over_with(runner) or (waits and not runner.busy)
+
+    def _over_with(self, runner: Runner) -> bool:
+        """Whether its rollout ended, and the ledger says so."""
+        return runner.ended and not owed(self._book.state.instance(*runner.key))
 
     def nudge(self) -> None:
         """Ask every target that owes its revision now."""
@@ -204,6 +227,7 @@ class Rollouts:
         """
         if only is not None:
             return await self._look_at(self._pairs(only), lambda: False)
+        await self._drainer.drain()
         begun, budget = cluster_requests(), self._world.resync_requests
         rest: list[Place] = []
         count = await self._look_at(

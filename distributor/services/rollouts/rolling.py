@@ -124,7 +124,8 @@ class Runner:
     @property
     def busy(self) -> bool:
         """Whether anything is under way that does not wait for a time."""
-        return bool(self._active) or not self._events.empty()
+        stepping = bool(self._waiting) and not self._frozen
+        return stepping or bool(self._active) or not self._events.empty()
 
     def agreed(self) -> frozenset[Verb]:
         """What people agreed to for this verdict by now."""

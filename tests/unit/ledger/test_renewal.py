@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from distributor.ledger import fold, fold_stream, kept_policies, kept_records, kept_verdicts
-from distributor.model.ledger import Claimed, HoldSet, Record, Step, Tampered, VetoSet
+from distributor.model.ledger import Claimed, HoldSet, Record, Retired, Step, Tampered, VetoSet
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
 from tests.unit.ledger.story import GENESIS, at, decided, observed, oid, step, verdict
@@ -62,3 +64,24 @@ def test_the_policy_of_the_last_verdict_of_each_environment_is_kept() -> None:
     other = fold_stream("uat", "shop", [decided(1, verdict(4, environment="uat"))])
     state = fold(oid(1), GENESIS, {KEY: fold_stream(*KEY, HISTORY), ("uat", "shop"): other})
     assert kept_policies(state) == {oid(1003), oid(1004)}
+
+
+def test_a_retired_cluster_stays_retired_and_is_still_to_be_emptied() -> None:
+    first = replace(verdict(1, "a"), targets=("c1", "c2"))
+    leaves = Retired(at=at(2), cluster="c1", sequence=1, number=2, by="ada")
+    later = replace(verdict(3, "b"), targets=("c2",))
+    records: list[Record] = [
+        decided(1, first),
+        leaves,
+        decided(3, later),
+        decided(4, replace(later, sequence=4, ref="refs/tags/x")),
+    ]
+    state = whole(records)
+    assert [v.sequence for v in kept_verdicts(state, KEY)] == [1, 4]
+    after = fold_stream(*KEY, kept_records(state, KEY, records))
+    assert after.retired == (leaves,)
+    assert after.desired is not None
+    assert after.desired.targets == ("c2",)
+    done = replace(leaves, at=at(5), drained=True)
+    again = fold_stream(*KEY, kept_records(whole([*records, done]), KEY, [*records, done]))
+    assert again.retired == (done,)

@@ -20,6 +20,7 @@ from distributor.model.ledger import (
     KeyChanged,
     Observed,
     Record,
+    Retired,
     Step,
     Tampered,
     VetoSet,
@@ -107,6 +108,14 @@ TABLE: list[tuple[Record, str]] = [
     (
         Consented(at=at(1), verb=Verb.DETACH, by="ada", sequence=4, ref="r", reason="q"),
         f'"consented","at":"{TIME}","verb":"detach","by":"ada","sequence":4,"ref":"r","reason":"q"',
+    ),
+    (
+        Retired(at=at(1), cluster="c9", sequence=4, number=7, by="ada", ref="r"),
+        f'"retired","at":"{TIME}","cluster":"c9","sequence":4,"number":7,"by":"ada","ref":"r"',
+    ),
+    (
+        Retired(at=at(1), cluster="c9", sequence=4, number=7, by="ada", drained=True),
+        f'"retired","at":"{TIME}","cluster":"c9","sequence":4,"number":7,"by":"ada","drained":true',
     ),
     (Archived(at=at(1), ref="r", tag=ONE), f'"archived","at":"{TIME}","ref":"r","tag":"{ONE}"'),
     (
