@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
-from weakref import WeakValueDictionary
 
 import orjson
 
@@ -47,6 +46,7 @@ from distributor.rollout import (
 from distributor.services.ledger.claiming import Claims
 from distributor.services.ledger.recording import owed_records
 from distributor.services.rendering.renderer import Renderer
+from distributor.services.rollouts.slots import Slots, TargetLocks, apart
 from distributor.services.rollouts.works import health_of, message_of, reconcile_desired, seen
 from distributor.services.state.desired import Desired
 from distributor.services.state.journal import Journal
@@ -57,20 +57,6 @@ ENDED = frozenset({RolloutPhase.VERIFIED, RolloutPhase.REPLACED, RolloutPhase.HA
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _NUDGED = frozenset({TargetStage.OWED, TargetStage.FAILED})
-
-
-class TargetLocks:
-    """One lock a target: its rollout and its healing never work on it side by side."""
-
-    def __init__(self) -> None:
-        self._locks: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
-
-    def of(self, target: tuple[str, str, str]) -> asyncio.Lock:
-        """The lock of (environment, instance, cluster); it lives while somebody holds it."""
-        lock = self._locks.get(target)
-        if lock is None:
-            lock = self._locks[target] = asyncio.Lock()
-        return lock
 
 
 Windows = Callable[[Desired, RolloutState, datetime], Mapping[str, Shut]]
@@ -85,7 +71,7 @@ class Tools:
     claims: Claims
     renderer: Renderer
     journal: Journal
-    slots: asyncio.Semaphore
+    slots: Slots
     wake_at: Callable[[str, datetime, Callable[[], None]], None]
     notify: Callable[[], None]
     windows: Windows
@@ -284,6 +270,8 @@ class Runner:
         delay = (at - self._tools.world.clock.now()).total_seconds()
         if delay <= 0:
             self._active.add(cluster)
+        elif self.state.targets[cluster].attempts:
+            delay = apart(delay)
         self._working[cluster] = asyncio.create_task(self._work(cluster, delay))
 
     async def _work(self, cluster: str, delay: float) -> None:
@@ -313,7 +301,7 @@ class Runner:
         await self._tools.renderer.ready(
             self.desired.subject, target
         )  # a long render holds no slot
-        async with self._tools.slots, self._tools.locks.of((*self.key, cluster)):
+        async with self._tools.slots.of(cluster), self._tools.locks.of((*self.key, cluster)):
             if not wanted(self.state, cluster):
                 return None
             if self.state.targets[cluster].stage is not TargetStage.OWED:
