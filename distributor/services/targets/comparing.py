@@ -28,6 +28,7 @@ from distributor.plan import (
     asks_for_order,
     changes,
     guard,
+    left_scaled,
     occasion_of,
     opened,
     widened,
@@ -62,6 +63,9 @@ async def changes_of(
     live = await connection.read_live(tuple(entries.values()))
     agreed = Verb.CONSENT in work.agreed
     consents = frozenset(known.entries if known and (work.removing or agreed) else ())
+    maybe = (
+        frozenset[ObjectRef]() if connection.delivered_only else left_scaled(scope.members, live)
+    )
     found = changes(
         scope.members,
         known,
@@ -74,6 +78,7 @@ async def changes_of(
         adopting=agreed,
         names=work.names,
         undo=work.undo,
+        unscaled=maybe - frozenset(await connection.autoscaled(maybe)) if maybe else maybe,
     )
     taken = await _taken_along(connection, known, found)
     bound = {ref for ref in taken if ref.group_kind == NAMESPACE or not agreed}
