@@ -18,7 +18,7 @@ from distributor.app import open_service
 from distributor.cli.playground import PEOPLE, Playground
 from distributor.model.tags import Verb
 from distributor.render.applyset import PARENT_NAMESPACE
-from distributor.services.asking.requesting import Ask, make_request
+from distributor.services.promotion.requesting import Ask, make_request
 from distributor.settings import load
 from tests.benchmarks import crowd, estate
 from tests.benchmarks.results import ROOT
