@@ -95,7 +95,7 @@ def _writes(plane: ControlPlane) -> Sequence[Write]:
                 name = item["metadata"]["name"]
                 url = f"{plane.url}/{api}/namespaces/{_ELSEWHERE}/{plural}/{name}"
                 url += f"?fieldManager={FIELD_MANAGER}&force=false"
-                body = _applied(item, api.removeprefix("apis/").removeprefix("api/"), kind)
+                body = applied(item, api.removeprefix("apis/").removeprefix("api/"), kind)
                 by_app[name].append(Write(method="PATCH", url=URL(url, encoded=True), body=body))
     return [write for name in sorted(by_app) for write in by_app[name]]
 
@@ -109,7 +109,7 @@ def _parent(url: str, secret: Mapping[str, Any]) -> Write:
     return Write(method="POST", url=where, body=_unseen(body))
 
 
-def _applied(item: Mapping[str, Any], api_version: str, kind: str) -> bytes:
+def applied(item: Mapping[str, Any], api_version: str, kind: str) -> bytes:
     """What was applied: the fields that the field manager owns, with their values."""
     owned = next(
         entry["fieldsV1"]

@@ -9,7 +9,7 @@ import pytest
 
 from distributor.catalog.loading import Loader
 from distributor.testing.trees import MemoryTrees
-from tests.benchmarks import applying, estate, fleet, process, report
+from tests.benchmarks import applying, crowd, estate, fleet, floor, process, report
 from tests.benchmarks.planning import Planner, mirrored
 from tests.benchmarks.promotion import promotions, stage
 from tests.benchmarks.results import Result, Stopwatch, largest, medians
@@ -26,6 +26,70 @@ def test_the_fleet_is_a_whole_catalog():
     assert {c.tier for f in catalog.environments.values() for c in f.clusters.values()} == set(
         fleet.TIERS
     )
+
+
+def test_the_crowd_is_a_whole_catalog_and_a_new_version_differs_in_one_object():
+    trees = MemoryTrees()
+    files = crowd.files(crowd.Crowd(apps=3))
+    catalog = Loader(trees).load(trees.add(files))
+    assert catalog.findings == ()
+    assert set(catalog.apps) == {"app-0000", "app-0001", "app-0002"}
+    clusters = [c.name for f in catalog.environments.values() for c in f.clusters.values()]
+    assert clusters == [crowd.CLUSTER]
+    after = dict(crowd.version("app-0001", crowd.NEXT, "debug"))
+    same = [p for p in after if files.get(p.replace(crowd.NEXT, crowd.VERSION)) == after[p]]
+    changed = {p.rpartition("/")[2] for p in after.keys() - set(same)}
+    assert changed == {"package.yaml", "deployment.yaml"}
+
+
+def test_the_floor_applies_what_was_applied_and_nothing_that_the_server_added():
+    live = {
+        "metadata": {
+            "name": "app-0000",
+            "namespace": crowd.NAMESPACE,
+            "uid": "1",
+            "labels": {"applyset.kubernetes.io/part-of": "x", "other": "y"},
+            "annotations": {"distributor.dev/applied": "sha256:1", "others": "2"},
+            "managedFields": [
+                {
+                    "manager": "distributor",
+                    "operation": "Apply",
+                    "fieldsV1": {
+                        "f:metadata": {
+                            "f:labels": {"f:applyset.kubernetes.io/part-of": {}},
+                            "f:annotations": {"f:distributor.dev/applied": {}},
+                        },
+                        "f:spec": {
+                            "f:ports": {
+                                'k:{"port":80}': {".": {}, "f:port": {}, "f:targetPort": {}}
+                            },
+                            "f:selector": {},
+                        },
+                    },
+                }
+            ],
+        },
+        "spec": {
+            "ports": [{"port": 80, "targetPort": 8080, "protocol": "TCP"}],
+            "selector": {"app": "a"},
+            "clusterIP": "10.0.0.1",
+        },
+        "status": {},
+    }
+    assert json.loads(floor.applied(live, "v1", "Service")) == {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "app-0000",
+            "namespace": "floor",
+            "labels": {"benchset.kubernetes.io/part-of": "x"},
+            "annotations": {"distributor.dev/applied": "sha256:1"},
+        },
+        "spec": {
+            "ports": [{"port": 80, "targetPort": 8080}],
+            "selector": {"app": "a"},
+        },
+    }
 
 
 def test_one_changed_app_is_the_only_difference():
