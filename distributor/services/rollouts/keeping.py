@@ -21,6 +21,7 @@ from distributor.rollout import decode, shut_out, start, thawed
 from distributor.services.ledger.book import LedgerBook
 from distributor.services.ledger.claiming import Claims
 from distributor.services.rendering.renderer import Renderer
+from distributor.services.rollouts.appearing import Appearing
 from distributor.services.rollouts.rolling import Runner, Tools, Windows, owed, target_row
 from distributor.services.rollouts.unmoved import Place, Unmoved, place_of
 from distributor.services.rollouts.works import reconcile_desired
@@ -62,6 +63,7 @@ class Rollouts:
             wake_at=wake_at,
             notify=self._notify,
             windows=windows,
+            appearing=Appearing(world),
         )
         self._runners: dict[Key, Runner] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
@@ -248,11 +250,20 @@ class Rollouts:
         return count
 
     async def resync_moved(self) -> int:
-        """The same for those targets alone that a watch saw move since they were last looked at."""
-        moved = await self.unmoved.moved()
+        """The same for targets alone that a watch saw move, or whose missing kinds may have come."""
+        moved = await self.unmoved.moved() | await self._asked_again()
         if not moved:
             return 0
         return await self.resync(lambda v, c: place_of(v, c) in moved)
+
+    async def _asked_again(self) -> frozenset[Place]:
+        """Targets whose missing kinds may be there now; those that a rollout works on it asks itself."""
+        found = await self._tools.appearing.places()
+        at_work = {key: r for key, r in self._runners.items() if not r.ended}
+        for place in found:
+            if place[:2] in at_work:
+                at_work[place[:2]].ask(place[2])
+        return frozenset(place for place in found if place[:2] not in at_work)
 
     def _accepted(self) -> Iterator[Desired]:
         for key, instance in tuple(self._book.state.instances.items()):
@@ -295,6 +306,7 @@ class Rollouts:
                 started_only=progress is not None and progress.end is Step.FAILED,
             )
         fight = self.unmoved.note(report, cluster, mark)
+        self._tools.appearing.note(report, cluster)
         kept = self.unmoved.kept(*key, cluster.name)
         try:
             await self._world.store.save_targets([target_row(report, desired, kept)])

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
-from weakref import WeakValueDictionary
 
 import orjson
 
@@ -47,6 +46,8 @@ from distributor.rollout import (
 from distributor.services.ledger.claiming import Claims
 from distributor.services.ledger.recording import owed_records
 from distributor.services.rendering.renderer import Renderer
+from distributor.services.rollouts.appearing import Appearing
+from distributor.services.rollouts.locks import TargetLocks
 from distributor.services.rollouts.works import health_of, message_of, reconcile_desired, seen
 from distributor.services.state.desired import Desired
 from distributor.services.state.journal import Journal
@@ -57,20 +58,7 @@ ENDED = frozenset({RolloutPhase.VERIFIED, RolloutPhase.REPLACED, RolloutPhase.HA
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _NUDGED = frozenset({TargetStage.OWED, TargetStage.FAILED})
-
-
-class TargetLocks:
-    """One lock a target: its rollout and its healing never work on it side by side."""
-
-    def __init__(self) -> None:
-        self._locks: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
-
-    def of(self, target: tuple[str, str, str]) -> asyncio.Lock:
-        """The lock of (environment, instance, cluster); it lives while somebody holds it."""
-        lock = self._locks.get(target)
-        if lock is None:
-            lock = self._locks[target] = asyncio.Lock()
-        return lock
+_WAITING = _NUDGED | {TargetStage.RUNNING}
 
 
 Windows = Callable[[Desired, RolloutState, datetime], Mapping[str, Shut]]
@@ -89,6 +77,7 @@ class Tools:
     wake_at: Callable[[str, datetime, Callable[[], None]], None]
     notify: Callable[[], None]
     windows: Windows
+    appearing: Appearing
     locks: TargetLocks = field(default_factory=TargetLocks)
 
 
@@ -132,13 +121,19 @@ class Runner:
 
     def nudge(self) -> None:
         """Ask every target that owes the revision or failed now, however long it was to wait."""
-        now = self._tools.world.clock.now()
         for name, target in self.state.targets.items():
-            if target.stage in _NUDGED and name not in self._active:
-                waiting = self._working.pop(name, None)
-                if waiting is not None:
-                    waiting.cancel()
-                self._reconcile(name, now)
+            if target.stage in _NUDGED:
+                self.ask(name)
+
+    def ask(self, cluster: str) -> None:
+        """Ask a target now, however long it was to wait; not one that is at work or has nothing to do."""
+        target = self.state.targets.get(cluster)
+        if target is None or target.stage not in _WAITING or cluster in self._active:
+            return
+        sleeping = self._working.pop(cluster, None)
+        if sleeping is not None:
+            sleeping.cancel()
+        self._reconcile(cluster, self._tools.world.clock.now())
 
     def send(self, event: Event) -> None:
         """Queue an event."""
@@ -173,7 +168,14 @@ class Runner:
         waited, self._waiting = self._waiting, []
         commands = await self._advance(waited)
         await self._record()
-        await self._perform(commands)
+        await self._perform((*commands, *self._asked_early(waited)))
+
+    def _asked_early(self, events: Iterable[Event]) -> list[Command]:
+        """What was asked before its time, in vain, is asked at that time all the same."""
+        now = self._tools.world.clock.now()
+        seen = {event.cluster for event in events if isinstance(event, TargetSeen)}
+        times = ((name, t.ask_at) for name, t in self.state.targets.items() if name in seen)
+        return [Reconcile(cluster=name, at=at) for name, at in times if at and at > now]
 
     def _thrown(self) -> list[Event]:
         """The switches that the ledger has and the state does not."""
@@ -309,9 +311,7 @@ class Runner:
     async def _reconciled(self, cluster: str) -> TargetSeen | None:
         world = self._tools.world
         target = self.desired.clusters[cluster]
-        await self._tools.renderer.ready(
-            self.desired.subject, target
-        )  # a long render holds no slot
+        await self._tools.renderer.ready(self.desired.subject, target)  # a long one holds no slot
         async with self._tools.slots, self._tools.locks.of((*self.key, cluster)):
             if not wanted(self.state, cluster):
                 return None
@@ -324,6 +324,7 @@ class Runner:
                 target,
                 before_write=lambda: self._tools.claims.ensure(self.key),  # back in reach only now
             )
+            self._tools.appearing.note(report, target)
             await world.store.save_targets([target_row(report, self.desired)])
         return seen(report, self.desired.verdict)
 
