@@ -16,7 +16,8 @@ from distributor.adapters.cel import CelExpressions
 from distributor.adapters.clock import SystemClock
 from distributor.adapters.directory import DirectoryConnections
 from distributor.adapters.engine import EnginePool, EngineSettings
-from distributor.adapters.git import GitRemote, PygitObjects
+from distributor.adapters.git import GitRemote, PygitObjects, SplitRemote, shown
+from distributor.adapters.gpg import GpgProgram
 from distributor.adapters.holder import Holder
 from distributor.adapters.keys import load
 from distributor.adapters.kube import KubeConnections
@@ -29,7 +30,7 @@ from distributor.errors import Where
 from distributor.errors.git import BadKey, NotARepository
 from distributor.errors.service import BadSetting, StateNotWritable
 from distributor.model.fleet import Mode
-from distributor.ports import Signer
+from distributor.ports import Remote, Signer
 from distributor.services.rendering.splicing import Splicer, SplicingConnections
 from distributor.services.sealing import Seal
 from distributor.services.service import Service
@@ -89,14 +90,22 @@ def _make_state(state: Path) -> None:
 
 def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) -> World:
     objects = PygitObjects.create(state / "repository.git")
-    heads = (settings.main, settings.ledger)
     seal = _seal(settings, signer)
     pushed = KubeConnections({n: e for n, e in settings.connections.items() if not is_branch(e)})
+    connections = SplicingConnections(
+        OpenByMode(
+            {
+                Mode.DIRECTORY: DirectoryConnections(Path(settings.directory_root).expanduser()),
+                Mode.PUSH: pushed,
+                Mode.BRANCH: _branches(settings, state, signer),
+            }
+        ),
+        Splicer(blobs=objects, opener=SopsOpener(settings.secrets_key_path()), seal=seal),
+        pushed.glance,
+    )
     return World(
         objects=objects,
-        remote=GitRemote(
-            objects.path, settings.repository, heads=heads, timeout=settings.git_timeout
-        ),
+        remote=_remote(settings, state, objects),
         loader=Loader(objects),
         engine=EnginePool(
             EngineSettings(
@@ -107,18 +116,7 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         ),
         cache=DiskRenderCache(state / "cache", CacheSettings(max_bytes=settings.cache_bytes)),
         schemas=KubernetesSchemas(),
-        connections=SplicingConnections(
-            OpenByMode(
-                {
-                    Mode.DIRECTORY: DirectoryConnections(
-                        Path(settings.directory_root).expanduser()
-                    ),
-                    Mode.PUSH: pushed,
-                    Mode.BRANCH: _branches(settings, state, signer),
-                }
-            ),
-            Splicer(blobs=objects, opener=SopsOpener(settings.secrets_key_path()), seal=seal),
-        ),
+        connections=connections,
         store=SqlStore(state / "distributor.sqlite"),
         clock=SystemClock(),
         signer=signer,
@@ -131,7 +129,43 @@ def _world(settings: Settings, state: Path, holder: str, signer: Signer | None) 
         adopt_managers=settings.adopted(),
         expressions=CelExpressions(),
         watch=pushed,
+        glances=connections.glance,
         resync_requests=settings.resync_requests,
+        undo_managers=settings.undone(),
+        ledger_at=shown(_ledger_at(settings, state)),
+        catalog_at=shown(settings.repository),
+        local_ledger=settings.local_ledger,
+        openpgp=GpgProgram().check,
+    )
+
+
+def _ledger_at(settings: Settings, state: Path) -> str:
+    """The repository of a ledger that does not lie beside main; empty where it does."""
+    return (
+        str(state.absolute() / "ledger.git")
+        if settings.local_ledger
+        else settings.ledger_repository
+    )
+
+
+def _remote(settings: Settings, state: Path, objects: PygitObjects) -> Remote:
+    """The shared repository; where the ledger has one of its own, both as one."""
+    main, ledger, timeout = settings.main, settings.ledger, settings.git_timeout
+    at = _ledger_at(settings, state)
+    if not at:
+        heads = (main, ledger)
+        return GitRemote(objects.path, settings.repository, heads=heads, timeout=timeout)
+    if ledger.startswith(main):
+        raise BadSetting(
+            f"({ledger} begins with {main}, the name of main: in repositories of their own they must differ)",
+            where=Where(field="ledger"),
+        )
+    if settings.local_ledger:
+        PygitObjects.create(Path(at))
+    return SplitRemote(
+        GitRemote(objects.path, settings.repository, heads=(main,), timeout=timeout),
+        GitRemote(objects.path, at, heads=(ledger,), timeout=timeout, tags=False),
+        branch=f"refs/heads/{ledger}",
     )
 
 

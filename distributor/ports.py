@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Out
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.openpgp import PgpKey, PgpSeal
 from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.package import GroupVersionKind
 from distributor.model.refs import GroupKind, ObjectId, ObjectRef
@@ -105,7 +106,7 @@ class Remote(Protocol):
     async def push(
         self, updates: Mapping[str, ObjectId], *, expect: Mapping[str, ObjectId | None]
     ) -> None:
-        """Push refs atomically, each only if the remote has it at ``expect``; raises ``PushRejected``."""
+        """Push refs (delete for an empty id), all or none, from ``expect``; raises ``PushRejected``."""
         ...
 
     async def tidy(self) -> None:
@@ -123,6 +124,10 @@ class Signer(Protocol):
 
     def sign(self, data: bytes, namespace: str) -> bytes:
         """An armoured SSH signature (PROTOCOL.sshsig) over ``data``."""
+        ...
+
+    def plain(self, data: bytes) -> bytes:
+        """The bare ed25519 signature (RFC 8032) over ``data``, for formats that are not OpenSSH's."""
         ...
 
 
@@ -394,3 +399,7 @@ class SchemaSource(Protocol):
         ``known`` are kinds that the package says the cluster serves: without a schema they only warn.
         """
         ...
+
+
+CheckSeal = Callable[[bytes, bytes, Sequence[PgpKey]], Awaitable[PgpSeal | Finding]]
+"""Checks an OpenPGP signature over bytes, under keys: its seal, or why there is none (perhaps not yet)."""

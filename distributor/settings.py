@@ -16,8 +16,14 @@ from distributor.errors.service import BadSetting
 
 FILE = "distributor.toml"
 PREFIX = "DISTRIBUTOR_"
-_OTHERS = ("CONFIG", "TEST_SEED", "REAL_APPS", "BENCH_RESULTS", "WRITE_GOLDEN")
+_OTHERS = ("CONFIG", "TEST_SEED", "REAL_APPS", "BENCH_RESULTS", "WRITE_GOLDEN", "SOAK_SECONDS")
+LOCAL = "local"
+"""What ``ledger_repository`` says where the ledger lies in the state folder."""
 """Variables of that prefix that are no settings: where the file lies, and what the project's own tests read."""
+
+
+def _names(listed: str) -> frozenset[str]:
+    return frozenset(filter(None, (name.strip() for name in listed.split(","))))
 
 
 def _setting(default: Any, doc: str, *, secret: bool = False, least: float | None = None) -> Any:  # noqa: ANN401 - the default's own type
@@ -101,9 +107,24 @@ class Settings:
         least=0,
     )
 
+    undo_managers: str = _setting(
+        "kubectl*",
+        "Field managers, separated by commas, whose changes of fields that packages set are undone; * is any text",
+    )
+
+    ledger_repository: str = _setting(
+        "",
+        "Repository of the ledger: a URL or path; `local`: one in the state folder, for want of write access; "
+        "empty: the catalog repository",
+    )
+
     def adopted(self) -> frozenset[str]:
         """The names in ``adopt_managers``."""
-        return frozenset(filter(None, (name.strip() for name in self.adopt_managers.split(","))))
+        return _names(self.adopt_managers)
+
+    def undone(self) -> frozenset[str]:
+        """The names in ``undo_managers``."""
+        return _names(self.undo_managers)
 
     def state_path(self) -> Path:
         """The state folder; its default depends on the repository, so that two never share one."""
@@ -112,6 +133,11 @@ class Settings:
         base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
         name = hashlib.sha256(self.repository.encode()).hexdigest()[:16]
         return Path(base) / "distributor" / name
+
+    @property
+    def local_ledger(self) -> bool:
+        """Whether the ledger is this service's own, seen by no other."""
+        return self.ledger_repository == LOCAL
 
     def service_key_path(self) -> Path:
         """The service's key file."""
@@ -204,6 +230,9 @@ def _refuse_unknown(document: Mapping[str, Any], known: Mapping[str, Any], file:
 _PATHS = ("state_dir", "service_key", "sign", "directory_root", "secrets_key")
 
 
+_REPOSITORIES = ("repository", "ledger_repository")
+
+
 def _beside(name: str, value: Any, folder: Path) -> Any:  # noqa: ANN401 - each setting has a type of its own
     """A relative path in the file starts at the file's folder; so does a repository that is one."""
     if name == "connections":
@@ -213,7 +242,7 @@ def _beside(name: str, value: Any, folder: Path) -> Any:  # noqa: ANN401 - each 
             }
             for ref, c in value.items()
         }
-    relative = name in _PATHS or (name == "repository" and value.startswith("."))
+    relative = name in _PATHS or (name in _REPOSITORIES and value.startswith("."))
     return str(folder / Path(value).expanduser()) if relative and value else value
 
 

@@ -166,7 +166,7 @@ have none. A file that names a gate the program does not know fails closed.
 
 _NO_GATE = """Answers with the number 0 come from no gate. *0 policy* fails where no policy can judge: there is none, it cannot be read, or it
 binds a gate that the program does not know; it waits (`pending`) while decisions are stopped until somebody acknowledges.
-*0 support* fails for requests that this program does not carry out. A request must be allowed by two policies: that of main's
+*0 support* fails for requests that this program does not carry out, *0 override* where a hotfix names gates that it may not lift. A request must be allowed by two policies: that of main's
 head and the accepted one, which the environment's last accepted verdict was judged by; a refusal says whose it is.
 """
 

@@ -47,10 +47,14 @@ class InstallationCard(BaseModel):
     counts: dict[str, int] = Field(description="Targets by health.")
     observed_at: str = Field(description="The oldest observation among the targets' last ones.")
     held: str = Field(description="Who holds it and why; empty for nobody.")
+    debts: list[str] = Field(description="Gates that hotfixes overrode, until acknowledged.")
     shut: str = Field(description="Which wave must not open now, and until when; empty for none.")
     stopped: str = Field(description="Why its decisions are stopped; empty if they are not.")
     main_ahead: str = Field(description="What main proposes that nobody asked for yet.")
     last_refusal: str = Field(description="Why the newest request since was not let in.")
+    local_ledger: bool = Field(
+        description="Whether one service decided this alone, in a ledger that no other one sees."
+    )
 
 
 @router.get("", operation_id="listInstallations", summary="What was accepted where")
@@ -110,8 +114,10 @@ def card(view: InstanceView) -> InstallationCard:
         counts=view.counts,
         observed_at=view.observed_at,
         held=view.held,
+        debts=list(view.debts),
         shut=view.shut,
         stopped=view.stopped,
         main_ahead=view.main_ahead,
         last_refusal=view.last_refusal,
+        local_ledger=view.local_ledger,
     )

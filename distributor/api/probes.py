@@ -34,6 +34,9 @@ class Ready(BaseModel):
     offline: str = Field(
         description="Why the remote cannot be reached; empty if it can. What runs stays in step."
     )
+    local_ledger: bool = Field(
+        description="Whether this service decides alone, in a ledger that no other service sees."
+    )
 
 
 class Worker(Protocol):
@@ -71,6 +74,7 @@ async def readyz(service: TheService) -> Ready:
         main=snapshot.main,
         ledger=service.book.state.head,
         offline=str(service.offline or ""),
+        local_ledger=service.world.local_ledger,
     )
 
 

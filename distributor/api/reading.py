@@ -9,6 +9,7 @@ from fastapi import Depends, Path, Query, Request
 
 from distributor.api.paging import Cut, cut
 from distributor.errors.service import NotFound, NotReady
+from distributor.model.tags import SET_MARK
 from distributor.placement.instances import installations
 from distributor.services.asking.views import InstanceView, instance_views
 from distributor.services.service import Service
@@ -63,7 +64,7 @@ def instance_keys(service: Service, snapshot: Snapshot) -> list[tuple[str, str]]
     known = {(env, name) for env in catalog.environments for name in installations(catalog, env)}
     known |= {k for k, s in service.book.state.instances.items() if s.accepted or s.last_verdicts}
     order = places(snapshot)
-    return sorted(k for k in known if k[0] in order)
+    return sorted(k for k in known if k[0] in order and not k[1].startswith(SET_MARK))
 
 
 def known_instance(service: Service, snapshot: Snapshot, environment: str, instance: str) -> None:

@@ -9,6 +9,7 @@ from distributor.catalog.documents import Document
 from distributor.catalog.durations import seconds
 from distributor.catalog.packages import kinds
 from distributor.model.fleet import (
+    Automation,
     Cluster,
     DriftMode,
     Environment,
@@ -114,6 +115,8 @@ def environment(document: Document) -> Environment:
         standby_for=spec.get("standbyFor", ""),
         standby_mode=StandbyMode(spec.get("mode", "after")),
         drift=DriftMode(defaults.get("drift", "heal")),
+        promotion=Automation(spec.get("promotion", "manual")),
+        rollback_on_failure=spec.get("rollout", {}).get("onFailure") == "rollback",
     )
 
 

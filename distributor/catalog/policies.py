@@ -18,12 +18,14 @@ from distributor.catalog.descriptors import (
 from distributor.catalog.documents import Document
 from distributor.catalog.durations import seconds
 from distributor.catalog.names import check_name
+from distributor.catalog.pgp_keys import SUFFIXES, parse_key_file
 from distributor.catalog.signers import parse_revoked, parse_signers
 from distributor.catalog.walking import check_entries
 from distributor.errors import Where
 from distributor.errors.catalog import BadEncoding, NameMismatch, UnknownReference
 from distributor.errors.policy import BadPolicy
 from distributor.model.findings import Finding, Severity
+from distributor.model.openpgp import PgpKey
 from distributor.model.policy import GateBinding, GateSeverity, PolicySet, Role, SignerEntry, Window
 from distributor.model.trees import EntryKind, TreeEntry, TreeReader
 
@@ -51,6 +53,8 @@ def read_policies(
     findings += wrong
     signers, revoked, wrong = _signers(reader, entries)
     findings += wrong
+    pgp, wrong = _pgp(reader, entries)
+    findings += wrong
     windows, wrong = _calendar(reader, entries, environments, apps)
     findings += wrong
     return PolicySet(
@@ -60,6 +64,7 @@ def read_policies(
         revoked=revoked,
         windows=windows,
         findings=tuple(findings),
+        pgp=pgp,
     )
 
 
@@ -220,6 +225,23 @@ def _signers(
     else:
         findings += withdrawn
     return signers, revoked, tuple(findings)
+
+
+def _pgp(reader: TreeReader, entries: Folder) -> tuple[tuple[PgpKey, ...], Findings]:
+    """The OpenPGP keys that lie beside ``allowed_signers``."""
+    keys: list[PgpKey] = []
+    findings: list[Finding] = []
+    for name, entry in _tree(reader, entries, "signers").items():
+        if not name.endswith(SUFFIXES):
+            continue
+        file = f"policies/signers/{name}"
+        data = data_of(reader, entry, file)
+        found = data if isinstance(data, tuple) else parse_key_file(data, name, file)
+        if isinstance(found, PgpKey):
+            keys.append(found)
+        else:
+            findings += found if isinstance(found, tuple) else (found,)
+    return tuple(keys), tuple(findings)
 
 
 def _text(reader: TreeReader, listed: Folder, name: str) -> str | Findings:

@@ -1,16 +1,20 @@
-"""OpenSSH ``allowed_signers`` files (ssh-keygen(1), "ALLOWED SIGNERS") -> signer entries."""
+"""OpenSSH ``allowed_signers`` files (ssh-keygen(1), "ALLOWED SIGNERS") -> signer entries.
+
+Read as ssh-keygen reads them, and never to let more in. Times without a zone are refused, for they mean
+something else on each machine, and so are principals of odd characters.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from distributor.errors import Where
-from distributor.errors.policy import BadPolicy
-from distributor.model.findings import Finding
+from distributor.errors.policy import BadPolicy, CertificateRefused
+from distributor.model.findings import Finding, Severity
 from distributor.model.policy import SignerEntry
 
 KEY_TYPES = frozenset(
@@ -20,9 +24,14 @@ KEY_TYPES = frozenset(
     }
 )  # fmt: skip
 """The key types that a line may carry."""
-_WORD = re.compile(r'(?:"[^"]*"|[^\s"])+')
-_OPTION = re.compile(r'([A-Za-z-]+)(?:="([^"]*)")?')
-_TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:([0-9]{2})([0-9]{2})([0-9]{2})?)?Z")
+_VALUE = r'"(?:\\"|[^"])*"'
+_FIRST = re.compile(rf'({_VALUE}|[^\s"]+)[ \t]+')
+_WORD = re.compile(rf'((?:{_VALUE}|[^\s"])+)[ \t]+')
+_OPTION = re.compile(rf"([A-Za-z-]+)(?:=({_VALUE}))?")
+_TIME = re.compile(
+    r"([0-9]{4})([0-9]{2})([0-9]{2})(?:([0-9]{2})([0-9]{2})([0-9]{2})?)?(?:Z|UTC)", re.IGNORECASE
+)
+_FINGERPRINT = re.compile(r"openpgp4fpr:([0-9A-Fa-f]{40})")
 _PRINCIPAL = re.compile(r"[!A-Za-z0-9._+*?@-]+")
 
 
@@ -35,21 +44,31 @@ def parse_signers(text: str, file: str) -> tuple[tuple[SignerEntry, ...], tuple[
     entries: list[SignerEntry] = []
     findings: list[Finding] = []
     for number, line in _lines(text):
+        where = Where(file=file, line=number)
         try:
             entries.append(_entry(line, number))
         except _BadLine as error:
-            where = Where(file=file, line=number)
             findings.append(Finding.of(BadPolicy, f"{error}.", where))
+            continue
+        if entries[-1].cert_authority:
+            said = "The line lets nobody in."
+            findings.append(Finding.of(CertificateRefused, said, where, severity=Severity.WARNING))
     return tuple(entries), tuple(findings)
 
 
 def parse_revoked(text: str, file: str) -> tuple[frozenset[str], tuple[Finding, ...]]:
-    """The texts of revoked keys: one public key a line, as in a ``.pub`` file."""
+    """The texts of revoked keys: one public key a line, as in a ``.pub`` file.
+
+    An OpenPGP key is named by its fingerprint, ``openpgp4fpr:`` before it.
+    """
     keys: set[str] = set()
     findings: list[Finding] = []
     for number, line in _lines(text):
         words = line.split()
         try:
+            if fingerprint := _FINGERPRINT.fullmatch(words[0]):
+                keys.add(fingerprint[1].upper())
+                continue
             keys.add(_key(words[0], words[1] if len(words) > 1 else ""))
         except _BadLine as error:
             where = Where(file=file, line=number)
@@ -65,21 +84,25 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _entry(line: str, number: int) -> SignerEntry:
-    words = _WORD.findall(line)
-    options: Mapping[str, str] = {}
-    match words:
-        case [principals, kind, key, *_] if kind in KEY_TYPES:
-            pass
-        case [principals, written, kind, key, *_]:
-            options = _options(written)
-        case _:
+    first = _FIRST.match(line)
+    if first is None:
+        raise _BadLine("A line has principals, options, a key type and a key")
+    rest, options = line[first.end() :], dict[str, str]()
+    if rest.split(maxsplit=1)[0] not in KEY_TYPES:
+        written = _WORD.match(rest)
+        if written is None:
             raise _BadLine("A line has principals, options, a key type and a key")
-    after, before = (_time(options.get(name, "")) for name in ("valid-after", "valid-before"))
+        options, rest = _options(written[1]), rest[written.end() :]
+    kind, key = (*rest.split(), "", "")[:2]
+    after, before = (_time(options.get(name)) for name in ("valid-after", "valid-before"))
+    if after is not None and before is not None and before <= after:
+        raise _BadLine("The option 'valid-before' is not after 'valid-after'")
+    listed = options.get("namespaces")
     return SignerEntry(
-        principals=_principals(principals.strip('"')),
+        principals=_principals(first[1].strip('"')),
         key_type=kind,
         key=_key(kind, key),
-        namespaces=tuple(n.strip() for n in options.get("namespaces", "").split(",") if n.strip()),
+        namespaces=() if listed is None else tuple(listed.split(",")),
         valid_after=after,
         valid_before=before,
         cert_authority="cert-authority" in options,
@@ -107,17 +130,17 @@ def _options(word: str) -> dict[str, str]:
             raise _BadLine(f"The option {name!r} stands twice or lacks its quoted value")
         if name not in ("cert-authority", "namespaces", "valid-after", "valid-before"):
             raise _BadLine(f"The option {name!r} is not known")
-        found[name] = value or ""
+        found[name] = (value or "")[1:-1].replace('\\"', '"')
         rest = rest[match.end() :]
-        if rest and not rest.startswith(","):
-            raise _BadLine(f"{rest[:40]!r} follows an option without a comma")
+        if rest and (not rest.startswith(",") or rest == ","):
+            raise _BadLine(f"{rest[:40]!r} follows an option where a comma and an option may")
         rest = rest.removeprefix(",")
     return found
 
 
-def _time(text: str) -> datetime | None:
-    """A time in UTC; local times are refused, for they mean something else on each machine."""
-    if not text:
+def _time(text: str | None) -> datetime | None:
+    """A time in UTC."""
+    if text is None:
         return None
     match = _TIME.fullmatch(text)
     if match is None:

@@ -116,6 +116,8 @@ def _set_contradictions(trailers: Trailers) -> Iterator[str]:
 
 
 def _class_contradictions(name: TagName, trailers: Trailers) -> Iterator[str]:
+    if trailers.override and name.verb is not Verb.PROMOTE:
+        yield "Promotion-Override belongs to promote alone"
     match trailers.request_class:
         case RequestClass.NORMAL:
             return

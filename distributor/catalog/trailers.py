@@ -59,7 +59,7 @@ def format_message(subject: str, trailers: Trailers) -> str:
 def _written(trailers: Trailers) -> Iterator[tuple[str, str]]:
     for key, name in _FIELDS.items():
         value: Any = getattr(trailers, name)
-        if key == "Tiers":
+        if isinstance(value, tuple):
             value = ", ".join(value)
         if value and value != RequestClass.NORMAL:
             yield key, str(value)
@@ -163,11 +163,11 @@ def _class(key: str, text: str) -> RequestClass:
     raise _Bad(f"{PREFIX}{key}: {text[:80]!r} is none of {', '.join(RequestClass)}")
 
 
-def _tiers(key: str, text: str) -> tuple[str, ...]:
-    tiers = tuple(_label(key, word) for word in text.split(", "))
-    if len(set(tiers)) != len(tiers):
-        raise _Bad(f"{PREFIX}{key} names a tier twice")
-    return tiers
+def _names(key: str, text: str) -> tuple[str, ...]:
+    names = tuple(_label(key, word) for word in text.split(", "))
+    if len(set(names)) != len(names):
+        raise _Bad(f"{PREFIX}{key} names one twice")
+    return names
 
 
 def _free(key: str, text: str) -> str:
@@ -178,7 +178,7 @@ def _free(key: str, text: str) -> str:
 
 _READ: Mapping[str, Callable[[str, str], Any]] = {
     "App": _name, "Version": _version, "Env": _label, "Digest": _digest, "Config": _digest,
-    "Rendered": _digest, "Prev": _prev, "Class": _class, "Tiers": _tiers, "Instance": _name,
+    "Rendered": _digest, "Prev": _prev, "Class": _class, "Tiers": _names, "Override": _names, "Instance": _name,
 }  # fmt: skip
 _ITEM_KEYS = {
     "instance": "Instance", "app": "App", "version": "Version", "digest": "Digest",

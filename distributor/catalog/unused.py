@@ -35,7 +35,6 @@ FIELDS: Mapping[str, tuple[_Field, ...]] = {
     ),
     "Cluster": (_Field("lifecycle"), _Field("windows"), _Field("bandwidth")),
     "Environment": (
-        _Field("configuration", ("manual",)),
         _Field("mode", ("before", "after")),
         _Field("parity.except"),
     ),

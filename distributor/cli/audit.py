@@ -6,6 +6,7 @@ import typer
 
 from distributor.cli.context import run, settings
 from distributor.cli.output import DONE, FINDINGS, Form, Output, emit, say
+from distributor.cli.watching import note_local
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +26,7 @@ def fsck(output: Output = Form.TABLE) -> None:
     async def work() -> int:
         async with open_service(found, writing=False) as service:
             findings = await check(service)
+            note_local(service)
             if output is Form.TABLE:
                 for finding in findings:
                     typer.echo(f"{finding}\n  remedy: {finding.remedy}")

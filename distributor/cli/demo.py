@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from distributor.cli.playground import Playground
     from distributor.ports import StoredEvent
-    from distributor.services.asking.requesting import Ask
+    from distributor.services.promotion.requesting import Ask
     from distributor.services.service import Service
     from distributor.settings import Settings
 
@@ -119,7 +119,7 @@ async def _promote(
 ) -> None:
     from distributor.model.tags import Verb
     from distributor.placement.instances import installations
-    from distributor.services.asking.requesting import Ask
+    from distributor.services.promotion.requesting import Ask
 
     snapshot = await stage.service.look()
     there = installations(snapshot.catalog, environment)
@@ -135,7 +135,7 @@ async def _promote(
 
 async def _rollback(stage: _Stage, environment: str) -> None:
     from distributor.model.tags import Verb
-    from distributor.services.asking.requesting import Ask
+    from distributor.services.promotion.requesting import Ask
 
     ask = Ask(verb=Verb.ROLLBACK, environment=environment, instance="shop", reason="carts are slow")
     await _ask(stage, [ask])
@@ -145,7 +145,7 @@ async def _ask(stage: _Stage, asks: Sequence[Ask], *, refused: bool = False) -> 
     """Push the tags, signed where the environment asks for it, and wait for what becomes of them."""
     from distributor.cli.playground import PEOPLE
     from distributor.services.asking.following import follow
-    from distributor.services.asking.requesting import make_request
+    from distributor.services.promotion.requesting import make_request
 
     service, asked = stage.service, []
     snapshot = await service.look()

@@ -13,11 +13,13 @@ from distributor.cli import (
     clusters,
     demo,
     drifting,
+    ledger,
     offline,
     planning,
     requests,
     scaffold,
     serving,
+    sets,
     switches,
     vendor,
     watching,
@@ -51,9 +53,11 @@ for module in (
     clusters,
     audit,
     serving,
+    sets,
     demo,
     vendor,
     drifting,
+    ledger,
 ):
     module.register(app)
 

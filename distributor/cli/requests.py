@@ -13,7 +13,7 @@ from distributor.cli.output import DONE, Form, Output, emit, fail, line, say
 if TYPE_CHECKING:
     from distributor.model.tags import Verb
     from distributor.services.asking.following import Followed
-    from distributor.services.asking.requesting import Ask
+    from distributor.services.promotion.requesting import Ask
     from distributor.services.service import Service
     from distributor.services.state.looking import Snapshot
     from distributor.settings import Settings
@@ -41,7 +41,7 @@ class _Wanted:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (promote, approve, rollback, remove, reject, unreject):
+    for command in (promote, approve, rollback, remove, retire, reject, unreject):
         app.command()(command)
 
 
@@ -55,6 +55,12 @@ def promote(
     hotfix: Annotated[
         bool, typer.Option("--hotfix", help="Class hotfix instead of normal.")
     ] = False,
+    override: Annotated[
+        str,
+        typer.Option(
+            help="Gates that this hotfix overrides, such as `soak,windows`; a debt stays."
+        ),
+    ] = "",
     commit: Annotated[
         str,
         typer.Option(
@@ -74,7 +80,10 @@ def promote(
 
     ask_for(
         Verb.PROMOTE, environment, instance, version,
-        options={"reason": reason, "ticket": ticket, "hotfix": hotfix, "commit": commit},
+        options={
+            "reason": reason, "ticket": ticket, "hotfix": hotfix, "commit": commit,
+            "override": override,
+        },
         sign=sign, wait=timeout if wait else 0, output=output, again=again,
     )  # fmt: skip
 
@@ -94,9 +103,9 @@ def approve(
     """Approve what the open request for a version renders to; void as soon as that changes."""
     from distributor.model.refs import Digest
     from distributor.model.tags import Verb
-    from distributor.services.asking.requesting import Ask
+    from distributor.services.promotion.requesting import Ask
 
-    _check(reason, "")
+    check(reason, "")
     ask = Ask(
         verb=Verb.APPROVE,
         environment=environment,
@@ -121,7 +130,7 @@ async def _approved(found: Settings, ask: Ask, output: Form) -> int:
         asked = await make_approval(
             service, snapshot, ask, tagger=tagger_of(found), signer=signer_of(found)
         )
-        _show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested"}, output)
+        show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested"}, output)
         return DONE
 
 
@@ -161,6 +170,22 @@ def remove(
     ask_for(
         Verb.REMOVE, environment, instance, "",
         options={"reason": reason}, sign=sign, wait=timeout if wait else 0, output=output,
+    )  # fmt: skip
+
+
+def retire(
+    environment: Environment,
+    cluster: Annotated[str, typer.Argument(help="Cluster, such as uat-edge-1.")],
+    reason: Reason = "",
+    sign: Sign = None,
+    output: Output = Form.TABLE,
+) -> None:
+    """Take a cluster whose file main has no more out of service: everything of ours there is removed."""
+    from distributor.model.tags import Verb
+
+    ask_for(
+        Verb.RETIRE, environment, cluster, "",
+        options={"reason": reason}, sign=sign, output=output,
     )  # fmt: skip
 
 
@@ -207,9 +232,9 @@ def ask_for(
     again: bool = True,
 ) -> None:
     """Make one request; with ``wait`` seconds, follow it until it ends. Exits the program with its outcome."""
-    from distributor.services.asking.requesting import Ask
+    from distributor.services.promotion.requesting import Ask
 
-    _check(str(options.get("reason", "")), str(options.get("ticket", "")))
+    check(str(options.get("reason", "")), str(options.get("ticket", "")))
     ask = Ask(
         verb=verb,
         environment=environment,
@@ -218,6 +243,7 @@ def ask_for(
         reason=str(options.get("reason", "")),
         ticket=str(options.get("ticket", "")),
         hotfix=bool(options.get("hotfix")),
+        override=tuple(str(options.get("override", "")).replace(",", " ").split()),
     )
     found = settings(sign=sign)
     wanted = _Wanted(ask=ask, commit=str(options.get("commit", "")), again=again)
@@ -225,7 +251,7 @@ def ask_for(
     raise typer.Exit(code)
 
 
-def _check(reason: str, ticket: str) -> None:
+def check(reason: str, ticket: str) -> None:
     """Refuse what a tag cannot carry, before there is one."""
     from distributor.errors.service import BadArgument
 
@@ -238,7 +264,7 @@ async def _asked(found: Settings, wanted: _Wanted, output: Form, wait: float) ->
     from distributor.app import open_service
     from distributor.cli.identity import signer_of, tagger_of
     from distributor.services.asking.following import follow
-    from distributor.services.asking.requesting import make_request
+    from distributor.services.promotion.requesting import make_request
 
     async with open_service(found, writing=False) as service:
         snapshot = await service.look()
@@ -249,11 +275,11 @@ async def _asked(found: Settings, wanted: _Wanted, output: Form, wait: float) ->
             service.world, snapshot, ask, tagger=tagger_of(found), signer=signer_of(found)
         )
         if not wait:
-            _show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested"}, output)
+            show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested"}, output)
             return DONE
         say(f"pushed {asked.ref}")
         followed = await follow(service, asked, wait, tell=say)
-        _show(
+        show(
             {
                 "ref": asked.ref,
                 "tag": asked.tag,
@@ -269,7 +295,7 @@ def _settled(wanted: _Wanted, found: Settings, service: Service, snapshot: Snaps
     """The request with its commit found; raises for one that main does not have, and for a repetition."""
     from distributor.cli.committish import find_commit
     from distributor.errors.policy import AskedAlready, NotOnMain
-    from distributor.services.asking.requesting import open_request
+    from distributor.services.promotion.requesting import open_request
 
     ask = wanted.ask
     if wanted.commit:
@@ -293,7 +319,8 @@ def _code(followed: Followed) -> int:
     return error.exit_code
 
 
-def _show(data: dict[str, object], output: Form) -> None:
+def show(data: dict[str, object], output: Form) -> None:
+    """Print what became of a request."""
     if output is not Form.TABLE:
         emit(data, output)
         return

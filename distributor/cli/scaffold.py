@@ -9,6 +9,7 @@ import typer
 
 from distributor.cli.context import loaded, run, settings
 from distributor.cli.output import DONE, Form, Output, emit, say
+from distributor.cli.watching import note_local
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,11 +42,20 @@ def init(
     remote: Annotated[
         str, typer.Option("--remote", help="URL of the shared repository; main is pushed there.")
     ] = "",
+    renew: Annotated[
+        bool,
+        typer.Option("--renew", help="With --ledger: begin it anew, from the last head believed."),
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why it is renewed.")] = "",
     output: Output = Form.TABLE,
 ) -> None:
     """Write a catalog repository to start from; with --ledger, the genesis record of its ledger."""
     from distributor.errors.service import BadArgument
 
+    if (renew or reason) and not (ledger and renew):
+        raise BadArgument("(--renew and --reason go with --ledger)")
+    if renew:
+        raise typer.Exit(run(lambda: _renew(settings(service_key=sign), reason, output)))
     if ledger and (signer or remote or folder != Path()):
         raise BadArgument("(--ledger works on the repository you stand in; take --sign alone)")
     if ledger:
@@ -71,10 +81,26 @@ async def _found(found: Settings, output: Form) -> int:
 
     async with open_service(found, writing=True) as service:
         head = await found_ledger(service.world)
-    say(f"the ledger is founded: {found.ledger} of {found.repository}")
+        note_local(service)
+        at = service.world.ledger_at or found.repository
+    say(f"the ledger is founded: {found.ledger} of {at}")
     emit({"ledger": found.ledger, "commit": head}, output) if output is not Form.TABLE else (
         typer.echo(head)
     )
+    return DONE
+
+
+async def _renew(found: Settings, reason: str, output: Form) -> int:
+    from distributor.app import open_service
+    from distributor.services.asking.renewing import renew_ledger
+
+    async with open_service(found, writing=True) as service:
+        done = await renew_ledger(service, reason)
+    for place in done.unseen:
+        say(f"not asked for its sequence number: {place}")
+    say(f"the ledger goes on from {done.previous[:12]} with sequence {done.next_sequence}")
+    say(f"on every other service: distributor ledger confirm {done.root}")
+    emit(done, output) if output is not Form.TABLE else typer.echo(done.root)
     return DONE
 
 

@@ -8,6 +8,7 @@ import typer
 
 from distributor.cli.context import run, settings
 from distributor.cli.output import DONE, say
+from distributor.cli.watching import note_local
 
 
 def register(app: typer.Typer) -> None:
@@ -48,6 +49,7 @@ def serve(
 
     async def work() -> int:
         async with open_service(found, writing=True) as service:
+            note_local(service)
             await serve_and_reconcile(service, found, ready=ready)
             return DONE
 

@@ -75,10 +75,17 @@ def status(
 
 
 def warn(service: Service) -> None:
-    """Say what makes this answer older than it should be."""
+    """Say what makes this answer older, or less widely known, than it should be."""
+    note_local(service)
     if service.offline is not None:
         fail(service.offline)
         say("  this is what was fetched last")
+
+
+def note_local(service: Service) -> None:
+    """Say that decisions are this service's alone, where they are."""
+    if label := service.world.local_label:
+        say(f"note: {label}")
 
 
 def show_status(service: Service, views: Sequence[InstanceView]) -> None:
@@ -141,6 +148,7 @@ def notes(view: InstanceView) -> str:
         found.append(f"alarm: {', '.join(view.alarms)}")
     if view.held:
         found.append(f"held {view.held}")
+    found += [f"debt: {debt} (`distributor ack` by somebody else)" for debt in view.debts]
     if view.main_ahead:
         found.append(f"main is ahead: {view.main_ahead}")
     if view.vanished:
@@ -201,6 +209,7 @@ def why(
     async def work() -> int:
         async with open_service(found, writing=False) as service:
             check_names(await service.look(), environment, instance, cluster, reserved=True)
+            note_local(service)
             chain = await tell(service, environment, instance, cluster)
             if output is not Form.TABLE:
                 emit(chain, output)
@@ -303,6 +312,7 @@ async def _followed(service: Service, only: Chosen, talk: bool) -> None:
     """Sync, telling events as they come where a person watches."""
     import asyncio
 
+    note_local(service)
     last = await service.world.store.last_event()
 
     async def tell() -> None:
@@ -321,6 +331,7 @@ async def _followed(service: Service, only: Chosen, talk: bool) -> None:
 async def _dry(service: Service, only: Chosen, output: Form) -> int:
     from distributor.services.asking.dry import dry_run
 
+    note_local(service)
     plans = await dry_run(service, only)
     if output is not Form.TABLE:
         emit(plans, output)

@@ -246,3 +246,10 @@ class ExpressionFailed(Terminal):
 
     code = "DST450"
     remedy = "Mend the expression; has(object.status.x) says whether a field is there."
+
+
+class CredentialsRefused(ClusterUnreachable):
+    """The cluster refuses the credentials."""
+
+    code = "DST470"
+    remedy = "It owes the revision and catches up by itself once the kubeconfig, the token or the plugin gives newer ones."

@@ -117,3 +117,26 @@ class NothingToDo(Terminal):
 
     code = "DST616"
     remedy = "See `distributor status`."
+
+
+class NotTheLedgersKey(Setup):
+    """This process does not have the key that the ledger is signed with."""
+
+    code = "DST650"
+    remedy = (
+        "Let `service_key` name the file of that key; `distributor history` says when it changed."
+    )
+
+
+class LedgerRenewed(Setup):
+    """The ledger was begun anew, and nobody has confirmed that here."""
+
+    code = "DST651"
+    remedy = "Ask whoever renewed it for the id of its root; `distributor ledger confirm ROOT` then goes on from there."
+
+
+class NotThatRoot(Terminal):
+    """The ledger has another root than the one confirmed."""
+
+    code = "DST652"
+    remedy = "Confirm the root that whoever renewed the ledger names, in full; nothing was changed."

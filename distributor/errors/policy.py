@@ -308,3 +308,38 @@ class NoLongerFits(Terminal):
 
     code = "DST266"
     remedy = "Change the cluster, or take the app away from it once nobody needs it there."
+
+
+class OverrideRefused(Terminal):
+    """A request would override gates that it may not."""
+
+    code = "DST267"
+    remedy = "Ask without Promotion-Override, or as the how-to on hotfixes says."
+
+
+class CertificateRefused(Terminal):
+    """Certificates are not accepted; each signing key is listed itself."""
+
+    code = "DST270"
+    remedy = "List the public key itself in policies/signers/allowed_signers."
+
+
+class OpenPgpUnavailable(Retryable):
+    """An OpenPGP signature could not be checked: gpg is missing or gives no answer."""
+
+    code = "DST271"
+    remedy = "Install GnuPG where Distributor runs, or sign with an SSH key; the tag is asked again by itself."
+
+
+class SetWithheld(Terminal):
+    """A promotion of a set is kept out, because others of the set are."""
+
+    code = "DST272"
+    remedy = "Mend what keeps the others out, or ask for this one alone."
+
+
+class NotRetirable(Terminal):
+    """The cluster cannot be retired."""
+
+    code = "DST273"
+    remedy = "Delete its file from main first; `distributor status` shows what runs on a cluster."

@@ -35,8 +35,13 @@ def service(obj: Mapping[str, Any]) -> Told:
 
 
 def claim(obj: Mapping[str, Any]) -> Told:
-    """A volume claim is there once it is bound."""
+    """A volume claim is there once it is bound; one whose volume is gone, or cannot grow, has failed."""
     phase = text(obj, "status", "phase", default="unknown")
+    if phase == "Lost":
+        return failed("PVC has lost its volume")
+    resizing = text(obj, "status", "allocatedResourceStatuses", "storage")
+    if resizing.endswith("Infeasible"):
+        return failed(f"PVC cannot be resized: {resizing}")
     if phase != "Bound":
         return in_progress(f"PVC is not Bound. phase: {phase}")
     return current("PVC is Bound")

@@ -74,25 +74,28 @@ def _because(obj: Mapping[str, Any], waiting: Told) -> Told:
 
 
 def stateful_set(obj: Mapping[str, Any]) -> Told:
-    """All replicas ready at the update revision; ``OnDelete`` leaves the update to a person."""
-    if text(obj, "spec", "updateStrategy", "type") == "OnDelete":
-        return current("StatefulSet is using the OnDelete update strategy")
+    """All replicas ready at the update revision; ``OnDelete`` leaves the update to a person.
+
+    Pods are asked for whatever the strategy, and servers that default ``partition`` to 0 mean none by it:
+    there kstatus looks at less.
+    """
     want = number(obj, "spec", "replicas", default=1)
     have = number(obj, "status", "replicas")
-    ready = number(obj, "status", "readyReplicas")
-    waiting = _short((("Replicas", have, want), ("Ready", ready, want))) or _surplus(have, want)
+    needed = [("Replicas", have, want), ("Ready", number(obj, "status", "readyReplicas"), want)]
+    if maybe_number(obj, "spec", "minReadySeconds"):
+        needed.append(("Available", number(obj, "status", "availableReplicas"), want))
+    waiting = _short(needed) or _surplus(have, want)
     if waiting is not None:
         return waiting
+    if text(obj, "spec", "updateStrategy", "type") == "OnDelete":
+        return current("StatefulSet is using the OnDelete update strategy")
     partition = maybe_number(obj, "spec", "updateStrategy", "rollingUpdate", "partition")
     updated = number(obj, "status", "updatedReplicas")
-    if partition is not None:
+    if partition:
         return _short((("Updated", updated, want - partition),)) or current(
             f"Partition rollout complete. Updated: {updated}"
         )
-    needed = [("Current", number(obj, "status", "currentReplicas"), want)]
-    if maybe_number(obj, "spec", "minReadySeconds"):
-        needed.append(("Available", number(obj, "status", "availableReplicas"), want))
-    waiting = _short(needed)
+    waiting = _short((("Current", number(obj, "status", "currentReplicas"), want),))
     if waiting is not None:
         return waiting
     if text(obj, "status", "currentRevision") != text(obj, "status", "updateRevision"):

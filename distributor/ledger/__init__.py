@@ -9,6 +9,7 @@ from distributor.ledger.queries import (
     BRANCH,
     agreed,
     approvals,
+    failed_by_itself,
     left_behind,
     newest_verified,
     policy_commit,
@@ -19,6 +20,7 @@ from distributor.ledger.queries import (
     rollback_candidates,
     rollout_stands,
     running_claim,
+    running_verified,
     soak,
     soaked,
     standing_holds,
@@ -29,6 +31,7 @@ from distributor.ledger.queries import (
     verified_in,
 )
 from distributor.ledger.records import decode, decode_genesis, encode, encode_genesis
+from distributor.ledger.renewal import kept_policies, kept_records, kept_verdicts
 
 __all__ = [
     "BRANCH",
@@ -38,8 +41,12 @@ __all__ = [
     "decode_genesis",
     "encode",
     "encode_genesis",
+    "failed_by_itself",
     "fold",
     "fold_stream",
+    "kept_policies",
+    "kept_records",
+    "kept_verdicts",
     "left_behind",
     "newest_verified",
     "policy_commit",
@@ -50,6 +57,7 @@ __all__ = [
     "rollback_candidates",
     "rollout_stands",
     "running_claim",
+    "running_verified",
     "soak",
     "soaked",
     "standing_holds",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -50,29 +50,54 @@ class Shape(Generic[T]):
 
     cls: Callable[..., T]
     fields: tuple[Field, ...]
+    _loads: Mapping[str, tuple[str, Callable[[Any], Any]]] = field(init=False, repr=False)
+    _needed: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        loads = {f.name: (f.attribute, f.codec.load) for f in self.fields}
+        object.__setattr__(self, "_loads", loads)
+        needed = frozenset(f.attribute for f in self.fields if f.required)
+        object.__setattr__(self, "_needed", needed)
 
     def dump(self, value: T) -> dict[str, Any]:
         """The JSON object of a value."""
         written: dict[str, Any] = {}
-        for field in self.fields:
-            item = getattr(value, field.attribute)
-            if field.required or item != field.default:
-                written[field.name] = field.codec.dump(item)
+        for member in self.fields:
+            item = getattr(value, member.attribute)
+            if member.required or item != member.default:
+                written[member.name] = member.codec.dump(item)
         return written
 
     def load(self, data: object) -> T:
-        """The value of a JSON object; raises ``ValueError`` with the member's name."""
+        """The value of a JSON object; raises ``ValueError`` with the member's name.
+
+        Ledgers are long, and nearly all of their lines are right: what is wrong with one is looked for only then.
+        """
+        if type(data) is not dict:
+            return self._searched(data)
+        found: dict[str, Any] = {}
+        loads = self._loads
+        try:
+            for name, value in data.items():
+                attribute, load = loads[name]
+                found[attribute] = load(value)
+        except (KeyError, ValueError):
+            return self._searched(data)
+        return self.cls(**found) if self._needed <= found.keys() else self._searched(data)
+
+    def _searched(self, data: object) -> T:
+        """The same, member by member, for what is wrong."""
         if not isinstance(data, dict):
             msg = "is not an object"
             raise ValueError(msg)  # noqa: TRY004 - one kind of error for everything unreadable
         found: dict[str, Any] = {}
         reading = missing = ""
         try:
-            for field in self.fields:
-                reading = field.name
+            for member in self.fields:
+                reading = member.name
                 if reading in data:
-                    found[field.attribute] = field.codec.load(data[reading])
-                elif field.required:
+                    found[member.attribute] = member.codec.load(data[reading])
+                elif member.required:
                     missing = reading
         except ValueError as error:
             msg = f"{reading}: {error}"
@@ -81,7 +106,7 @@ class Shape(Generic[T]):
             msg = f"lacks {missing!r}"
             raise ValueError(msg)
         if len(found) != len(data):
-            unknown = sorted(set(data) - {field.name for field in self.fields})
+            unknown = sorted(set(data) - {member.name for member in self.fields})
             msg = f"has unknown members {unknown}"
             raise ValueError(msg)
         return self.cls(**found)
@@ -114,7 +139,7 @@ def _load_time(value: object) -> datetime:
     if at.tzinfo is None:
         msg = f"{value!r} has no time zone"
         raise ValueError(msg)
-    return at.astimezone(UTC)
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
 def _dump_time(value: datetime) -> str:
@@ -166,9 +191,11 @@ RAW: Codec[bytes] = Codec(_dump_raw, _load_raw)
 
 def choice(kind: type[StrEnum]) -> Codec[Any]:
     """One word of a closed list."""
+    known = {member.value: member for member in kind}
 
     def load(value: object) -> StrEnum:
-        return kind(load_text(value))
+        text = load_text(value)
+        return known.get(text) or kind(text)
 
     return Codec(lambda value: value.value, load)
 

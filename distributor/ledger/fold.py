@@ -19,17 +19,20 @@ from distributor.model.ledger import (
     Archived,
     Claimed,
     Consented,
+    Debt,
     Decided,
     FleetChanged,
     Genesis,
     HoldSet,
     InstanceState,
     Key,
+    KeyChanged,
     LedgerState,
     Observed,
     Progress,
     Progressed,
     Record,
+    Retired,
     Step,
     Tampered,
     Thrown,
@@ -37,7 +40,7 @@ from distributor.model.ledger import (
 )
 from distributor.model.promotion import Verdict, VerdictOutcome
 from distributor.model.refs import ObjectId
-from distributor.model.tags import Verb
+from distributor.model.tags import SET_MARK, Verb
 
 _ENDS = {
     Verb.PROMOTE: Step.REPLACED,
@@ -72,6 +75,9 @@ class _Builder:
     tampered: list[Tampered] = field(default_factory=list)
     archived: set[str] = field(default_factory=set)
     consents: list[Consented] = field(default_factory=list)
+    debts: list[Debt] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    retired: list[Retired] = field(default_factory=list)
     records: int = 0
     sequence: int = 0
     last_at: datetime | None = None
@@ -102,32 +108,67 @@ class _Builder:
 
     def _switch(
         self,
-        record: HoldSet | VetoSet | FleetChanged | Tampered | Acknowledged | Archived | Consented,
+        record: HoldSet
+        | VetoSet
+        | FleetChanged
+        | Tampered
+        | Acknowledged
+        | Archived
+        | Consented
+        | KeyChanged
+        | Retired,
     ) -> None:
         match record:
             case HoldSet():
                 self._hold(record)
             case VetoSet():
                 self._veto(record)
-            case FleetChanged():
-                self._fleet_changed(record)
+            case FleetChanged() | Retired():
+                self._targets_changed(record)
             case Tampered():
-                if not any((t.ref, t.found) == (record.ref, record.found) for t in self.tampered):
-                    self.tampered.append(record)
+                self._alarmed(record)
             case Acknowledged():
                 self._acknowledged(record)
             case Archived():
-                self.archived.add(record.ref)
+                self._archived(record.ref)
             case Consented():
                 self._consented(record)
+            case KeyChanged():
+                self.keys.append(record.key)
             case _:
                 assert_never(record)
+
+    def _alarmed(self, record: Tampered) -> None:
+        """Each alarm once. That an archived tag is gone is none, for whoever saw that before the record."""
+        known = any((t.ref, t.found) == (record.ref, record.found) for t in self.tampered)
+        if not known and (record.found or record.ref not in self.archived):
+            self.tampered.append(record)
+
+    def _archived(self, ref: str) -> None:
+        self.archived.add(ref)
+        self.tampered = [alarm for alarm in self.tampered if alarm.ref != ref or alarm.found]
 
     def _consented(self, record: Consented) -> None:
         """One that is about another verdict than the last accepted says nothing."""
         last = self.accepted[-1].sequence if self.accepted else 0
         if record.sequence == last and record not in self.consents:
             self.consents.append(record)
+
+    def _targets_changed(self, record: FleetChanged | Retired) -> None:
+        if isinstance(record, Retired):
+            self._retired(record)
+        else:
+            self._fleet_changed(record)
+
+    def _retired(self, record: Retired) -> None:
+        """The cluster is no target from then on; that it was emptied counts only while that stands."""
+        if record.drained and not any(r.number == record.number for r in self.retired):
+            return
+        self.retired = [r for r in self.retired if r.cluster != record.cluster] + [record]
+        last = self.accepted[-1] if self.accepted else None
+        if last is not None and last.sequence == record.sequence:
+            targets = tuple(name for name in last.targets if name != record.cluster)
+            self.accepted[-1] = replace(last, targets=targets)
 
     def _fleet_changed(self, record: FleetChanged) -> None:
         """A cluster that joined is a target of the accepted revision from then on."""
@@ -136,6 +177,7 @@ class _Builder:
         if record.joined and last is not None and last.sequence == record.sequence:
             targets = tuple(sorted({*last.targets, record.cluster}))
             self.accepted[-1] = replace(last, targets=targets)
+            self.retired = [r for r in self.retired if r.cluster != record.cluster]
 
     def _decided(self, verdict: Verdict, at: datetime) -> None:
         before = self.last_verdicts.get(verdict.ref)
@@ -152,7 +194,9 @@ class _Builder:
         if not verdict.accepted:
             return
         self.sequence = verdict.sequence
-        if verdict.verb in _ENDS:
+        if verdict.overridden:
+            self.debts.append(_debt(verdict, at))
+        if verdict.verb in _ENDS and not verdict.instance.startswith(SET_MARK):
             self._desired(verdict, at)
         elif verdict.verb in THROWN:
             self._thrown(verdict, at)
@@ -166,6 +210,7 @@ class _Builder:
         self.accepted_at[verdict.sequence] = at
         self._draft(verdict.sequence)
         self.fleet.clear()
+        self.retired = [r for r in self.retired if r.cluster not in verdict.targets]
         if verdict.verb is Verb.PROMOTE and verdict.revision is not None:
             # Gate 4 lets only a person's promotion past a rollback's hold, so being accepted ends it.
             left = verdict.revision.digest
@@ -218,6 +263,7 @@ class _Builder:
             elif alarm.ref in self.observed:  # a tag, not a branch
                 self._known_as(alarm, record.at)
         self.tampered = kept
+        self.debts = [d for d in self.debts if d.ref != record.ref or d.by == record.by]
 
     def _known_as(self, alarm: Tampered, at: datetime) -> None:
         """What was found is known from its acknowledgement on, and raises no further alarm."""
@@ -251,7 +297,20 @@ class _Builder:
             sequence=self.sequence,
             last_at=self.last_at,
             consents=tuple(self.consents),
+            debts=tuple(self.debts),
+            keys=tuple(self.keys),
+            retired=tuple(self.retired),
         )
+
+
+def _debt(verdict: Verdict, at: datetime) -> Debt:
+    return Debt(
+        at=at,
+        ref=verdict.ref,
+        by=verdict.principal,
+        gates=verdict.overridden,
+        reason=verdict.reason,
+    )
 
 
 def _same(before: Verdict, after: Verdict) -> bool:
@@ -283,6 +342,9 @@ def _resume(base: InstanceState) -> _Builder:
         sequence=base.sequence,
         last_at=base.last_at,
         consents=list(base.consents),
+        debts=list(base.debts),
+        keys=list(base.keys),
+        retired=list(base.retired),
     )
 
 

@@ -51,6 +51,18 @@ def _of_app(
                 yield verdict, progress
 
 
+def running_verified(state: LedgerState, environment: str, app: str) -> tuple[Verdict, ...]:
+    """What instances of an app are to run there now, where that is verified; oldest accepted first."""
+    found = [
+        verdict
+        for (where, _), instance in state.instances.items()
+        if where == environment
+        for verdict, _ in _verified(instance)
+        if verdict == instance.desired and verdict.revision and verdict.revision.app == app
+    ]
+    return tuple(sorted(found, key=lambda verdict: verdict.sequence))
+
+
 def verified_in(
     state: LedgerState, environment: str, app: str, digest: Digest
 ) -> tuple[Verdict, ...]:
@@ -193,6 +205,19 @@ def rollout_stands(state: InstanceState) -> str:
     return "ended" if over else "running"
 
 
+def failed_by_itself(state: LedgerState, environment: str, instance: str) -> bool:
+    """Whether the desired revision is a promotion that failed, on at least one target for its own fault.
+
+    Not where a person aborted it, and not where clusters only did not take it.
+    """
+    here = state.instance(environment, instance)
+    progress = here.progress.get(here.desired.sequence) if here.desired else None
+    if here.desired is None or here.desired.verb is not Verb.PROMOTE or progress is None:
+        return False
+    aborted = any(thrown.verb is Verb.ABORT for thrown in switches(state, environment, instance))
+    return progress.end is Step.FAILED and "failed" in progress.targets.values() and not aborted
+
+
 def switches(state: LedgerState, environment: str, instance: str) -> tuple[Thrown, ...]:
     """The switches thrown since the last accepted revision of an instance, oldest first.
 
@@ -284,7 +309,7 @@ def running_claim(
 
 
 def left_behind(state: InstanceState) -> tuple[str, ...]:
-    """Clusters of earlier verdicts that the desired one leaves out: what they run stays there."""
+    """Clusters of earlier verdicts that the desired one leaves out, or that were retired and not emptied."""
     since = 0
     for number, verdict in enumerate(state.accepted):
         if verdict.verb is Verb.REMOVE:
@@ -292,4 +317,7 @@ def left_behind(state: InstanceState) -> tuple[str, ...]:
     rest = state.accepted[since:]
     if not rest:
         return ()
-    return tuple(sorted({t for v in rest for t in v.targets} - set(rest[-1].targets)))
+    emptied = {retired.cluster for retired in state.retired if retired.drained}
+    leaving = {retired.cluster for retired in state.retired} - emptied
+    before = {target for verdict in rest for target in verdict.targets}
+    return tuple(sorted((before - set(rest[-1].targets) - emptied) | leaving))

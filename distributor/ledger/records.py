@@ -33,9 +33,11 @@ from distributor.model.ledger import (
     FleetChanged,
     Genesis,
     HoldSet,
+    KeyChanged,
     Observed,
     Progressed,
     Record,
+    Retired,
     Step,
     Tampered,
     VetoSet,
@@ -204,6 +206,21 @@ _SHAPES: dict[str, Shape[Any]] = {
             Field("reason", "reason", TEXT, ""),
         ),
     ),
+    "key": Shape(
+        KeyChanged, (_AT, Field("key", "key", TEXT), Field("reason", "reason", TEXT, ""))
+    ),
+    "retired": Shape(
+        Retired,
+        (
+            _AT,
+            Field("cluster", "cluster", TEXT),
+            Field("sequence", "sequence", NUMBER),
+            Field("number", "number", NUMBER),
+            Field("by", "by", TEXT),
+            Field("ref", "ref", TEXT, ""),
+            Field("drained", "drained", FLAG, False),
+        ),
+    ),
 }  # fmt: skip
 
 _KINDS = {shape.cls: kind for kind, shape in _SHAPES.items()}
@@ -219,6 +236,8 @@ _GENESIS = Shape(
         Field("previous", "previous", TEXT, ""),
         Field("reason", "reason", TEXT, ""),
         Field("nextSequence", "next_sequence", NUMBER, 1),
+        Field("repository", "repository", TEXT, ""),
+        Field("local", "local", FLAG, False),
     ),
 )
 

@@ -60,7 +60,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveObject:
-    """An object as the target shows it. ``applied`` is the digest annotation we left on it."""
+    """An object as the target shows it. ``applied`` is the digest annotation we left on it.
+
+    ``read_at`` is when, by the target's own clock, to which the times in the object belong.
+    """
 
     ref: ObjectRef
     api_version: str
@@ -68,6 +71,7 @@ class LiveObject:
     applied: Digest = Digest("")
     owner: str = ""  # the ApplySet label's value, empty for nobody's
     data: Mapping[str, Any] = field(default_factory=dict)
+    read_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +190,11 @@ class TargetReport:
     observed_at: datetime
     ledger_commit: ObjectId = ObjectId("")
     drift: tuple[str, ...] = ()  # what was not as applied: an object and why, one line each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """What an instance has on a target, read together with that of others: all of its objects that there are."""
+
+    inventory: Inventory
+    live: Mapping[ObjectRef, LiveObject]

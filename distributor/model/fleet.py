@@ -47,6 +47,14 @@ class DriftMode(StrEnum):
     PAUSE = "pause"  # not looked at
 
 
+class Automation(StrEnum):
+    """Who asks for versions in an environment: people, or the service for ``newest`` or ``as-predecessor``."""
+
+    MANUAL = "manual"
+    NEWEST = "newest"  # the newest that is verified and has soaked before
+    AS_PREDECESSOR = "as-predecessor"  # what the environments before run
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taint:
     """Keeps instances off a cluster unless they tolerate it."""
@@ -154,6 +162,8 @@ class Environment:
     standby_for: str = ""
     standby_mode: StandbyMode = StandbyMode.AFTER
     drift: DriftMode = DriftMode.HEAL
+    promotion: Automation = Automation.MANUAL
+    rollback_on_failure: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

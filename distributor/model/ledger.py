@@ -23,7 +23,8 @@ class Genesis:
     """The first record: tags that are history already, and the main commit that counts as policy.
 
     ``key`` is the service's public key in OpenSSH text form (type and blob). ``next_sequence`` is
-    above every inventory when a ledger is renewed, else 1.
+    above every inventory when a ledger is renewed, else 1. ``repository`` is the catalog's where the ledger
+    does not lie beside main; a ``local`` ledger is one service's own.
     """
 
     at: datetime
@@ -34,6 +35,8 @@ class Genesis:
     reason: str = ""
     next_sequence: int = 1
     format: int = LEDGER_FORMAT
+    repository: str = ""
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +175,35 @@ class Consented:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyChanged:
+    """From the next commit on, the ledger is signed with this key (type and blob), and with no other."""
+
+    at: datetime
+    key: str
+    reason: str = ""
+
+
+KEYS: Key = ("_", "keys")
+"""The ledger file of changes of the service's key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retired:
+    """A cluster is no target any more; ``drained`` says that what ran there is gone.
+
+    ``sequence`` is the verdict that ran there, ``number`` that of the retirement itself.
+    """
+
+    at: datetime
+    cluster: str
+    sequence: int
+    number: int
+    by: str
+    ref: str = ""
+    drained: bool = False
+
+
 Record = (
     Observed
     | Decided
@@ -184,6 +216,8 @@ Record = (
     | Acknowledged
     | Archived
     | Consented
+    | KeyChanged
+    | Retired
 )
 
 
@@ -239,6 +273,20 @@ class Thrown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Debt:
+    """Gates that a hotfix overrode; stands until somebody else acknowledges it."""
+
+    at: datetime
+    ref: str
+    by: str
+    gates: tuple[str, ...]
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.by} overrode {', '.join(self.gates)} with {self.ref}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceState:
     """The fold of one JSONL file."""
 
@@ -263,6 +311,11 @@ class InstanceState:
     sequence: int = 0  # the highest one in this file
     last_at: datetime | None = None
     consents: tuple[Consented, ...] = ()  # those that stand for what is desired now
+    debts: tuple[Debt, ...] = ()  # not acknowledged
+    keys: tuple[str, ...] = ()  # of the service, after that of the genesis record
+    retired: tuple[
+        Retired, ...
+    ] = ()  # clusters that are no targets since, by the last record of each
 
     @property
     def desired(self) -> Verdict | None:

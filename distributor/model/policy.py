@@ -10,6 +10,7 @@ from typing import Any
 
 from distributor.errors import Where
 from distributor.model.findings import Finding
+from distributor.model.openpgp import PgpKey
 
 
 class GateSeverity(StrEnum):
@@ -103,6 +104,7 @@ class PolicySet:
     gates: tuple[GateBinding, ...] = ()
     roles: tuple[Role, ...] = ()
     signers: tuple[SignerEntry, ...] = ()
-    revoked: frozenset[str] = frozenset()  # key texts
+    revoked: frozenset[str] = frozenset()  # key texts, and fingerprints of OpenPGP keys
     windows: tuple[Window, ...] = ()
     findings: tuple[Finding, ...] = ()
+    pgp: tuple[PgpKey, ...] = ()

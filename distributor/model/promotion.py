@@ -57,6 +57,10 @@ class GateAnswer:
     until: datetime | None = None
 
 
+OVERRIDE, OVERRIDDEN = "override", "used"
+"""The evidence by which an answer says that a hotfix named its gate, and that it would have kept it out."""
+
+
 class VerdictOutcome(StrEnum):
     """What became of a request."""
 
@@ -94,6 +98,11 @@ class Verdict:
     def accepted(self) -> bool:
         """Whether it was let in."""
         return self.outcome is VerdictOutcome.ACCEPTED
+
+    @property
+    def overridden(self) -> tuple[str, ...]:
+        """The gates that would have kept it out, had it not overridden them."""
+        return tuple(a.gate for a in self.answers if a.evidence.get(OVERRIDE) == OVERRIDDEN)
 
     def reasons(self) -> tuple[str, ...]:
         """Why it was not let in: one line a gate that did not pass."""

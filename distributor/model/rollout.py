@@ -47,7 +47,9 @@ class TargetState:
     stage: TargetStage = TargetStage.WAITING
     since: datetime | None = None
     current_since: datetime | None = None  # since when it is seen Current on this very revision
-    result: str = ""  # "current" or "delivered" once ready
+    result: str = (
+        ""  # "current", "delivered" once ready; "unfinished" while the cluster does not take it
+    )
     message: str = ""
     attempts: int = 0
     ask_at: datetime | None = None

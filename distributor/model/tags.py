@@ -45,6 +45,10 @@ CONSENTS = frozenset({Verb.CONSENT, Verb.DETACH})
 """Switches that are about one accepted revision of one instance, and name it."""
 
 
+SERVICE = "Distributor <distributor@service>"
+"""As whom the service signs ledger commits, and makes tags."""
+
+
 class RequestClass(StrEnum):
     """How urgent a request is, and what it may override."""
 
@@ -72,6 +76,15 @@ class TagName:
     principal_attempt: int = 1
 
 
+SET_MARK = "@"
+"""What the name of a set begins with, in tags and in the ledger; no instance is called so."""
+
+
+def ledger_name(name: TagName) -> str:
+    """The name of the ledger file that a tag's verdict goes to, below its environment."""
+    return SET_MARK + name.set_id.partition("/")[0] if name.set_id else name.instance
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trailers:
     """The ``Promotion-*`` trailers; empty where absent. ``prev`` is a tag object id or ``none``."""
@@ -88,7 +101,7 @@ class Trailers:
     ticket: str = ""
     reason: str = ""
     tiers: tuple[str, ...] = ()
-    override: str = ""
+    override: tuple[str, ...] = ()  # names of gates
     items: tuple[Mapping[str, str], ...] = ()  # of a set: one mapping a promoted instance
 
 

@@ -30,7 +30,7 @@ from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan.attesting import FOUND, adopts, is_copy, is_ours, writers
-from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented
+from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented, undone
 from distributor.plan.conflicts import held
 from distributor.plan.conflicts import told as conflicts_told
 from distributor.plan.definitions import dropped_versions
@@ -71,6 +71,7 @@ class _Scene:
     ignore: Ignoring
     adopting: bool
     names: Collection[str]
+    undo: Collection[str]
 
     def belongs(self, there: LiveObject) -> str:
         """Whose an object is, in words: the instance where it is known, else the id of its ApplySet."""
@@ -101,6 +102,7 @@ def changes(
     ignore: Ignoring = NOTHING_IGNORED,
     adopting: bool = False,
     names: Collection[str] = (),
+    undo: Collection[str] = (),
 ) -> ChangeSet:
     """What it takes to bring a target to ``desired``; ``owner`` is our ApplySet id.
 
@@ -110,7 +112,7 @@ def changes(
     ``adopt`` are the field managers whose fields may become ours, ``ignore`` rules for what is no drift.
     ``adopting`` says that people agreed: what is there and nobody's may become ours, and conflicts be
     forced. ``names`` are instances that there
-    are, to tell whose an object is.
+    are, to tell whose an object is. ``undo`` are managers, as patterns, whose changes of our fields are drift.
     """
     scene = _Scene(
         entries=inventory.entries if inventory is not None else {},
@@ -123,6 +125,7 @@ def changes(
         ignore=ignore,
         adopting=adopting,
         names=names,
+        undo=undo,
     )
     refs = desired.refs()
     vanished = [entry for ref, entry in sorted(scene.entries.items()) if ref not in refs]
@@ -208,7 +211,7 @@ def _prepared(scene: _Scene, change: Change, finding: Finding | None) -> _Judged
         return change, finding
     ignored = scene.ignore.of(change.ref, there.data)
     manifest = yielding(change.manifest, there.data, ignored, manager=OUR_MANAGER)
-    found = claim(manifest, there, scene.adopt)
+    found = claim(manifest, there, scene.adopt, scene.undo)
     fields = held(manifest, there, found.over | {HAND_OVER_MANAGER}) if _whole(there) else {}
     if scene.adopting:
         found = replace(found, over=found.over | fields.keys())
@@ -247,6 +250,7 @@ def _against_drift(scene: _Scene, manifest: Manifest, there: LiveObject) -> Chan
     ignored = scene.ignore.of(manifest.ref, there.data)
     drifted = diff(manifest, there.data, ignore=ignored) if _whole(there) else ()
     allowed = scene.adopt | consented(manifest) | {HAND_OVER_MANAGER}
+    allowed |= undone(there.data, scene.undo) if drifted else frozenset()
     ours = tuple(f for f in drifted if f.ours or set(f.manager.split(", ")) <= allowed)
     if ours:
         return Change(

@@ -8,7 +8,8 @@ refuses to apply a custom resource whose managed fields speak of a version witho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from distributor.health import is_custom
@@ -28,8 +29,16 @@ TAKE_OVER = "distributor.dev/take-over"
 _ALWAYS: tuple[FieldPath, ...] = (("spec", "replicas"),)
 
 
-def claim(manifest: Manifest, there: LiveObject, adopt: frozenset[str] = frozenset()) -> Claim:
-    """What is to be done before ``manifest`` is applied over the live object; ``adopt`` is the adoption list."""
+def claim(
+    manifest: Manifest,
+    there: LiveObject,
+    adopt: frozenset[str] = frozenset(),
+    undo: Collection[str] = (),
+) -> Claim:
+    """What is to be done before ``manifest`` is applied over the live object; ``adopt`` is the adoption list.
+
+    ``undo`` are the managers whose changes of our fields are undone, as ``undone`` reads them.
+    """
     wanted = manifest.data()
     entries = entries_of(there.data)
     whole = [entry for entry in entries if not entry.get("subresource")]
@@ -43,8 +52,14 @@ def claim(manifest: Manifest, there: LiveObject, adopt: frozenset[str] = frozens
         takes=takes,
         hands_over=tuple(p for p in dropped if frozenset() < _owners(entries, p) <= ours),
         migrates=is_custom(manifest.ref.group) and bool(versions - {manifest.api_version}),
-        over=adopt | consented(manifest),
+        over=adopt | consented(manifest) | undone(there.data, undo),
     )
+
+
+def undone(live: Mapping[str, Any], patterns: Collection[str]) -> frozenset[str]:
+    """The managers of a live object that one of the names names; a name may have ``*`` in it."""
+    managers = {str(entry["manager"]) for entry in entries_of(live)} - {OUR_MANAGER}
+    return frozenset(m for m in managers if any(fnmatchcase(m, p) for p in patterns))
 
 
 def consented(manifest: Manifest) -> frozenset[str]:

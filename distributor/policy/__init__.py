@@ -5,7 +5,15 @@ which gates are asked. What never does: reading Git, the ledger or clusters, wri
 calls gathers the facts first. Called by: services; ``adapters/keys`` for the form of signatures.
 """
 
-from distributor.policy.decide import authorise, before_wave, judge, needed, outcome, principal
+from distributor.policy.decide import (
+    authorise,
+    before_wave,
+    foresee,
+    judge,
+    needed,
+    outcome,
+    principal,
+)
 from distributor.policy.facts import (
     Approval,
     ClusterFact,
@@ -14,9 +22,11 @@ from distributor.policy.facts import (
     Neighbour,
     PolicyView,
     Reach,
+    Retirement,
     Source,
 )
 from distributor.policy.immutable import changed
+from distributor.policy.openpgp import is_openpgp
 from distributor.policy.registry import GATES, Gate
 from distributor.policy.roles import is_service, may
 from distributor.policy.signatures import signing_key, verify, verify_bytes
@@ -31,10 +41,13 @@ __all__ = [
     "Neighbour",
     "PolicyView",
     "Reach",
+    "Retirement",
     "Source",
     "authorise",
     "before_wave",
     "changed",
+    "foresee",
+    "is_openpgp",
     "is_service",
     "judge",
     "may",

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
+from distributor.policy import security_keys
+
 MAGIC = b"SSHSIG"
 _BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
 _VERSION = (1).to_bytes(4)
@@ -40,13 +42,19 @@ class BadArmour(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureParts:
-    """A signature's parts, as the armour holds them."""
+    """A signature's parts, as the armour holds them; ``extra`` is what a security key adds."""
 
     key: bytes
     namespace: bytes
     hash_name: str
     algorithm: bytes
     signature: bytes
+    extra: bytes = b""
+
+    @property
+    def kind(self) -> bytes:
+        """The type of the key; raises ``BadArmour``."""
+        return Wire(self.key).string()
 
 
 class Wire:
@@ -65,6 +73,13 @@ class Wire:
     def string(self) -> bytes:
         """A string with its length before it."""
         return self.take(int.from_bytes(self.take(4)))
+
+    def strings(self) -> tuple[bytes, ...]:
+        """All strings up to the end."""
+        found: list[bytes] = []
+        while self._rest:
+            found.append(self.string())
+        return tuple(found)
 
     def end(self) -> None:
         """Nothing may be left."""
@@ -96,19 +111,25 @@ def read(armour: bytes) -> SignatureParts:
     wire.end()
     signature = Wire(inner)
     algorithm, value = signature.string(), signature.string()
+    extra = signature.take(security_keys.EXTRA) if algorithm in security_keys.KINDS else b""
     signature.end()
     hash_name = hashed.decode("ascii", errors="replace")
     if hash_name not in _HASHES:
         raise BadArmour(f"its hash {hash_name[:20]!r} is not accepted")
     return SignatureParts(
-        key=key, namespace=namespace, hash_name=hash_name, algorithm=algorithm, signature=value
+        key=key,
+        namespace=namespace,
+        hash_name=hash_name,
+        algorithm=algorithm,
+        signature=value,
+        extra=extra,
     )
 
 
 def write(parts: SignatureParts) -> bytes:
     """The armour of a signature, in lines as ssh-keygen breaks them; what ``read`` takes apart."""
     head = (parts.key, parts.namespace, b"", parts.hash_name.encode())
-    inner = wire_string(parts.algorithm) + wire_string(parts.signature)
+    inner = wire_string(parts.algorithm) + wire_string(parts.signature) + parts.extra
     wire = MAGIC + _VERSION + b"".join(map(wire_string, (*head, inner)))
     text = base64.b64encode(wire)
     lines = (text[start : start + _LINE] for start in range(0, len(text), _LINE))
@@ -124,11 +145,15 @@ def preimage(data: bytes, namespace: bytes, hash_name: str) -> bytes:
 
 def check(data: bytes, parts: SignatureParts) -> str:
     """The key's text form (type and blob) if it signed ``data``; raises ``BadArmour`` if not."""
-    kind = Wire(parts.key).string()
+    kind = parts.kind
     text = kind + b" " + base64.b64encode(parts.key)
     signed = preimage(data, parts.namespace, parts.hash_name)
     try:
-        _check_with(load_ssh_public_key(text), kind, parts, signed)
+        if kind in security_keys.KINDS and parts.algorithm == kind:
+            key = Wire(parts.key).strings()
+            security_keys.check(key, signed, parts.signature, parts.extra, _der)
+        else:
+            _check_with(load_ssh_public_key(text), kind, parts, signed)
     except InvalidSignature as error:
         raise BadArmour("it does not fit the content") from error
     except (UnsupportedAlgorithm, ValueError) as error:
@@ -143,7 +168,8 @@ def _check_with(key: object, kind: bytes, parts: SignatureParts, signed: bytes) 
         case rsa.RSAPublicKey() if parts.algorithm in _RSA_HASHES:
             if key.key_size < _MIN_RSA_BITS:
                 raise BadArmour(f"an RSA key of {key.key_size} bits is too short")
-            key.verify(parts.signature, signed, padding.PKCS1v15(), _RSA_HASHES[parts.algorithm])
+            whole = parts.signature.rjust(key.key_size // 8, b"\0")  # some agents leave zeros out
+            key.verify(whole, signed, padding.PKCS1v15(), _RSA_HASHES[parts.algorithm])
         case ec.EllipticCurvePublicKey() if parts.algorithm == kind and kind in _CURVES:
             key.verify(_der(parts.signature), signed, ec.ECDSA(_CURVES[kind]))
         case _:

@@ -7,7 +7,7 @@ the worst answer counts. A policy that cannot be read lets nothing in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
@@ -25,6 +25,7 @@ from distributor.model.fleet import ALL
 from distributor.model.policy import GateBinding, GateSeverity
 from distributor.model.promotion import GateAnswer, GateResult, VerdictOutcome
 from distributor.model.tags import Verb
+from distributor.policy import overriding
 from distributor.policy.facts import GateFacts, PolicyView, Source
 from distributor.policy.gates.answers import Speaker, placed, said
 from distributor.policy.gates.signature import PRINCIPAL
@@ -65,13 +66,21 @@ def authorise(facts: GateFacts, now: datetime) -> tuple[GateAnswer, ...]:
 
 def judge(facts: GateFacts, now: datetime) -> tuple[GateAnswer, ...]:
     """The answers of the gates from 5 on; all of them, whatever the first ones say."""
-    return tuple(_ask(gate, facts, now) for gate in gates_for(facts.verb) if not gate.early)
+    later = (gate for gate in gates_for(facts.verb) if not gate.early)
+    return overriding.lifted(facts, (_ask(gate, facts, now) for gate in later))
+
+
+def foresee(facts: GateFacts, gates: Collection[str], now: datetime) -> tuple[GateAnswer, ...]:
+    """The answers of the later gates that have these names, and of no others."""
+    later = (gate for gate in gates_for(facts.verb) if not gate.early and gate.name in gates)
+    return tuple(_ask(gate, facts, now) for gate in later)
 
 
 def before_wave(facts: GateFacts, now: datetime) -> GateAnswer | None:
     """The answer of gate 7 about one wave of a rollout; ``None`` for requests that never wait for a window."""
     gates = (gate for gate in gates_for(facts.verb) if gate.number == WINDOWS)
-    return next((_ask(gate, facts, now) for gate in gates), None)
+    answers = overriding.lifted(facts, (_ask(gate, facts, now) for gate in gates))
+    return next(iter(answers), None)
 
 
 def needed(verb: Verb) -> frozenset[int]:
@@ -139,13 +148,13 @@ def _unusable(facts: GateFacts) -> Iterable[Finding]:
 
 
 def _supported(facts: GateFacts) -> Iterable[GateAnswer]:
-    name, trailers = facts.name, facts.asked.trailers
+    name = facts.name
     if name.verb not in SUPPORTED:
         yield _SUPPORT.refuses(UnsupportedRequest, f"({name.verb.value})")
-    elif name.set_id or trailers.items:
+    elif name.set_id and name.verb is not Verb.APPROVE:
         yield _SUPPORT.refuses(UnsupportedRequest, "(a set)")
-    elif trailers.override:
-        yield _SUPPORT.refuses(UnsupportedRequest, "(an override)")
+    elif (refusal := overriding.authorised(facts)) is not None:
+        yield refusal
     if facts.stopped and name.verb not in _STOPPED:
         finding = Finding.of(DecisionsStopped, f"({facts.stopped})")
         yield replace(_POLICY.errors((finding,)), result=GateResult.PENDING)

@@ -14,6 +14,7 @@ from distributor.model.capacity import Resources
 from distributor.model.findings import Finding
 from distributor.model.fleet import Environment, Pipeline
 from distributor.model.ledger import HoldSet, Soak, VetoSet
+from distributor.model.openpgp import PgpSeal
 from distributor.model.package import Fits
 from distributor.model.policy import PolicySet
 from distributor.model.promotion import Revision, Verdict
@@ -105,6 +106,19 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retirement:
+    """How a cluster stands that is to be retired.
+
+    ``declared``: main still has its file. ``instances``: those that have it as a target; ``rolling``: those
+    of them whose rollout has not ended.
+    """
+
+    declared: bool
+    instances: tuple[str, ...]
+    rolling: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateFacts:
     """Everything about one request that gates may look at.
 
@@ -129,6 +143,8 @@ class GateFacts:
     - ``approves``: the request that an approval points at, as the remote shows it under that name.
     - ``rollout``: what the ledger says of the instance's rollout: ``running``, ``failed``, ``ended``; empty
       where nothing was accepted. ``schemas``: findings of all objects.
+    - ``retirement``: of a cluster that is to be retired, how it stands.
+    - ``seals``: what gpg says of the tag's signature under the keys of each policy, by its commit.
     """
 
     ref: str
@@ -161,6 +177,8 @@ class GateFacts:
     fits: Fits | None = None
     clusters: Mapping[str, ClusterFact] | None = None
     unfit: Mapping[str, str] = field(default_factory=dict)
+    retirement: Retirement | None = None
+    seals: Mapping[ObjectId, PgpSeal | Finding] = field(default_factory=dict)
 
     @property
     def asked(self) -> Request:

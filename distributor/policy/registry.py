@@ -33,7 +33,7 @@ _CHANGE = _DEPLOY | {Verb.REMOVE}
 
 _ROLLOUT = frozenset({Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY})
 _SWITCH = {Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK}
-SUPPORTED = _CHANGE | _ROLLOUT | _SWITCH | CONSENTS | {Verb.APPROVE}
+SUPPORTED = _CHANGE | _ROLLOUT | _SWITCH | CONSENTS | {Verb.APPROVE, Verb.RETIRE}
 """The verbs that are decided; all others are refused once it is known who asks."""
 
 
@@ -65,7 +65,7 @@ GATES: tuple[Gate, ...] = (
         number=3,
         name="provenance",
         evaluate=provenance.evaluate,
-        verbs=_CHANGE | _ROLLOUT | {Verb.APPROVE},
+        verbs=_CHANGE | _ROLLOUT | {Verb.APPROVE, Verb.RETIRE},
         early=True,
     ),
     Gate(
@@ -93,7 +93,7 @@ GATES: tuple[Gate, ...] = (
         number=7,
         name="windows",
         evaluate=windows.evaluate,
-        verbs=frozenset({Verb.PROMOTE, Verb.REMOVE}),
+        verbs=frozenset({Verb.PROMOTE, Verb.REMOVE, Verb.RETIRE}),
         always=False,
         per_view=True,
         rules=True,
@@ -129,6 +129,9 @@ GATES: tuple[Gate, ...] = (
     ),
 )  # fmt: skip
 
+NEVER_LIFTED = frozenset({1, 2, 3, 4, 8, 9})
+"""No emergency lifts these: who asks, for what, against a veto; and what does not render or fit its schema
+cannot be applied either."""
 WINDOWS = 7
 """The gate that is asked again before each wave."""
 NAMES = frozenset(gate.name for gate in GATES)

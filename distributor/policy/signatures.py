@@ -8,17 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from fnmatch import fnmatchcase
 
-from distributor.errors.policy import BadSignature, KeyNotValid, UnknownSigner, Unsigned
+from distributor.errors.policy import (
+    BadSignature,
+    CertificateRefused,
+    KeyNotValid,
+    UnknownSigner,
+    Unsigned,
+)
 from distributor.model.findings import Finding
 from distributor.model.policy import SignerEntry
 from distributor.model.tags import TagObject
 from distributor.policy.armour import BadArmour, check, read
+from distributor.policy.patterns import fits, is_plain
 from distributor.policy.roles import ANONYMOUS
 
 GIT = "git"
 """The namespace that Git signs under."""
+_CERTIFICATE = b"-cert-v01@openssh.com"
+"""How the types of certificates end (OpenSSH's PROTOCOL.certkeys)."""
 
 
 def verify(
@@ -32,7 +40,7 @@ def verify(
     """The principal who signed the tag, or the finding that says why nobody did.
 
     ``at`` is when the ledger first observed the tag: the key must have been valid then. Where an entry
-    names several principals, the tagger's address chooses among them, and only among them.
+    is for several principals, the tagger's address chooses among them, and only among them.
     """
     if not tag.signature:
         return Finding.of(Unsigned)
@@ -70,10 +78,10 @@ def verify_bytes(
     valid = [e for e in entries if _valid(e, at)]
     if not valid:
         return Finding.of(KeyNotValid, f"That was {at.isoformat()}.")
-    for entry in valid:
-        if name := _principal(entry, claimed):
-            return name
-    return Finding.of(UnknownSigner, "Its entry names no principal, only patterns.")
+    if name := _principal(valid, claimed):
+        return name
+    shown = f"The tagger's address, {claimed!r}, is none of them"
+    return Finding.of(UnknownSigner, f"Its entry is for {','.join(valid[0].principals)}. {shown}.")
 
 
 def signing_key(data: bytes, signature: bytes, namespace: str = GIT) -> str | Finding:
@@ -85,6 +93,8 @@ def signing_key(data: bytes, signature: bytes, namespace: str = GIT) -> str | Fi
         if parts.namespace != namespace.encode():
             shown = parts.namespace[:40].decode(errors="replace")
             return Finding.of(BadSignature, f"It was made for {shown!r}, not for {namespace!r}.")
+        if parts.kind.endswith(_CERTIFICATE):
+            return Finding.of(CertificateRefused)
         return check(data, parts)
     except BadArmour as error:
         return Finding.of(BadSignature, f"({error})")
@@ -103,19 +113,26 @@ def _blob(text: str) -> str:
 
 
 def _covers(entry: SignerEntry, namespace: str) -> bool:
-    return not entry.namespaces or any(fnmatchcase(namespace, n) for n in entry.namespaces)
+    return not entry.namespaces or fits(namespace, entry.namespaces)
 
 
 def _valid(entry: SignerEntry, at: datetime) -> bool:
-    if entry.valid_after is not None and at < entry.valid_after:
+    """Whether the key counted in that second; the last one of its validity still counts."""
+    second = at.replace(microsecond=0)
+    if entry.valid_after is not None and second < entry.valid_after:
         return False
-    return entry.valid_before is None or at < entry.valid_before
+    return entry.valid_before is None or second <= entry.valid_before
 
 
-def _principal(entry: SignerEntry, claimed: str) -> str:
-    """The principal an entry gives: the one claimed if it names that, else its first.
+def _principal(entries: Sequence[SignerEntry], claimed: str) -> str:
+    """The principal that entries of one key give: the one claimed if one is for that, else the first named.
 
-    Patterns give none: whoever held such a key could sign as anybody that the pattern fits.
+    A pattern names nobody: who signs with such a key says in the tagger line, which is signed, who it is.
     """
-    plain = [p for p in entry.principals if p != ANONYMOUS and not set(p) & set("!*?[")]
-    return claimed if claimed in plain else next(iter(plain), "")
+    if claimed and claimed != ANONYMOUS and any(fits(claimed, e.principals) for e in entries):
+        return claimed
+    for entry in entries:
+        for name in entry.principals:
+            if is_plain(name) and name != ANONYMOUS and fits(name, entry.principals):
+                return name
+    return ""

@@ -355,7 +355,7 @@ def _verified_record(state: RolloutState) -> RecordStep:
 
 def _failed_record(state: RolloutState) -> RecordStep:
     results = {
-        name: FAILED
+        name: target.result or FAILED
         for name, target in sorted(state.targets.items())
         if target.stage is TargetStage.FAILED
     }

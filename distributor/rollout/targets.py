@@ -15,6 +15,8 @@ DELIVERED = "delivered"
 CURRENT = "current"
 OWED = "owed"
 FAILED = "failed"
+UNFINISHED = "unfinished"
+"""What failed for want of nothing but a cluster that took it: no fault of the revision."""
 
 _LONGEST = 60.0  # seconds between two attempts
 _LOOK = 10.0  # seconds between two looks at a target that makes progress
@@ -93,9 +95,10 @@ def _current(target: TargetState, seen: TargetSeen, min_ready: float, now: datet
 def _failing(target: TargetState, seen: TargetSeen, *, room: bool, now: datetime) -> TargetState:
     if seen.retryable:
         moved = _progressing(target, seen, room=room, now=now)
-        return asked(replace(moved, seen=HealthStatus.FAILED), now, _LONGEST)
+        moved = replace(moved, seen=HealthStatus.FAILED, result=UNFINISHED)
+        return asked(moved, now, _LONGEST)
     if target.stage is TargetStage.RUNNING or (target.stage is TargetStage.OWED and room):
-        return failed(target, seen.message, now)
+        return failed(replace(target, result=""), seen.message, now)
     return asked(replace(target, current_since=None, message=seen.message), now, _LONGEST)
 
 
@@ -111,6 +114,7 @@ def _progressing(
         attempts=0 if back else target.attempts,
         current_since=None,
         seen=seen.health,
+        result="",
         message=seen.message,
     )
 

@@ -15,6 +15,7 @@ from distributor.model.fleet import Cluster
 from distributor.model.promotion import Verdict
 from distributor.ports import Timers
 from distributor.services.ledger.book import LedgerBook
+from distributor.services.promotion.automating import Automat
 from distributor.services.promotion.deciding import Decider
 from distributor.services.promotion.gathering import Gatherer
 from distributor.services.promotion.preparing import Preparing
@@ -44,6 +45,7 @@ class Service:
         self.gatherer = Gatherer(world, self.book, self.renderer)
         self.preparing = Preparing(self.gatherer, self.hint)
         self.decider = Decider(world, self.book, self.gatherer, self.preparing, self.journal)
+        self.automat = Automat(world, self.book, self.gatherer)
         self.joiner = Joiner(world, self.book, self.renderer, self.journal, self.hint)
         windows = WaveWindows(world, self.book, lambda: self.snapshot)
         self.rollouts = Rollouts(
@@ -58,6 +60,7 @@ class Service:
         self._resync_due = True
         self._resyncing: asyncio.Task[None] | None = None
         self._moving: asyncio.Task[None] | None = None
+        self._asked = 0  # requests that the last pass made by itself
         self._stopping = False
         self._log = log.get("service")
 
@@ -84,6 +87,7 @@ class Service:
             snapshot = await self.look(fetch=fetch)
             if self.offline is None:
                 await self.decider.decide_all(snapshot)
+                self._asked = await self.automat.ask(snapshot)
                 self._ask_again()
                 await self.rollouts.follow(self.book.state)
                 self._resync_due |= bool(await self.joiner.join_all(snapshot))
@@ -99,25 +103,30 @@ class Service:
 
     def _ask_again(self) -> None:
         """Look when the first request that waits for a time may be let in; the timer decides nothing."""
-        at = self.decider.pending.ask_at
-        if at is not None:
-            self._timers.at("pending requests", at, self.hint)
+        times = [at for at in (self.decider.pending.ask_at, self.automat.ask_at) if at is not None]
+        if times:
+            self._timers.at("pending requests", min(times), self.hint)
+        if self._asked:
+            self.hint()
 
     async def decided(self) -> Snapshot:
         """Passes until every open tag is decided and every newcomer looked at, however long they render."""
         snapshot = await self.once()
-        while (self.preparing.busy or self.joiner.busy) and self.offline is None:
+        while (self.preparing.busy or self.joiner.busy or self._asked) and self.offline is None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), 1)
             self._wake.clear()
-            snapshot = await self.once(fetch=False)
+            snapshot = await self.once(fetch=bool(self._asked))
         return snapshot
 
     async def sync(self, only: Callable[[Verdict, Cluster], bool] | None = None) -> Snapshot:
         """Reconcile now: decide, roll out until nothing more can be done, then check every target."""
-        snapshot = await self.decided()
-        self.rollouts.nudge()
-        await self._settle()
+        while True:
+            snapshot = await self.decided()
+            self.rollouts.nudge()
+            await self._settle()
+            if not await self.automat.ask(snapshot):  # what was verified just now may go on
+                break
         await self.rollouts.resync(only)
         return snapshot
 
@@ -205,6 +214,7 @@ class Service:
         await self.joiner.stop()
         await self.warmer.stop()
         await self.rollouts.stop()
+        await self.book.settle()
 
     def now(self) -> datetime:
         """The time now."""

@@ -18,7 +18,7 @@ from distributor.cli.playground import PEOPLE, Playground, create_playground
 from distributor.model.refs import ObjectId
 from distributor.model.tags import Verb
 from distributor.services.asking.founding import found_ledger
-from distributor.services.asking.requesting import Ask, Asked, make_request
+from distributor.services.promotion.requesting import Ask, Asked, make_request
 from distributor.services.service import Service
 from distributor.settings import Settings, load
 

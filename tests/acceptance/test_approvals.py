@@ -11,7 +11,7 @@ from distributor.model.promotion import VerdictOutcome
 from distributor.model.refs import Digest
 from distributor.model.tags import Verb
 from distributor.services.asking.approving import make_approval
-from distributor.services.asking.requesting import Ask
+from distributor.services.promotion.requesting import Ask
 from tests.acceptance.forging import verdict_on
 
 GATE = {

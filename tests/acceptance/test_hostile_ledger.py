@@ -360,3 +360,22 @@ async def test_two_services_decide_each_request_once(play):
             assert len(holders) == 1
     log = evil.git("log", "--format=%P", "ledger").splitlines()
     assert all(len(parents.split()) == 1 for parents in log if parents)
+
+
+async def test_a_restart_checks_what_is_new_and_fsck_checks_all_of_it(running):
+    """A bad signature below a head that was believed is `fsck`'s to find: it takes a broken memory to get there."""
+    play, _ = running
+    evil = forger(play)
+    bad = evil.commit(evil.head("ledger"), {"note": b"not signed\n"})
+    good = evil.commit(bad, {"note": None}, key=play.place.key("service"))
+    evil.branch("ledger", good)
+    async with play.service() as service:
+        with pytest.raises(LedgerForged):
+            await service.look()
+        await service.world.store.set("ledger.head", good)
+    async with play.service() as service:
+        await service.look()
+        assert [f.code for f in await fsck(service)] == [LedgerForged.code]
+        evil.branch("ledger", evil.commit(good, {"note": b"nor this\n"}))
+        with pytest.raises(LedgerForged):
+            await service.look()

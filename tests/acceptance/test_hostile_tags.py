@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import orjson
 import pytest
 
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
+from distributor.policy.armour import SignatureParts, wire_string, write
 from distributor.services.asking.views import InstanceStage, instance_views
 from distributor.services.promotion.deciding import MAIN, UNREADABLE
 from tests.acceptance.forging import Draft, codes, forger, verdict_on
@@ -108,7 +110,7 @@ async def test_wrong_trailers_are_refused(play):
         9: ({"Class": "rollback"}, "DST205"),
         10: ({"Class": "urgent"}, "DST205"),
         11: ({"Rendered": "sha256:" + "2" * 64}, "DST232"),
-        12: ({"Override": "all"}, "DST227"),
+        12: ({"Override": "all"}, "DST267"),
         13: ({"promotion-prev": "none"}, "DST205"),
     }
     expected = {}
@@ -206,6 +208,51 @@ async def test_signatures_are_checked_where_one_is_asked_for(play):
             "promote/uat/shop/1.4.1": "DST204",
         },
     )
+
+
+async def test_keys_that_do_not_count_any_more(play):
+    """Keys that expired or were revoked, whatever date the tag carries; and what is no signature."""
+    evil, signers = forger(play), play.place.catalog / "policies" / "signers"
+    manager, sre = play.place.key("release-manager"), play.place.key("sre")
+    allowed = (signers / "allowed_signers").read_text()
+    (line,) = [text for text in allowed.splitlines() if manager.public_key in text]
+    ended = line.replace(" ssh-ed25519", ',valid-before="20250101Z" ssh-ed25519')
+    allowed = allowed.replace(line, ended)
+    (signers / "allowed_signers").write_text(allowed)
+    (signers / "revoked_keys").write_text(f"{sre.public_key} lost in a train\n")
+    play.place.commit("Let keys end", datetime.now(UTC))
+    long_ago = replace(UAT, at=int(datetime(2024, 6, 1, tzinfo=UTC).timestamp()))
+    expected = {}
+
+    def put(number, key, code, edit=lambda raw: raw):
+        name = f"promote/uat/shop/1.4.1_{number}"
+        evil.put(name, edit(evil.raw(replace(long_ago, key=key), name=name)))
+        expected[name] = code
+
+    put(2, manager, "DST209")
+    hold = "do/uat/shop/hold_1"
+    evil.put(hold, evil.raw(replace(long_ago, key=sre), name=hold, message="hold\n"))
+    expected[hold] = "DST209"
+    pgp = b"-----BEGIN PGP %s-----\n\niQ==\n-----END PGP %s-----\n"
+    put(5, "", "DST207", lambda raw: raw + pgp % (b"SIGNATURE", b"SIGNATURE"))
+    put(6, "", "DST207", lambda raw: raw + pgp % (b"MESSAGE", b"MESSAGE"))
+    put(7, manager, "DST207", lambda raw: raw + pgp % (b"SIGNATURE", b"SIGNATURE"))
+    put(
+        8,
+        "",
+        "DST205",
+        lambda raw: raw + b"-----BEGIN SIGNED MESSAGE-----\nMII=\n-----END SIGNED MESSAGE-----\n",
+    )
+    blob = wire_string(b"ssh-ed25519-cert-v01@openssh.com") + wire_string(b"x" * 32)
+    parts = SignatureParts(
+        key=blob,
+        namespace=b"git",
+        hash_name="sha512",
+        algorithm=b"ssh-ed25519",
+        signature=b"y" * 64,
+    )
+    put(9, "", "DST270", lambda raw: raw + write(parts))
+    await refused(play, expected)
 
 
 async def test_commits_must_be_on_main_and_hold_the_version(play):

@@ -13,7 +13,7 @@ from distributor.ledger import decode
 from distributor.model.ledger import Claimed, Decided, Progressed
 from distributor.model.tags import Verb
 from distributor.services.asking.following import follow
-from distributor.services.asking.requesting import Ask, make_request
+from distributor.services.promotion.requesting import Ask, make_request
 
 NEVER = 3600.0
 MOVES = (

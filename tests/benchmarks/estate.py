@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from distributor.app import open_service
 from distributor.catalog.digests import find
-from distributor.cli.playground import Playground, create_playground
+from distributor.cli.playground import PEOPLE, Playground, create_playground
 from distributor.model.catalog import EnvironmentFiles
 from distributor.model.changes import Actuation
 from distributor.model.fleet import Installation
@@ -41,6 +41,8 @@ GATES = (
     "renders",
     "schemas",
 )
+_DECIDED = 2
+"""The first records of a verdict: what was seen, and what was decided."""
 
 
 def sample(root: Path) -> Playground:
@@ -48,13 +50,13 @@ def sample(root: Path) -> Playground:
     return create_playground(root, datetime.now(UTC))
 
 
-def playground(root: Path, size: fleet.Size) -> Playground:
-    """The playground with a generated fleet in place of the sample's catalog and environments."""
+def playground(root: Path, files: Mapping[str, bytes]) -> Playground:
+    """The playground with a generated repository in place of the sample's catalog and environments."""
     place = sample(root)
     for name in ("catalog", "environments"):
         shutil.rmtree(place.catalog / name)
     shutil.rmtree(place.clusters)
-    for path, data in fleet.files(size).items():
+    for path, data in files.items():
         file = place.catalog / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
@@ -71,21 +73,30 @@ async def found(place: Playground) -> None:
         await found_ledger(service.world)
 
 
-async def accept_everything(place: Playground) -> int:
-    """Record that every instance was accepted, verified and seen on all its clusters; how many targets."""
+async def accept_everything(place: Playground, *, carried_out: bool = True) -> int:
+    """Record that every instance was accepted, and verified and seen on all its clusters; how many targets.
+
+    Unless ``carried_out``, nothing came after the verdicts: that is for a service to do.
+    """
     async with open_service(settings(place), writing=True) as service:
         await found_ledger(service.world)
         snapshot = await service.look()
         records: list[tuple[Key, Record]] = []
         pins: dict[str, TreeChange] = {}
         rows: list[StoredTarget] = []
-        for verdict in _verdicts(service, snapshot):
+        refs: dict[str, ObjectId] = {}
+        for given in _verdicts(service, snapshot):
+            verdict = given if carried_out else _tagged(service, given)
+            refs[f"refs/tags/{verdict.ref}"] = verdict.tag
             key = (verdict.environment, verdict.instance)
-            records += [(key, record) for record in _records(verdict)]
+            found = itertools.islice(_records(verdict), None if carried_out else _DECIDED)
+            records += [(key, record) for record in found]
             pins[f"pins/{key[0]}/{key[1]}/{verdict.sequence}"] = ("tree", _pin(service, verdict))
             rows += _rows(verdict)
+        if not carried_out:
+            await service.world.remote.push(refs, expect=dict.fromkeys(refs))
         await service.book.append(Entry(records=records, message="everything", pins=pins))
-        for start in range(0, len(rows), 5_000):
+        for start in range(0, len(rows) if carried_out else 0, 5_000):
             await service.world.store.save_targets(rows[start : start + 5_000])
         return len(rows)
 
@@ -135,6 +146,19 @@ def _verdict(
         targets=targets,
         reason="benchmark",
     )
+
+
+def _tagged(service: Service, verdict: Verdict) -> Verdict:
+    """The verdict on a tag that there is: a service that runs looks at its tags."""
+    tag = service.world.objects.write_tag(
+        verdict.ref,
+        verdict.commit,
+        message=f"{verdict.ref}\n",
+        at=datetime.now(UTC),
+        tagger=PEOPLE["sre"],
+        signer=None,
+    )
+    return replace(verdict, tag=tag)
 
 
 def _records(verdict: Verdict) -> Iterator[Record]:

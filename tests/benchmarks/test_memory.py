@@ -22,7 +22,7 @@ def test_resident_memory(tmp_path):
     place = estate.sample(tmp_path / "rest")
     asyncio.run(estate.found(place))
     measure(result, "rest", place.root)
-    place = estate.playground(tmp_path / "fleet", SIZE)
+    place = estate.playground(tmp_path / "fleet", fleet.files(SIZE))
     result.figures["fleet.targets"] = asyncio.run(estate.accept_everything(place))
     measure(result, "fleet", place.root)
     for name, limit in (("rest", 160), ("fleet", 400)):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MASTERS = "system:masters"
+MONTH = dt.timedelta(days=30)
 SERVER_NAMES = (
     "localhost",
     "kubernetes",
@@ -76,7 +77,9 @@ class Certs:
     def service_accounts_key(self) -> Path:
         return self.folder / "sa.key"
 
-    def user(self, name: str, groups: Sequence[str] = ()) -> tuple[Path, Path]:
+    def user(
+        self, name: str, groups: Sequence[str] = (), *, lives: dt.timedelta = MONTH
+    ) -> tuple[Path, Path]:
         """Give the certificate and key files of a user, who is a member of `groups`.
 
         The API server reads the user from the subject's CN and the groups from its O
@@ -86,7 +89,7 @@ class Certs:
         cert, key = stem.with_suffix(".crt"), stem.with_suffix(".key")
         subject = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
         subject.append(x509.NameAttribute(NameOID.COMMON_NAME, name))
-        self._issue(x509.Name(subject), ExtendedKeyUsageOID.CLIENT_AUTH, cert, key)
+        self._issue(x509.Name(subject), ExtendedKeyUsageOID.CLIENT_AUTH, cert, key, lives=lives)
         return cert, key
 
     def issue_server(self) -> None:
@@ -104,11 +107,13 @@ class Certs:
         cert_file: Path,
         key_file: Path,
         names: Sequence[x509.GeneralName] = (),
+        *,
+        lives: dt.timedelta = MONTH,
     ) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.authority_key.public_key())
         builder = (
-            _builder(subject, self.authority.subject, key.public_key())
+            _builder(subject, self.authority.subject, key.public_key(), lives)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             # Python 3.13 and later refuse a chain without it (ssl.VERIFY_X509_STRICT).
             .add_extension(signer, critical=False)
@@ -161,7 +166,10 @@ def write_kubeconfig(path: Path, *, url: str, ca: Path, cert: Path, key: Path) -
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    lives: dt.timedelta = MONTH,
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
@@ -172,5 +180,5 @@ def _builder(
         .serial_number(x509.random_serial_number())
         # An hour back: a clock that is set while tests run must not make them fail.
         .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=30))
+        .not_valid_after(now + lives)
     )

@@ -5,6 +5,7 @@ never does: a checkout, a work tree, a decision. Called by: ``app``.
 """
 
 from distributor.adapters.git.objects import PygitObjects
-from distributor.adapters.git.remote import GitRemote
+from distributor.adapters.git.remote import GitRemote, shown
+from distributor.adapters.git.split import SplitRemote
 
-__all__ = ["GitRemote", "PygitObjects"]
+__all__ = ["GitRemote", "PygitObjects", "SplitRemote", "shown"]

@@ -12,6 +12,7 @@ from pygit2.enums import FileMode, ObjectType, SortMode
 from distributor.errors.git import NotARepository, ObjectMissing
 from distributor.errors.service import StateNotWritable
 from distributor.model.refs import ObjectId
+from distributor.model.tags import SERVICE
 from distributor.model.trees import EntryKind, NewCommit, TreeEntry
 from distributor.ports import Signer, TreeChange
 
@@ -29,7 +30,6 @@ _TYPES = {
 _KEPT_TREES = 50_000
 _KEPT_ANSWERS = 10_000
 """Bounds of what is remembered, so that memory is bounded too."""
-SERVICE = "Distributor <distributor@service>"
 """Author and committer of what the service writes."""
 
 

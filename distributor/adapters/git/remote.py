@@ -114,7 +114,7 @@ class GitRemote:
             out, err = await asyncio.wait_for(process.communicate(), seconds or self._timeout)
         except TimeoutError:
             raise RemoteUnreachable(
-                f"(no answer from {_shown(self._url)} in {seconds or self._timeout:g} s)"
+                f"(no answer from {shown(self._url)} in {seconds or self._timeout:g} s)"
             ) from None
         finally:
             if process.returncode is None:
@@ -127,12 +127,12 @@ class GitRemote:
 
     def _failure(self, message: str) -> GitFailed | PushRejected | RemoteUnreachable:
         text = message.lower()
-        shown = message.replace(self._url, _shown(self._url)).replace(_userinfo(self._url), "***@")
+        told = message.replace(self._url, shown(self._url)).replace(_userinfo(self._url), "***@")
         if any(sign in text for sign in _REJECTED):
-            return PushRejected(shown)
+            return PushRejected(told)
         if any(sign in text for sign in _UNREACHABLE):
-            return RemoteUnreachable(shown)
-        return GitFailed(shown)
+            return RemoteUnreachable(told)
+        return GitFailed(told)
 
 
 def _environment() -> dict[str, str]:
@@ -143,7 +143,7 @@ def _environment() -> dict[str, str]:
     return kept | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """The URL without a password."""
     return url.replace(_userinfo(url), "***@", 1)
 

@@ -42,6 +42,10 @@ class SshKey:
         """The public key's text form: type and blob, as in ``allowed_signers`` and ``.pub`` files."""
         return self._public
 
+    def plain(self, data: bytes) -> bytes:
+        """The bare signature over ``data``, 64 bytes."""
+        return self._private.sign(data)
+
     def sign(self, data: bytes, namespace: str) -> bytes:
         """An armoured signature over ``data`` for a namespace such as ``git``."""
         if not namespace:

@@ -54,7 +54,10 @@ class Applier:
             return ()
         served = await self._served(group)
         return tuple(
-            await together(self._outcome(served, m, claims.get(m.ref, _NO_CLAIM)) for m in group)
+            await together(
+                (self._outcome(served, m, claims.get(m.ref, _NO_CLAIM)) for m in group),
+                at_once=self._limits.concurrency,
+            )
         )
 
     async def _served(self, group: Sequence[Manifest]) -> Served:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -39,7 +40,9 @@ def apply_body(manifest: Manifest, *, autoscaled: bool = False) -> bytes:
     return orjson.dumps(data)
 
 
-def live_object(ref: ObjectRef, api_version: str, data: Mapping[str, Any]) -> LiveObject:
+def live_object(
+    ref: ObjectRef, api_version: str, data: Mapping[str, Any], read_at: datetime | None = None
+) -> LiveObject:
     """An object as the API shows it. Objects of a list come without apiVersion and kind."""
     whole = {**data, "apiVersion": data.get("apiVersion") or api_version, "kind": ref.kind}
     metadata = whole.get("metadata") or {}
@@ -50,6 +53,7 @@ def live_object(ref: ObjectRef, api_version: str, data: Mapping[str, Any]) -> Li
         applied=Digest(str((metadata.get("annotations") or {}).get(APPLIED, ""))),
         owner=owner_of(whole),
         data=whole,
+        read_at=read_at,
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from distributor.adapters.kube.glancing import Glancer
 from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.adapters.kube.target import KubeCluster, KubeTarget
 from distributor.errors.cluster import UnknownConnection, Unsupported
+from distributor.model.changes import Glance
 from distributor.model.fleet import Cluster, Mode
 from distributor.model.refs import GroupKind
 
@@ -34,6 +36,15 @@ class KubeConnections:
         if cluster.mode is not Mode.PUSH or cluster.connection not in self._settings:
             return ""
         return await self._cluster(cluster).watches.mark(instance, kinds)
+
+    async def glance(self, cluster: Cluster, instances: Collection[str]) -> Mapping[str, Glance]:
+        """What many instances have on a cluster of mode ``push``; of others, and where refused, nothing is seen."""
+        if cluster.mode is not Mode.PUSH or cluster.connection not in self._settings:
+            return {}
+        there = self._cluster(cluster)
+        return await Glancer(there.transport, there.discovery, there.limits).glance(
+            cluster.name, instances
+        )
 
     def _cluster(self, cluster: Cluster) -> KubeCluster:
         if cluster.connection not in self._clusters:

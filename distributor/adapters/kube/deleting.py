@@ -40,7 +40,8 @@ class Deleter:
         if any(served.any_version(e.ref.group_kind, "") is None for e in entries):
             served = await self._discovery.refresh(served)
         owner = applyset_id(instance)
-        return tuple(await together(self._outcome(served, owner, entry) for entry in entries))
+        outcomes = (self._outcome(served, owner, entry) for entry in entries)
+        return tuple(await together(outcomes, at_once=self._limits.concurrency))
 
     async def _outcome(self, served: Served, owner: str, entry: InventoryEntry) -> Outcome:
         try:

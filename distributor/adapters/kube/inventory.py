@@ -82,6 +82,8 @@ class InventoryStore:
         for shard in shards:
             await self._create(shard, exists_is_fine=True)
         answer = await (self._replace(parent) if inventory.token else self._create(parent))
+        if answer.status == CONFLICT:
+            answer = await self._heard_late(parent) or answer
         if answer.status in {CONFLICT, NOT_FOUND}:
             raise Fenced(f"{name} was written since it was read.")
         written = answer.object("The inventory")
@@ -136,6 +138,14 @@ class InventoryStore:
         return await self._transport.send(
             Request(method="PUT", path=path, body=orjson.dumps(secret))
         )
+
+    async def _heard_late(self, secret: dict[str, Any]) -> Answer | None:
+        """What is there, if it is what was to be written: the answer to a first try was lost on its way."""
+        path = _path(secret["metadata"]["name"])
+        there = await self._transport.send(Request(method="GET", path=path))
+        if not there.good or there.object("The inventory").get("data") != secret["data"]:
+            return None
+        return there
 
     async def _create(self, secret: dict[str, Any], *, exists_is_fine: bool = False) -> Answer:
         request = Request(method="POST", path=_SECRETS, body=orjson.dumps(secret))

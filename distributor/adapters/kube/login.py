@@ -57,7 +57,8 @@ class Login:
     async def headers(self) -> dict[str, str]:
         """The headers that say who asks."""
         token = await self._configuration.get_api_key_with_prefix("BearerToken")
-        return {"Authorization": token} if token else {}
+        # Files with tokens end with a newline, which no header may hold.
+        return {"Authorization": token.strip()} if token else {}
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from distributor.errors import DistributorError
 from distributor.errors.cluster import (
     ApiRefused,
     BrokenAnswer,
+    CredentialsRefused,
     DeletePending,
     FieldConflict,
     ImmutableField,
@@ -30,13 +32,22 @@ METADATA_LIST = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMet
 OK, MULTIPLE_CHOICES = 200, 300
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410
 NOT_ALLOWED = 405
-INVALID, TOO_MANY, FAULT = 422, 429, 500
+INVALID, TOO_MANY, FAULT, STARTING = 422, 429, 500, 503
 CREATED = 201
-_SHOWN = 300
+_SHOWN, _SHOWN_OF_DENIALS = 300, 1200
 _IMMUTABLE = ("immutable", "updates to ", "may not change once set", "cannot change ")
 _HOLDER = re.compile(r'conflict with "([^"]*)"')
 _AUTOSCALER = 'conflict with "kube-controller-manager" with subresource "scale"'
 """How a conflict names a HorizontalPodAutoscaler: it alone writes ``scale`` in the controllers' name."""
+_DENIAL = re.compile(
+    r"""admission webhook "[^"]*" denied the request"""
+    r"""|ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied request"""
+)
+_DENIED = (
+    "The cluster's own rules refuse it: mend the object, or ask whoever keeps the rule that the message names. "
+    "It is tried again."
+)
+_MISTAKABLE = frozenset({UNAUTHORISED, NOT_FOUND, CONFLICT, GONE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +69,18 @@ class Answer:
     status: int
     body: bytes
     retry_after: float | None = None
+    date: datetime | None = None
+    """The server's own time, to which the times in its objects belong."""
 
     @property
     def good(self) -> bool:
         """Whether the server did it."""
         return OK <= self.status < MULTIPLE_CHOICES
+
+    @property
+    def of_everybody(self) -> bool:
+        """Whether a refusal is not of this request alone: filters before the API answer without a ``Status``."""
+        return (_json(self.body) or {}).get("kind") != "Status"
 
     def object(self, what: str) -> dict[str, Any]:
         """The JSON object of a good answer; raises the coded error of any other."""
@@ -72,6 +90,21 @@ class Answer:
         if value is None:
             raise BrokenAnswer(f"{what}: it is not a JSON object ({len(self.body)} bytes).")
         return value
+
+
+def meant(status: int, body: bytes) -> int:
+    """The status to go by: a webhook may refuse with any code, also with one that says something else here.
+
+    Taken at its word, a refused deletion would be an object that is gone, or credentials that expired.
+    """
+    if status not in _MISTAKABLE:
+        return status
+    return FORBIDDEN if _is_denial(_json(body) or {}) else status
+
+
+def _is_denial(status: Mapping[str, Any]) -> bool:
+    message = status.get("message")
+    return isinstance(message, str) and _DENIAL.search(message) is not None
 
 
 def _json(body: bytes) -> dict[str, Any] | None:
@@ -94,8 +127,8 @@ def error_of(answer: Answer, what: str) -> DistributorError:
         case code if status.get("kind") != "Status" and code != UNAUTHORISED:
             return BrokenAnswer(f"{what}: HTTP {code} without a Status.")
         case code if code == UNAUTHORISED:
-            return Unauthorised(text)
-        case code if code == FORBIDDEN:
+            return CredentialsRefused(text)
+        case code if code == FORBIDDEN or _is_denial(status):
             return _forbidden(status, text)
         case code if code == CONFLICT:
             return _conflict(status, text, what)
@@ -113,9 +146,9 @@ def causes(status: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def autoscaled(answer: Answer) -> bool:
-    """Whether an apply was refused for nothing but the number of replicas that an autoscaler has set."""
+    """Whether an apply was refused for the number of replicas that an autoscaler has set, if not for that alone."""
     found = causes(_json(answer.body) or {}) if answer.status == CONFLICT else []
-    return bool(found) and all(
+    return any(
         c.get("field") == ".spec.replicas" and str(c.get("message", "")).startswith(_AUTOSCALER)
         for c in found
     )
@@ -137,13 +170,25 @@ def missing_namespace(answer: Answer) -> str:
     return str(details.get("name", ""))
 
 
+def denied(answer: Answer) -> bool:
+    """Whether access control refused."""
+    status = _json(answer.body) if answer.status == FORBIDDEN else None
+    return status is not None and _names_the_user(str(status.get("message", "")))
+
+
+def _names_the_user(text: str) -> bool:
+    """Admission and access control share one reason; only access control names the user."""
+    return 'User "' in text and " cannot " in text
+
+
 def _forbidden(status: Mapping[str, Any], text: str) -> DistributorError:
     if any(c.get("reason") == "NamespaceTerminating" for c in causes(status)):
         return DeletePending(text)
-    # Admission and access control share one reason; only access control names the user.
-    if 'User "' in text and " cannot " in text:
+    # Admission and access control share one reason; only access control names the user. Words of webhooks
+    # and policies are not the API server's, and mean nothing here.
+    if _names_the_user(text) and not _is_denial(status):
         return Unauthorised(text)
-    return ApiRefused(text)
+    return ApiRefused(text, remedy=_DENIED)
 
 
 def _conflict(status: Mapping[str, Any], text: str, what: str) -> DistributorError:
@@ -170,12 +215,13 @@ def _lines(found: Iterable[Mapping[str, Any]]) -> str:
     )
 
 
-def _short(text: str) -> str:
+def _short(text: str, most: int = _SHOWN) -> str:
     """Both ends of a long message: it names the value first, and what is wrong with it last."""
-    half = _SHOWN // 2
-    return text if len(text) <= _SHOWN else f"{text[:half]} ... {text[-half:]}"
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
 
 
 def _shown(status: Mapping[str, Any]) -> str:
     message = status.get("message")
-    return message[:_SHOWN] if isinstance(message, str) else ""
+    most = _SHOWN_OF_DENIALS if _is_denial(status) else _SHOWN
+    return _short(message, most) if isinstance(message, str) else ""

@@ -79,7 +79,8 @@ class Reader:
         answer = await self._transport.send(Request(method="GET", path=group.resource.of(ref)))
         if answer.status == NOT_FOUND:
             return None
-        return live_object(ref, group.api_version, answer.object(f"Reading {ref}"))
+        whole = answer.object(f"Reading {ref}")
+        return live_object(ref, group.api_version, whole, answer.date)
 
     async def _listed(
         self, group: _Group, refs: frozenset[ObjectRef]
@@ -98,7 +99,7 @@ class Reader:
             for item in page.get("items") or ():
                 ref = _ref(any_ref, item)
                 if ref in refs:
-                    found[ref] = live_object(ref, group.api_version, item)
+                    found[ref] = live_object(ref, group.api_version, item, answer.date)
             following = (page.get("metadata") or {}).get("continue")
             if not following:
                 return found

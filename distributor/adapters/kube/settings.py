@@ -36,7 +36,9 @@ class KubeSettings:
 class Limits:
     """Limits of one cluster's connection; times in seconds.
 
-    ``concurrency`` requests run at once. ``throttled`` is the most that is waited altogether when the
+    ``concurrency`` requests run at once, and ``lenient`` times as many with those that have had no answer for
+    ``patience``; of one group of objects never more than ``concurrency``. ``total`` is more than the 34 s
+    after which an API server itself gives a write up, whose webhooks may take 30. ``throttled`` is the most that is waited altogether when the
     server asks to, ``confirm`` how long a deletion is watched, ``establish`` how long a kind is waited
     for whose definition was applied here. More objects of a kind in a namespace than ``singly`` are read
     by a list, ``page`` at a time. A longer answer than ``largest_answer`` bytes is not read, nor a longer
@@ -48,7 +50,7 @@ class Limits:
 
     concurrency: int = 8
     connect: float = 5.0
-    total: float = 30.0
+    total: float = 40.0
     throttled: float = 5.0
     confirm: float = 3.0
     establish: float = 5.0
@@ -60,3 +62,5 @@ class Limits:
     first_look: float = 10.0
     refused: float = 300.0
     broken: float = 0.5
+    lenient: int = 4
+    patience: float = 2.0

@@ -4,42 +4,73 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 from yarl import URL
 
 from distributor import metrics
-from distributor.adapters.kube.login import Login, log_in
-from distributor.adapters.kube.messages import APPLY, OK, TOO_MANY, UNAUTHORISED, Answer, Request
+from distributor.adapters.kube.gate import Gate, pause_after, spread
+from distributor.adapters.kube.login import Login
+from distributor.adapters.kube.logins import Logins
+from distributor.adapters.kube.messages import (
+    APPLY,
+    OK,
+    STARTING,
+    TOO_MANY,
+    UNAUTHORISED,
+    Answer,
+    Request,
+    denied,
+    meant,
+)
 from distributor.adapters.kube.settings import KubeSettings, Limits
+from distributor.adapters.kube.slots import Slots
 from distributor.errors.cluster import BrokenAnswer, ClusterUnreachable
-
-_FIRST_PAUSE = 0.5  # when a throttling server names no time
 
 
 class Transport:
     """Sends requests, a bounded number at once; every way to get no answer is a coded error."""
 
     def __init__(self, settings: KubeSettings, limits: Limits) -> None:
-        self._settings = settings
         self._limits = limits
-        self._slots = asyncio.Semaphore(limits.concurrency)
-        self._opening = asyncio.Lock()
-        self._login: Login | None = None
+        self._slots = Slots(
+            quick=limits.concurrency,
+            most=limits.concurrency * limits.lenient,
+            patience=limits.patience,
+        )
+        self._gate = Gate()
+        self._logins = Logins(settings)
         self._timeout = aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect)
 
     async def send(self, request: Request) -> Answer:
-        """The answer, whatever its status; waits where the server asks for it, within ``throttled``."""
-        waited = 0.0
+        """The answer, whatever its status; waits where the server asks for it, within ``throttled``.
+
+        Nobody waits in a slot. A refusal of everybody shuts the gate for all; one of this request alone
+        (a ``Status``: a kind whose storage is being set up, a webhook) keeps no other one waiting.
+        """
+        waited, refusals = 0.0, 0
         while True:
-            async with self._slots:
+            waited += await self._gate.passed(self._limits.throttled - waited)
+            async with self._slots.one(), self._gate.turn():
+                if self._gate.shut:  # since it was passed
+                    continue
                 answer = await self._authorised(request)
-            pause = answer.retry_after or _FIRST_PAUSE
-            if answer.status != TOO_MANY or waited + pause > self._limits.throttled:
+                if answer.status != TOO_MANY:
+                    self._gate.answered()
+                    return answer
+                if answer.of_everybody:
+                    self._gate.refused(answer.retry_after)
+            refusals += 1
+            pause = spread(pause_after(answer.retry_after, refusals))
+            if waited + pause > self._limits.throttled:
                 return answer
-            waited += pause
-            await asyncio.sleep(pause)
+            if not answer.of_everybody:
+                waited += pause
+                await asyncio.sleep(pause)
 
     @asynccontextmanager
     async def stream(
@@ -47,24 +78,36 @@ class Transport:
     ) -> AsyncIterator[tuple[Answer | None, AsyncIterator[bytes]]]:
         """The lines of an answer that goes on, or first the whole of one that is not good.
 
-        It takes none of the slots, for it lasts. Broken off after ``silence`` seconds without a byte.
+        It takes none of the slots, for it lasts, but waits at the gate. Broken off after ``silence`` seconds without a byte.
         """
+        await self._gate.passed(self._limits.throttled)
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=self._limits.connect, sock_read=silence
         )
-        login = await self._logged_in(None)
-        login.users += 1
-        try:
-            async with self._asked(login, request, limits) as response:
-                if response.status == UNAUTHORISED:
-                    await self._logged_in(login)  # for the next time; the token may have expired
-                answer = None if response.status == OK else await self._answer(response)
-                yield answer, self._lines(response)
-        except (TimeoutError, aiohttp.ClientError) as error:
-            raise _coded(error, login.host) from error
-        finally:
-            login.users -= 1
-            await self._retire(login)
+        async with AsyncExitStack() as stack:
+            answered = self._streamed(stack, await self._logins.current(), request, limits)
+            response = await answered
+            answer = None if response.status == OK else await self._answer(response)
+            yield answer, self._lines(response)
+
+    async def _streamed(
+        self,
+        stack: AsyncExitStack,
+        login: Login,
+        request: Request,
+        limits: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        """The beginning of an answer; where the credentials are refused, of the one to newer ones."""
+        await stack.enter_async_context(self._told(login))
+        await stack.enter_async_context(self._logins.used(login))
+        response = await stack.enter_async_context(self._asked(login, request, limits))
+        if response.status != UNAUTHORISED:
+            self._logins.took(login)
+            return response
+        newer = await self._logins.refused(login)
+        if newer is login:
+            return response
+        return await self._streamed(stack, newer, request, limits)
 
     async def _lines(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         rest = b""
@@ -78,39 +121,46 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close all connections; those of requests under way when they end."""
-        login, self._login = self._login, None
-        if login is not None:
-            await self._retire(login)
+        await self._logins.aclose()
 
     async def _authorised(self, request: Request) -> Answer:
         """Send; where the credentials are refused, read the kubeconfig again once: tokens expire."""
-        login = await self._logged_in(None)
+        login = await self._logins.current()
         answer = await self._exchange(login, request)
-        if answer.status != UNAUTHORISED:
-            return answer
-        return await self._exchange(await self._logged_in(login), request)
+        if answer.status == UNAUTHORISED:
+            newer = await self._logins.refused(login)
+            return answer if newer is login else await self._exchange(newer, request)
+        if denied(answer):
+            return await self._denied(login, request, answer)
+        return answer
 
-    async def _logged_in(self, refused: Login | None) -> Login:
-        async with self._opening:
-            if self._login is None or self._login is refused:
-                old, self._login = self._login, await log_in(self._settings)
-                if old is not None:
-                    await self._retire(old)
-            return self._login
+    async def _denied(self, login: Login, request: Request, answer: Answer) -> Answer:
+        """A server that has just begun refuses everything, as it has read no roles yet.
 
-    async def _retire(self, login: Login) -> None:
-        if login is not self._login and not login.users:
-            await login.aclose()
+        So access control's word counts only of a server that says that it is ready, and after that.
+        """
+        ready = await self._exchange(login, Request(method="GET", path="/readyz"))
+        if not ready.good:
+            return replace(answer, status=STARTING)
+        return await self._exchange(login, request)
 
     async def _exchange(self, login: Login, request: Request) -> Answer:
-        login.users += 1
+        async with self._told(login), self._logins.used(login):
+            answer = await self._twice(login, request)
+        if answer.status != UNAUTHORISED:
+            self._logins.took(login)
+        return answer
+
+    @asynccontextmanager
+    async def _told(self, login: Login) -> AsyncIterator[None]:
+        """Every way to get no answer, as a coded error."""
         try:
-            return await self._twice(login, request)
+            yield
         except (TimeoutError, aiohttp.ClientError) as error:
-            raise _coded(error, login.host) from error
-        finally:
-            login.users -= 1
-            await self._retire(login)
+            coded = _coded(error, login.host)
+            if isinstance(coded, ClusterUnreachable):
+                await self._logins.unanswered(login)
+            raise coded from error
 
     async def _twice(self, login: Login, request: Request) -> Answer:
         """A connection kept open may have died since; applying twice does what applying once does.
@@ -150,10 +200,12 @@ class Transport:
             yield response
 
     async def _answer(self, response: aiohttp.ClientResponse) -> Answer:
+        body = await self._read(response)
         return Answer(
-            status=response.status,
-            body=await self._read(response),
+            status=meant(response.status, body),
+            body=body,
             retry_after=_seconds(response.headers.get("Retry-After")),
+            date=_moment(response.headers.get("Date")),
         )
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
@@ -180,6 +232,14 @@ def _coded(error: Exception, host: str) -> ClusterUnreachable | BrokenAnswer:
             return ClusterUnreachable(f"{host}: {error}.")
         case _:
             return BrokenAnswer(f"{host}: {type(error).__name__}.")
+
+
+def _moment(text: str | None) -> datetime | None:
+    """``Date`` as every server sends it; nothing where it is no time."""
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC) if text else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _seconds(text: str | None) -> float | None:

@@ -80,7 +80,9 @@ class Watch:
                 version, self.fresh = "", False
             except (ApiRefused, Unauthorised) as error:
                 self._broken(error)
-                version, wait = "", self._limits.refused
+                version = ""
+                if vain > 1:  # not at once: a server that has just begun refuses everything
+                    wait = self._limits.refused
             except DistributorError as error:
                 self._broken(error)
                 if vain >= _VAIN_BEFORE_LIST:  # a server that was restored may not know the version

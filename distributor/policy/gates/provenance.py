@@ -14,6 +14,7 @@ from distributor.errors.policy import (
     NoRollout,
     NoSuchInstance,
     NotOnMain,
+    NotRetirable,
     StaleRequest,
     VersionMissing,
 )
@@ -39,6 +40,8 @@ def evaluate(
         return _approval(facts)
     if facts.verb in _NEEDS:
         return _rollout(facts)
+    if facts.verb is Verb.RETIRE:
+        return _retirement(facts)
     if facts.reachable is False and facts.instance_exists is None:
         return _SAY.refuses(NotOnMain, f"({facts.asked.tag.target})")  # nothing more was looked at
     if facts.reachable is None or facts.instance_exists is None or not facts.prev:
@@ -82,6 +85,22 @@ def _rollout(facts: GateFacts) -> GateAnswer:
         text = f"({name.instance} in {name.environment} has none that is {_NEEDS[verb]}; {stands})"
         return _SAY.refuses(NoRollout, text)
     return _SAY.passes(f"its rollout is {facts.rollout}")
+
+
+def _retirement(facts: GateFacts) -> GateAnswer:
+    """A cluster goes once main has let go of it, and while nothing is carried out there."""
+    found, name = facts.retirement, facts.name
+    if found is None:
+        return _SAY.lacks("how the cluster stands")
+    if found.declared:
+        text = f"Main still has environments/{name.environment}/clusters/{name.instance}.yaml."
+        return _SAY.refuses(NotRetirable, text)
+    if not found.instances:
+        return _SAY.refuses(NotRetirable, f"Nothing runs on {name.instance} in {name.environment}.")
+    if found.rolling:
+        return _SAY.waits(f"until the rollouts of {', '.join(found.rolling)} have ended")
+    evidence = {"instances": ", ".join(found.instances)}
+    return _SAY.passes(f"{len(found.instances)} instances leave it", evidence=evidence)
 
 
 def _approval(facts: GateFacts) -> GateAnswer:

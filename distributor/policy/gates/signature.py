@@ -6,21 +6,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from distributor.errors.policy import NotAllowed, Unsigned
+from distributor.errors.policy import NotAllowed, OpenPgpUnavailable, Unsigned
 from distributor.model.findings import Finding
 from distributor.model.fleet import ALL
 from distributor.model.promotion import GateAnswer
 from distributor.model.tags import RequestClass, Verb
 from distributor.policy.facts import GateFacts, PolicyView
 from distributor.policy.gates.answers import Speaker
+from distributor.policy.openpgp import is_openpgp, owner
 from distributor.policy.roles import ANONYMOUS, may, may_everywhere
-from distributor.policy.signatures import verify
+from distributor.policy.signatures import address, verify
 
 PRINCIPAL = "principal"
 """The member of the evidence that names who asks."""
 _SAY = Speaker(2, "signature")
 _SIGNED = frozenset({Verb.APPROVE, Verb.UNREJECT})
 """Only a signed unreject lifts a veto; and an approval is nothing but a person's word."""
+_UNTOLD = frozenset({OpenPgpUnavailable.code})
+"""What is no verdict on a signature: it is asked again."""
 _ABOUT_APP = frozenset({Verb.REJECT, Verb.UNREJECT})
 
 
@@ -30,7 +33,7 @@ def evaluate(
     """Fails without a good signature where one is asked for, or without the right to this verb."""
     who = _who(facts, view, facts.first_observed or now)
     if isinstance(who, Finding):
-        return _SAY.fails((who,))
+        return _SAY.errors((who,)) if who.code in _UNTOLD else _SAY.fails((who,))
     evidence = {PRINCIPAL: who}
     if facts.verb is Verb.APPROVE and who != facts.name.principal:
         text = f"(the tag's name says {facts.name.principal}, {who} signed it)"
@@ -47,7 +50,14 @@ def _who(facts: GateFacts, view: PolicyView, at: datetime) -> str | Finding:
     tag = facts.asked.tag
     if not tag.signature:
         return Finding.of(Unsigned) if _must_sign(facts, view) else ANONYMOUS
-    return verify(tag, view.policies.signers, view.policies.revoked, at=at)
+    if not is_openpgp(tag.signature):
+        return verify(tag, view.policies.signers, view.policies.revoked, at=at)
+    seal = facts.seals.get(view.commit)
+    if seal is None:
+        return Finding.of(OpenPgpUnavailable, "(nobody looked at it)")
+    if isinstance(seal, Finding):
+        return seal
+    return owner(seal, view.policies, at=at, claimed=address(tag.tagger))
 
 
 def _must_sign(facts: GateFacts, view: PolicyView) -> bool:

@@ -16,7 +16,7 @@ from distributor.model.tags import Request, TagName, Trailers, Verb
 from distributor.policy import verify_bytes
 from distributor.policy.signatures import address
 from distributor.ports import Signer
-from distributor.services.asking.requesting import Ask, Asked
+from distributor.services.promotion.requesting import Ask, Asked
 from distributor.services.service import Service
 from distributor.services.state.looking import Snapshot
 

@@ -22,7 +22,7 @@ from distributor.services.state.looking import MAIN_HEAD, Snapshot
 async def fsck(service: Service) -> tuple[Finding, ...]:
     """Fold tags and ledger again from nothing, check every signature and pin; every difference found."""
     snapshot = await service.look()
-    book = LedgerBook(service.world)
+    book = LedgerBook(service.world, thorough=True)
     try:
         fresh = await book.read()
     except DistributorError as error:

@@ -57,7 +57,9 @@ async def _target(service: Service, desired: Desired, cluster: Cluster) -> DryTa
             rendered = await service.renderer.render(desired.subject, {cluster.name: cluster})
             manifests = rendered.of(cluster.name)
         work = work_of(service.world, desired.subject, cluster, manifests, verdict)
-        work = replace(work, agreed=desired.agreed, names=desired.names)
+        work = replace(
+            work, agreed=desired.agreed, names=desired.names, renewed_below=desired.renewed_below
+        )
         changes = await plan_target(service.world, work)
     except DistributorError as error:
         return DryTarget(

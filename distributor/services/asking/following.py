@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from distributor.model.ledger import InstanceState, Progress, Step
 from distributor.model.promotion import Verdict, VerdictOutcome
-from distributor.services.asking.requesting import Asked
 from distributor.services.promotion.deciding import key_of
+from distributor.services.promotion.requesting import Asked
 from distributor.services.service import Service
 
 _POLL = 0.25

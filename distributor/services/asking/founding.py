@@ -1,4 +1,4 @@
-"""Founding: the genesis record of a ledger, and its renewal."""
+"""Founding: the genesis record of a ledger."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ async def found_ledger(world: World) -> ObjectId:
     not grant the service's key the right to decide.
     """
     await world.remote.fetch()
-    main = world.objects.resolve(world.main_ref)
-    if main is None:
-        raise MainMissing(f"({world.main})")
+    main = main_of(world)
     if world.objects.resolve(world.ledger_ref) is not None:
         raise LedgerExists(f"({world.ledger})")
     if last := await world.store.get(HEAD):
@@ -36,19 +34,12 @@ async def found_ledger(world: World) -> ObjectId:
     if world.signer is None:
         raise BadKey("(the genesis record must be signed; name a key with --sign)")
     policies = world.loader.policies(world.objects.tree_of(main))
-    if not _may_decide(policies, world.signer, world.clock.now()):
-        raise BadKey(
-            f"(main's policies grant {world.signer.public_key[:40]}... no right to decide)",
-            remedy="Add the key to policies/signers/allowed_signers and its principal, with the verb "
-            "`decide`, to policies/roles.yaml; `distributor init` does both.",
-        )
-    tags = {ref.removeprefix(TAGS): oid for ref, oid in world.objects.refs(TAGS).items()}
-    now = world.clock.now()
-    genesis = Genesis(at=now, main=main, key=world.signer.public_key, tags=tags)
+    check_key(policies, world.signer, world.clock.now())
+    genesis = genesis_of(world, main, world.signer)
     blob = world.objects.write_blob(encode_genesis(genesis))
     kept = policy_pin(world, main)
     tree = world.objects.write_tree(None, {"genesis.json": ("blob", blob), **kept})
-    commit = NewCommit(tree=tree, parents=(), message="genesis", at=now)
+    commit = NewCommit(tree=tree, parents=(), message="genesis", at=genesis.at)
     head = world.objects.write_commit(commit, world.signer)
     branch = f"refs/heads/{world.ledger}"
     await world.remote.push({branch: head}, expect={branch: None})
@@ -57,8 +48,34 @@ async def found_ledger(world: World) -> ObjectId:
     return head
 
 
-def _may_decide(policies: PolicySet, signer: Signer, now: datetime) -> bool:
-    """Whether the key is a listed signer's whose role grants ``decide``: shown by a trial signature."""
+def main_of(world: World) -> ObjectId:
+    """Main's head as it was fetched; raises ``MainMissing``."""
+    main = world.objects.resolve(world.main_ref)
+    if main is None:
+        raise MainMissing(f"({world.main})")
+    return main
+
+
+def genesis_of(world: World, main: ObjectId, signer: Signer) -> Genesis:
+    """A genesis record of now: every tag that there is counts as history."""
+    tags = {ref.removeprefix(TAGS): oid for ref, oid in world.objects.refs(TAGS).items()}
+    return Genesis(
+        at=world.clock.now(),
+        main=main,
+        key=signer.public_key,
+        tags=tags,
+        repository=world.catalog_at if world.ledger_at else "",
+        local=world.local_ledger,
+    )
+
+
+def check_key(policies: PolicySet, signer: Signer, now: datetime) -> None:
+    """Raise ``BadKey`` unless it is a listed signer's whose role grants ``decide``: by a trial signature."""
     trial = b"distributor"
     who = verify_bytes(trial, signer.sign(trial, "git"), policies.signers, policies.revoked, at=now)
-    return isinstance(who, str) and is_service(policies.roles, who)
+    if not isinstance(who, str) or not is_service(policies.roles, who):
+        raise BadKey(
+            f"(main's policies grant {signer.public_key[:40]}... no right to decide)",
+            remedy="Add the key to policies/signers/allowed_signers and its principal, with the verb "
+            "`decide`, to policies/roles.yaml; `distributor init` does both.",
+        )

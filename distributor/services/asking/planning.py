@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from distributor.catalog.tags import format_name
-from distributor.catalog.trailers import format_message
 from distributor.errors import DistributorError
 from distributor.errors.catalog import TooManyCells
 from distributor.model.changes import Action, ChangeSet
@@ -16,14 +14,14 @@ from distributor.model.fleet import Cluster
 from distributor.model.promotion import GateAnswer
 from distributor.model.refs import Digest
 from distributor.model.rollout import RolloutState
-from distributor.model.tags import TagName, Verb
+from distributor.model.tags import Verb
 from distributor.placement.placing import place
 from distributor.policy import authorise, judge
 from distributor.ports import Signer
 from distributor.rollout import start
-from distributor.services.asking.requesting import Ask, trailers_of
+from distributor.services.promotion.case import Case
 from distributor.services.promotion.elsewhere import running_on
-from distributor.services.promotion.gathering import Case
+from distributor.services.promotion.requesting import Ask, hypothetical
 from distributor.services.rendering.renderer import Rendered, Subject
 from distributor.services.rollouts.works import work_of
 from distributor.services.service import Service
@@ -80,18 +78,8 @@ async def plan_promotion(
     desired = snapshot.ledger.instance(environment, instance).desired
     if not version and desired is not None and desired.revision is not None:
         version = desired.revision.version
-    name = TagName(verb=Verb.PROMOTE, environment=environment, instance=instance, version=version)
     ask = Ask(verb=Verb.PROMOTE, environment=environment, instance=instance, version=version)
-    _, trailers = trailers_of(service.world, snapshot, ask, snapshot.main)
-    written = format_name(replace(name, attempt=99_999))
-    tag = service.world.objects.write_tag(
-        written,
-        snapshot.main,
-        message=format_message("plan", trailers),
-        at=service.now(),
-        tagger=tagger,
-        signer=signer,
-    )
+    written, tag = hypothetical(service.world, snapshot, ask, tagger=tagger, signer=signer)
     case = service.gatherer.case(snapshot, service.gatherer.observe(written, tag))
     now = service.now()
     answers = authorise(case.facts, now)

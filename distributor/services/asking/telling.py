@@ -8,9 +8,8 @@ from typing import assert_never
 
 import orjson
 
-from distributor.errors import Where
 from distributor.errors.rollout import RolloutHalted, TargetDeadline
-from distributor.ledger import decode, refused_ack
+from distributor.ledger import refused_ack
 from distributor.model.changes import Actuation
 from distributor.model.findings import Severity, errors
 from distributor.model.fleet import ALL
@@ -24,9 +23,11 @@ from distributor.model.ledger import (
     HoldSet,
     InstanceState,
     Key,
+    KeyChanged,
     Observed,
     Progress,
     Progressed,
+    Retired,
     Step,
     Tampered,
     VetoSet,
@@ -56,6 +57,8 @@ _Shown = (
     | Acknowledged
     | Archived
     | Consented
+    | KeyChanged
+    | Retired
 )
 """The records that are told."""
 
@@ -156,6 +159,8 @@ def _everywhere(service: Service, environment: str, instance: str) -> list[Link]
 
 def _trouble(service: Service) -> list[Link]:
     found: list[Link] = []
+    if label := service.world.local_label:
+        found.append(Link(step="request", ok=True, text=label))
     if service.trouble is not None:
         found.append(Link(step="fetch", ok=False, text=f"decisions stopped: {service.trouble}"))
     if service.offline is not None:
@@ -183,13 +188,14 @@ def _requests(view: InstanceView, state: InstanceState) -> list[Link]:
         chain.append(Link(step="gate", ok=False, text=said))
     told = (
         ("hold", view.held),
+        *(("debt", debt) for debt in view.debts),
         ("stopped", view.stopped),
         ("rollout", view.shut),
         ("main", view.main_ahead),
     )
     for label, text in told:
         if text:
-            chain.append(Link(step="gate", ok=label == "main", text=f"{label}: {text}"))
+            chain.append(Link(step="gate", ok=label in {"main", "debt"}, text=f"{label}: {text}"))
     return chain
 
 
@@ -252,14 +258,11 @@ _NO_ERROR = (Severity.WARNING.value, Severity.INFO.value)
 def history(service: Service, environment: str = "", instance: str = "") -> tuple[Told, ...]:
     """What the ledger says happened, oldest first; claims are left out, being nobody's business."""
     told: list[Told] = []
-    for key, blob in service.book.files(service.book.state.head).items():
-        if environment not in ("", key[0]) or instance not in ("", key[1]):
-            continue
-        file = f"records/{key[0]}/{key[1]}.jsonl"
-        for number, line in enumerate(service.world.objects.blob(blob).splitlines(), 1):
-            record = decode(line, Where(file=file, line=number))
-            if not isinstance(record, Claimed):
-                told.append(_told(key, record))
+    head = service.book.state.head
+    for key in service.book.keys(head):
+        if environment in ("", key[0]) and instance in ("", key[1]):
+            shown = (r for r in service.book.records(head, key) if not isinstance(r, Claimed))
+            told += [_told(key, record) for record in shown]
     return tuple(sorted(told, key=lambda t: t.at))
 
 
@@ -283,7 +286,7 @@ async def refused_joins(
     )
 
 
-def _told(key: Key, record: _Shown) -> Told:  # noqa: PLR0911 - one answer a kind of record
+def _told(key: Key, record: _Shown) -> Told:
     place = "/".join(key)
     match record:
         case Observed():
@@ -298,7 +301,7 @@ def _told(key: Key, record: _Shown) -> Told:  # noqa: PLR0911 - one answer a kin
                 text=" ".join(text.split()),
                 sequence=record.sequence,
             )
-        case HoldSet() | Consented():
+        case HoldSet() | Consented() | Retired():
             return _switched(place, record)
         case VetoSet():
             kind = "veto" if record.on else "unveto"
@@ -312,15 +315,24 @@ def _told(key: Key, record: _Shown) -> Told:  # noqa: PLR0911 - one answer a kin
         case Tampered():
             text = f"{record.ref}: {record.recorded[:12]} became {record.found[:12] or 'nothing'}"
             return Told(at=record.at, kind="tampered", text=text)
-        case Acknowledged():
-            return Told(at=record.at, kind="acknowledged", text=record.ref, by=record.by)
-        case Archived():
-            return Told(at=record.at, kind="archived", text=record.ref)
+        case Acknowledged() | Archived() | KeyChanged():
+            return _noted(record)
         case _:
             assert_never(record)
 
 
-def _switched(place: str, record: HoldSet | Consented) -> Told:
+def _noted(record: Acknowledged | Archived | KeyChanged) -> Told:
+    if isinstance(record, Acknowledged):
+        return Told(at=record.at, kind="acknowledged", text=record.ref, by=record.by)
+    if isinstance(record, Archived):
+        return Told(at=record.at, kind="archived", text=record.ref)
+    return Told(at=record.at, kind="key", text=f"{record.key} {record.reason}".strip())
+
+
+def _switched(place: str, record: HoldSet | Consented | Retired) -> Told:
+    if isinstance(record, Retired):
+        kind, text = "emptied" if record.drained else "retired", f"{place} {record.cluster}"
+        return Told(at=record.at, kind=kind, text=text, by=record.by, sequence=record.number)
     text = f"{place} {record.reason}".strip()
     if isinstance(record, Consented):
         kind, about = record.verb.value, record.sequence

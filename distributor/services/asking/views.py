@@ -79,6 +79,7 @@ class InstanceView:
     since: datetime | None
     observed_at: str
     held: str = ""
+    debts: tuple[str, ...] = ()  # gates that hotfixes overrode, not acknowledged yet
     stopped: str = ""
     alarms: tuple[str, ...] = ()  # tags of accepted or refused requests that moved or are gone
     main_ahead: str = ""
@@ -89,6 +90,7 @@ class InstanceView:
     last_refusal: str = ""
     clusters: tuple[TargetView, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
+    local_ledger: bool = False  # decided by this service alone, and known to no other
 
 
 async def instance_views(
@@ -159,6 +161,7 @@ def _view(
         since=_since(state, desired, progress),
         observed_at=min((t.observed_at for t in clusters if t.observed_at), default=""),
         held="; ".join(f"by {h.by}: {h.reason or h.ref}" for h in holds),
+        debts=tuple(map(str, state.debts)),
         stopped=_stopped(service.book.state, *key),
         alarms=tuple(f"{t.ref} {'moved' if t.found else 'is gone'}" for t in state.tampered),
         main_ahead=_main_ahead(service, snapshot, key, revision, desired),
@@ -167,6 +170,7 @@ def _view(
         last_refusal=_refusal(last_refused(state)),
         clusters=clusters,
         counts=dict(Counter(t.health for t in clusters)),
+        local_ledger=service.world.local_ledger,
     )
 
 

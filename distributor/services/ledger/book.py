@@ -3,54 +3,61 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import datetime
 
 from distributor import metrics
-from distributor.errors import Where
+from distributor.errors import DistributorError, Where
 from distributor.errors.git import (
     LedgerBroken,
     LedgerForged,
+    LedgerRenewed,
     LedgerRewound,
     NoLedger,
-    PushRejected,
+    NotTheLedgersKey,
 )
-from distributor.ledger import decode, decode_genesis, encode, fold, fold_stream
-from distributor.model.ledger import Genesis, InstanceState, Key, LedgerState, Record
+from distributor.ledger import decode_genesis, fold
+from distributor.model.ledger import KEYS, Genesis, Key, LedgerState, Record
 from distributor.model.refs import ObjectId
 from distributor.model.trees import EntryKind, NewCommit
-from distributor.ports import TreeChange
-from distributor.services.ledger.checking import check_founder, verify_commit
+from distributor.services.ledger.batching import Batches, Door, Entry
+from distributor.services.ledger.checking import (
+    Known,
+    check_founder,
+    known_at,
+    same_key,
+    verify_history,
+)
+from distributor.services.ledger.files import Added, LedgerFiles
 from distributor.services.world import World
+
+__all__ = ["BELIEVED", "HEAD", "Entry", "LedgerBook"]
 
 HEAD = "ledger.head"
 """The store's key for the last ledger head seen."""
 BELIEVED = "refs/distributor/ledger"
 """The last ledger head that was read and checked, in the local mirror."""
-_TRIES = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What one append adds: records by file, pinned trees by path, and a line for ``git log``."""
-
-    records: Sequence[tuple[Key, Record]]
-    message: str
-    pins: Mapping[str, TreeChange] = field(default_factory=dict)
+NOWHERE = ObjectId("")
 
 
 class LedgerBook:
-    """One ledger, as this process knows it. Appends are serialised."""
+    """One ledger, as this process knows it. Appends are serialised; those that wait share a commit.
 
-    def __init__(self, world: World) -> None:
+    A ``thorough`` one checks every commit from the first on, also those that were checked before it began.
+    """
+
+    def __init__(self, world: World, *, thorough: bool = False) -> None:
         self._world = world
         self._lock = asyncio.Lock()
         self._state: LedgerState | None = None
-        self._folded: dict[ObjectId, InstanceState] = {}  # by blob of the JSONL file
+        self._files = LedgerFiles(world.objects)
+        self._thorough = thorough
         self._verified: ObjectId | None = None
         self._founded: Genesis | None = None  # as it was when commits were first checked
+        self._known: Known | None = None  # the key of the next commit
         self.epoch = 0  # grows whenever somebody else moved the ledger
+        door = Door(push=self._append, catch_up=self._catch_up, epoch=lambda: self.epoch)
+        self._batches = Batches(door, self._lock)
 
     @property
     def state(self) -> LedgerState:
@@ -58,6 +65,13 @@ class LedgerBook:
         if self._state is None:
             raise NoLedger
         return self._state
+
+    @property
+    def key(self) -> str:
+        """The key that the next commit has to be signed with; raises ``NoLedger`` before the first read."""
+        if self._known is None:
+            raise NoLedger
+        return self._known.key
 
     def now(self) -> datetime:
         """The time that records get: the clock's, but never before what the ledger says already."""
@@ -90,8 +104,10 @@ class LedgerBook:
             await world.remote.fetch()  # another process on this mirror may have fetched too early
             head = world.objects.resolve(world.ledger_ref) or head
         if last and not world.objects.is_ancestor(ObjectId(last), head):
-            raise LedgerRewound(f"(head {head}, last seen {last})")
-        genesis = self._check(head, remembered=bool(last))
+            raise self._strange(head, ObjectId(last))
+        if last and self._verified and not world.objects.is_ancestor(self._verified, head):
+            self._forget()  # somebody confirmed a renewal
+        genesis = self._check(head, ObjectId(last or ""))
         self._state = self._fold(head, genesis)
         self._believe(head)
         self.epoch += 1
@@ -99,20 +115,56 @@ class LedgerBook:
             await world.store.set(HEAD, head)
         return self._state
 
-    def _check(self, head: ObjectId, *, remembered: bool) -> Genesis:
-        """Every commit since the last one checked is signed by the key that the genesis names.
+    def _strange(self, head: ObjectId, last: ObjectId) -> LedgerRewound | LedgerRenewed:
+        """What a head is that does not descend from the last one: a renewal to confirm, or a rewound ledger."""
+        rewound = LedgerRewound(f"(head {head}, last seen {last})")
+        try:
+            root, genesis = self.root(head)
+        except DistributorError:
+            return rewound
+        if not genesis.previous:
+            return rewound
+        return LedgerRenewed(
+            f"(its root is {root}, signed by {genesis.key} and made at {genesis.at.isoformat()} because: "
+            f"{genesis.reason}. It goes on from {genesis.previous}; the last head seen here is {last})"
+        )
 
-        The genesis record never changes; where no head is remembered, main's policy must know its key.
+    def root(self, head: ObjectId) -> tuple[ObjectId, Genesis]:
+        """The first commit of the ledger with that head, and its genesis record, when all is well signed.
+
+        It takes nothing that this process remembers for granted, and leaves it as it is.
         """
-        genesis = self._genesis(head)
+        objects, genesis = self._world.objects, self._genesis(head)
+        history = objects.history(head, None)
+        known = verify_history(objects, history, Known(key=genesis.key))
+        check_founder(self._world, genesis, known.signed)
+        return history[-1], self._genesis(history[-1])
+
+    def read_at(self, head: ObjectId) -> LedgerState:
+        """The state at a head that was believed once, whatever the remote shows now."""
+        self._state = self._fold(head, self._check(head, founded=True))
+        return self._state
+
+    def _forget(self) -> None:
+        self._verified = self._founded = self._known = None
+
+    def _check(self, head: ObjectId, last: ObjectId = NOWHERE, *, founded: bool = False) -> Genesis:
+        """Every commit since the last one checked is signed by the genesis' key, or one that took over.
+
+        ``last`` is the head that another process on this state folder checked and remembered. The genesis record
+        never changes; where nothing is remembered, main's policy must know the key, unless ``founded``.
+        """
+        objects, genesis = self._world.objects, self._genesis(head)
+        if last and self._verified is None and not self._thorough:
+            self._verified, self._founded = last, self._genesis(last)
+            self._known = known_at(objects, last, self._founded)
         if self._founded is not None and genesis != self._founded:
             raise LedgerForged(f"(commit {head} has another genesis record)")
-        if self._founded is None and not remembered:
-            check_founder(self._world, genesis)
-        objects = self._world.objects
-        for commit in objects.history(head, self._verified):
-            verify_commit(objects.raw(commit), (genesis.key,), commit)
-        self._verified, self._founded = head, genesis
+        known = self._known or Known(key=genesis.key)
+        known = verify_history(objects, objects.history(head, self._verified), known)
+        if self._founded is None and not last and not founded:
+            check_founder(self._world, genesis, known.signed)
+        self._verified, self._founded, self._known = head, genesis, known
         return genesis
 
     def _genesis(self, head: ObjectId) -> Genesis:
@@ -123,29 +175,15 @@ class LedgerBook:
         raise LedgerBroken("(there is no genesis.json)")
 
     def _fold(self, head: ObjectId, genesis: Genesis) -> LedgerState:
-        instances: dict[Key, InstanceState] = {}
-        folded: dict[ObjectId, InstanceState] = {}
-        for key, blob in self.files(head).items():
-            state = self._folded.get(blob) or self._fold_file(key, blob)
-            instances[key] = folded[blob] = state
-        self._folded = folded
-        return fold(head, genesis, instances)
+        return fold(head, genesis, self._files.folds(head))
 
-    def _fold_file(self, key: Key, blob: ObjectId) -> InstanceState:
-        file = f"records/{key[0]}/{key[1]}.jsonl"
-        lines = self._world.objects.blob(blob).splitlines()
-        records = (decode(line, Where(file=file, line=n)) for n, line in enumerate(lines, 1))
-        return fold_stream(*key, records)
+    def records(self, head: ObjectId, key: Key) -> Iterator[Record]:
+        """The records of one environment and instance at a head, oldest first."""
+        return self._files.records(head, key)
 
-    def files(self, head: ObjectId) -> dict[Key, ObjectId]:
-        """The JSONL blobs of a ledger commit, by environment and instance."""
-        objects = self._world.objects
-        found: dict[Key, ObjectId] = {}
-        root = {e.name: e.id for e in objects.entries(objects.tree_of(head))}
-        for environment in objects.entries(root["records"]) if "records" in root else ():
-            for entry in objects.entries(environment.id):
-                found[environment.name, entry.name.removesuffix(".jsonl")] = entry.id
-        return found
+    def keys(self, head: ObjectId) -> tuple[Key, ...]:
+        """The environments and instances that a head has records of."""
+        return tuple(self._files.at(head))
 
     def _believe(self, head: ObjectId) -> None:
         """Remember the head that was checked: what a fetch shows may be older, or not honest."""
@@ -158,54 +196,50 @@ class LedgerBook:
         With ``epoch``, only if nobody else moved the ledger since: otherwise ``PushRejected``, and the
         caller decides anew. Without, facts are appended to whatever the head is by then.
         """
-        async with self._lock:
-            for attempt in range(_TRIES):
-                if epoch is not None and epoch != self.epoch:
-                    raise PushRejected("(the ledger moved on)")
-                try:
-                    return await self._append(entry)
-                except PushRejected:
-                    metrics.LEDGER_PUSHES.labels("rejected").inc()
-                    await self._world.remote.fetch()
-                    await self._read()
-                    if epoch is not None or attempt == _TRIES - 1:
-                        raise
-        raise PushRejected  # pragma: no cover - the loop ends by return or raise
+        return await self._batches.add(entry, epoch)
+
+    async def settle(self) -> None:
+        """Wait until what is on its way to the shared ledger has arrived, or failed."""
+        await self._batches.settle()
+
+    async def _catch_up(self) -> None:
+        """Somebody else was faster."""
+        metrics.LEDGER_PUSHES.labels("rejected").inc()
+        await self._world.remote.fetch()
+        await self._read()
 
     async def _append(self, entry: Entry) -> LedgerState:
         world, old = self._world, self.state
-        tree, added = self._extended(old, entry)
+        self._check_signer()
+        files, added = self._files.extended(old, entry.records, self.now().year)
+        tree = world.objects.write_tree(world.objects.tree_of(old.head), {**entry.pins, **files})
         commit = NewCommit(tree=tree, parents=(old.head,), message=entry.message, at=self.now())
         head = world.objects.write_commit(commit, world.signer)
         branch = f"refs/heads/{world.ledger}"
         await world.remote.push({branch: head}, expect={branch: old.head})
         metrics.LEDGER_PUSHES.labels("done").inc()
         world.objects.set_ref(world.ledger_ref, head, world.objects.resolve(world.ledger_ref))
-        instances = dict(old.instances)
-        for key, (blob, state) in added.items():
-            instances[key] = self._folded[blob] = state
-        self._state = fold(head, old.genesis, instances)
+        self._files.keep(added)
+        states = {key: state for key, (_, state) in added.items()}
+        self._state = fold(head, old.genesis, {**old.instances, **states})
         self._believe(head)
         self._verified = head
+        self._follow_key(added)
         await world.store.set(HEAD, head)
         return self._state
 
-    def _extended(
-        self, old: LedgerState, entry: Entry
-    ) -> tuple[ObjectId, dict[Key, tuple[ObjectId, InstanceState]]]:
-        """The tree with the records at the end of their files, and the folds of those files."""
-        objects, files = self._world.objects, self.files(old.head)
-        by_key: dict[Key, list[Record]] = {}
-        for key, record in entry.records:
-            by_key.setdefault(key, []).append(record)
-        changes: dict[str, TreeChange] = dict(entry.pins)
-        added: dict[Key, tuple[ObjectId, InstanceState]] = {}
-        for key, records in by_key.items():
-            before = objects.blob(files[key]) if key in files else b""
-            blob = objects.write_blob(before + b"".join(encode(r) for r in records))
-            changes[f"records/{key[0]}/{key[1]}.jsonl"] = ("blob", blob)
-            added[key] = (blob, fold_stream(*key, records, old.instances.get(key)))
-        return objects.write_tree(objects.tree_of(old.head), changes), added
+    def _check_signer(self) -> None:
+        """A commit that nobody believes would stop every service: it is never made."""
+        signer, known = self._world.signer, self._known
+        if signer is None:
+            raise NotTheLedgersKey("(this process has no key)")
+        if known is not None and not same_key(signer.public_key, known.key):
+            raise NotTheLedgersKey(f"(it is {known.key}, and this process has {signer.public_key})")
+
+    def _follow_key(self, added: Added) -> None:
+        if KEYS in added:
+            blobs, state = added[KEYS]
+            self._known = Known(key=state.keys[-1], file=blobs[-1])
 
     def pinned(self, environment: str, instance: str, sequence: int) -> ObjectId | None:
         """The tree that a verdict pinned: a small catalog repository of just what it accepted."""

@@ -30,6 +30,7 @@ class Claims:
         self._world = world
         self.book = book
         self._locks: dict[Key, asyncio.Lock] = {}
+        self._met: dict[Key, tuple[Claimed, datetime]] = {}
 
     async def ensure(self, key: Key) -> None:
         """Hold the claim of an instance, or raise ``ClaimHeld``.
@@ -41,16 +42,31 @@ class Claims:
             now = self.book.now()
             state = self.book.state.instance(*key)
             claim = state.claim
-            mine = claim is not None and claim.holder == self._world.holder and not claim.released
-            if claim is not None and mine:
-                half = timedelta(seconds=self._world.claim_seconds / 2)
-                if claim.expires - now > half:
-                    return
-            elif claim is not None and not claim.released and claim.expires > now:
-                raise ClaimHeld(f"({claim.holder} until {claim.expires.isoformat()})")
-            await self._take(
-                key, state, now, still_good=mine and claim is not None and claim.expires > now
-            )
+            left = self._left(key, claim) if claim is not None and not claim.released else 0.0
+            mine = claim is not None and claim.holder == self._world.holder
+            if mine and left > self._world.claim_seconds / 2:
+                return
+            if claim is not None and left and not mine:
+                raise ClaimHeld(f"({claim.holder}, for {left:.0f} s unless it is renewed)")
+            await self._take(key, state, now, still_good=mine and left > 0)
+
+    def _left(self, key: Key, claim: Claimed) -> float:
+        """The seconds that a claim still lasts; 0 once it was not renewed for as long as it lasts.
+
+        Counted by this machine's clock alone, from when the claim was met: the holder's clock may be hours
+        off, and then its claim would seem to have expired, or never to expire. The ledger's own time stands
+        still where somebody before us was ahead of us. A claim of our own is older than when we met it, where
+        this process is not the one that took it: it ends by the time written in it too.
+        """
+        now = self._world.clock.now()
+        met, since = self._met.get(key, (claim, now))
+        if met != claim or now < since:
+            since = now
+        self._met[key] = (claim, since)
+        left = (claim.expires - claim.at - (now - since)).total_seconds()
+        if claim.holder == self._world.holder:
+            left = min(left, (claim.expires - self.book.now()).total_seconds())
+        return max(left, 0.0)
 
     async def _take(
         self, key: Key, state: InstanceState, now: datetime, *, still_good: bool
@@ -73,7 +89,7 @@ class Claims:
             claim is not None
             and claim.holder == self._world.holder
             and not claim.released
-            and claim.expires > self.book.now()
+            and self._left(key, claim) > 0
         )
 
     async def record(self, key: Key, records: Sequence[Record], *, release: bool) -> None:

@@ -13,10 +13,7 @@ from distributor.errors.git import PushRejected
 from distributor.errors.policy import GateCrashed
 from distributor.model.fleet import ALL
 from distributor.model.ledger import (
-    Acknowledged,
-    Consented,
     Decided,
-    HoldSet,
     Key,
     LedgerState,
     Observed,
@@ -24,18 +21,27 @@ from distributor.model.ledger import (
     Record,
     Step,
     Tampered,
-    VetoSet,
 )
 from distributor.model.promotion import GateAnswer, GateResult, Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId, is_label
-from distributor.model.tags import ObservedTag, Request, TagName, Verb
-from distributor.policy import GateFacts, authorise, judge, needed, outcome, principal
+from distributor.model.tags import SET_MARK, ObservedTag, Request, TagName, Verb
+from distributor.policy import GateFacts, needed, principal
 from distributor.ports import TreeChange
 from distributor.services.ledger.book import Entry, LedgerBook
 from distributor.services.ledger.claiming import new_claim
-from distributor.services.promotion.gathering import Case, Gatherer
+from distributor.services.promotion.case import Case
+from distributor.services.promotion.effects import effects
+from distributor.services.promotion.gathering import Gatherer
 from distributor.services.promotion.pending import Pending, Seen
 from distributor.services.promotion.preparing import Preparing
+from distributor.services.promotion.retiring import retirements
+from distributor.services.promotion.sets import (
+    asked_first,
+    asked_last,
+    name_of,
+    outcome_of,
+    told_apart,
+)
 from distributor.services.state.desired import pin_paths, policy_pin
 from distributor.services.state.journal import Journal
 from distributor.services.state.looking import Snapshot, look, main_seen
@@ -185,13 +191,7 @@ class Decider:
         before = self._book.state.instance(*key_of(name)).last_verdicts.get(name)
         if before is not None and _waits_as_before(before, verdict):
             return 0
-        records = self._records(snapshot, case, verdict)
-        entry = Entry(
-            records=records,
-            message=f"{verdict.outcome.value} {name}",
-            pins=self._pins(case, verdict),
-        )
-        await self._book.append(entry, epoch=epoch)
+        await self._book.append(self._entry(snapshot, case, verdict), epoch=epoch)
         self.refused += verdict.outcome is VerdictOutcome.REFUSED
         metrics.VERDICTS.labels(verdict.environment, verdict.outcome.value).inc()
         await self._announce(name, verdict)
@@ -210,10 +210,9 @@ class Decider:
         now = self._book.now()
         case = self._gatherer.bare(tag)
         try:
-            case = self._gatherer.case(snapshot, tag)
-            answers = authorise(case.facts, now)
-            facts = replace(case.facts, principal=principal(answers))
-            case = replace(case, facts=facts)
+            case = await self._gatherer.sealed(self._gatherer.case(snapshot, tag))
+            case, answers = asked_first(case, now)
+            facts = case.facts
             if not isinstance(facts.request, Request) or _kept_out(answers):
                 return case, answers
             if needed(facts.verb) <= {a.number for a in answers}:
@@ -223,7 +222,7 @@ class Decider:
             if rendered is None:
                 return case, None
             now = self._book.now()  # a render takes time
-            return rendered, answers + judge(rendered.facts, now)
+            return asked_last(rendered, now)
         except DistributorError as error:
             return case, (_crashed(str(error)),)
         except Exception as error:  # noqa: BLE001 - one request that crashes stops no other
@@ -233,7 +232,7 @@ class Decider:
     def _verdict(self, snapshot: Snapshot, case: Case, answers: tuple[GateAnswer, ...]) -> Verdict:
         facts, request = case.facts, case.facts.request
         key = key_of(facts.ref)
-        result = outcome(facts, answers)
+        result = outcome_of(case, answers)
         base = Verdict(
             ref=facts.ref,
             tag=case.tag.id,
@@ -260,15 +259,36 @@ class Decider:
             reason=request.trailers.reason,
         )
 
+    def _entry(self, snapshot: Snapshot, case: Case, verdict: Verdict) -> Entry:
+        """What is appended for a verdict: of a set, one for each of its promotions beside its own."""
+        given = [(case, verdict)]
+        for number, (one, answers) in enumerate(told_apart(case, verdict.outcome), 1):
+            part = replace(
+                self._verdict(snapshot, one, answers),
+                instance=name_of(one),
+                outcome=verdict.outcome,
+                sequence=verdict.sequence + number if verdict.accepted else 0,
+            )
+            given.append((one, part))
+        pins: dict[str, TreeChange] = {}
+        for one, part in given:
+            pins.update(self._pins(one, part))
+        records = [record for one, part in given for record in self._records(one, part)]
+        if verdict.accepted and verdict.verb is Verb.RETIRE:
+            records += retirements(self._book.state, verdict, self._book.now())
+        return Entry(
+            records=records,
+            message=f"{verdict.outcome.value} {verdict.ref}",
+            pins=pins,
+        )
+
     def _targets(self, case: Case, request: Request) -> tuple[str, ...]:
         """The clusters of the verdict; a removal reaches all that the revision before it had."""
         if request.name.verb is Verb.REMOVE and case.verdict_before is not None:
             return case.verdict_before.targets
         return tuple(sorted(case.clusters))
 
-    def _records(
-        self, snapshot: Snapshot, case: Case, verdict: Verdict
-    ) -> list[tuple[Key, Record]]:
+    def _records(self, case: Case, verdict: Verdict) -> list[tuple[Key, Record]]:
         now, key = self._book.now(), (verdict.environment, verdict.instance)
         here = self._book.state.instance(*key)
         records: list[Record] = []
@@ -277,50 +297,11 @@ class Decider:
             records.append(Observed(at=now, ref=verdict.ref, tag=case.tag.id, raw=raw))
         records.append(Decided(at=now, verdict=verdict))
         if verdict.accepted:
-            records += self._effects(snapshot, case, verdict)
-            if verdict.verb in _EXECUTED:
+            records += effects(here, case, verdict, now)
+            if verdict.verb in _EXECUTED and not case.members:
                 records.append(new_claim(self._world, here, now))
                 records.append(Progressed(at=now, step=Step.STARTED, sequence=verdict.sequence))
         return [(key, record) for record in records]
-
-    def _effects(self, snapshot: Snapshot, case: Case, verdict: Verdict) -> list[Record]:
-        """What an accepted request changes beside desired state."""
-        now, by, ref = self._book.now(), verdict.principal, verdict.ref
-        reason = verdict.reason
-        match verdict.verb:
-            case Verb.HOLD | Verb.UNHOLD:
-                return [
-                    HoldSet(at=now, on=verdict.verb is Verb.HOLD, by=by, ref=ref, reason=reason)
-                ]
-            case Verb.REJECT | Verb.UNREJECT:
-                request = case.facts.asked
-                return [
-                    VetoSet(
-                        at=now,
-                        on=verdict.verb is Verb.REJECT,
-                        app=request.name.instance,
-                        version=request.name.version,
-                        by=by,
-                        ref=ref,
-                        reason=reason,
-                    )
-                ]
-            case Verb.ROLLBACK:
-                left = case.verdict_before
-                digest = left.revision.digest if left and left.revision else Digest("")
-                return [HoldSet(at=now, on=True, by=by, ref=ref, digest=digest, reason=reason)]
-            case Verb.ACK:
-                alarms = snapshot.ledger.instance(verdict.environment, verdict.instance).tampered
-                return [Acknowledged(at=now, ref=a.ref, by=by, tag_ref=ref) for a in alarms]
-            case Verb.CONSENT | Verb.DETACH if case.verdict_before is not None:
-                about = case.verdict_before.sequence
-                return [
-                    Consented(
-                        at=now, verb=verdict.verb, by=by, sequence=about, ref=ref, reason=reason
-                    )
-                ]
-            case _:
-                return []
 
     def _pins(self, case: Case, verdict: Verdict) -> Mapping[str, TreeChange]:
         """The accepted trees, so that they stay reachable whatever happens to main and tags."""
@@ -354,7 +335,7 @@ def key_of(name: str) -> Key:
             key = (environment, rest.partition("_")[0])
         case _:
             return UNREADABLE
-    told = parts[0] in VERBS and is_label(key[0]) and is_label(key[1])
+    told = parts[0] in VERBS and is_label(key[0]) and is_label(key[1].removeprefix(SET_MARK))
     if told and ALL in key and not isinstance(parse_name(name), TagName):
         return UNREADABLE
     return key if told else UNREADABLE

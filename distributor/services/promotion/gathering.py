@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from distributor.catalog.digests import config_digest
@@ -26,18 +26,22 @@ from distributor.model.manifest import ManifestSet
 from distributor.model.package import Package
 from distributor.model.promotion import Revision, Verdict
 from distributor.model.refs import Digest, ObjectId
-from distributor.model.tags import CONSENTS, ObservedTag, Request, Verb
+from distributor.model.tags import CONSENTS, ObservedTag, Request, Verb, ledger_name
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
-from distributor.policy import Approval, GateFacts
+from distributor.policy import Approval, GateFacts, is_openpgp
+from distributor.policy.sets import members
 from distributor.ports import TreeChange
 from distributor.render import rendered_digest
 from distributor.services.ledger.book import LedgerBook
 from distributor.services.promotion.authors import asks_for_approvals, authors
+from distributor.services.promotion.case import Case
 from distributor.services.promotion.elsewhere import Asked, elsewhere, running_on
 from distributor.services.promotion.neighbours import cluster_facts
 from distributor.services.promotion.policing import policy_views
 from distributor.services.promotion.reaching import reach_of
+from distributor.services.promotion.retiring import retired_tier, retirement, without_retired
+from distributor.services.promotion.sets import together
 from distributor.services.promotion.sharing import Sharing
 from distributor.services.rendering.renderer import Renderer, Subject
 from distributor.services.state.desired import at_path, read_desired, tier_names
@@ -46,20 +50,6 @@ from distributor.services.world import World
 
 _MOST_FINDINGS = 20
 """As many as one verdict records of what is wrong with a version's files."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A request with its facts, and what an acceptance would have to pin."""
-
-    tag: ObservedTag
-    facts: GateFacts
-    root: ObjectId | None = None  # the root tree whose package and configuration would be pinned
-    subject: Subject | None = None
-    clusters: Mapping[str, Cluster] = field(default_factory=dict)
-    verdict_before: Verdict | None = None
-    fleet: Mapping[str, TreeChange] = field(default_factory=dict)  # cluster files, by path
-    manifests: Mapping[str, ManifestSet] = field(default_factory=dict)  # what rendered, by cluster
 
 
 class Gatherer:
@@ -83,24 +73,41 @@ class Gatherer:
     def case(self, snapshot: Snapshot, tag: ObservedTag) -> Case:
         """The facts that cost nothing to have: enough for the gates that come first."""
         bare = self.bare(tag)
-        request, ref = bare.facts.request, bare.facts.ref
+        request = bare.facts.request
         if isinstance(request, Finding):
             return bare
-        environment, instance = request.name.environment, request.name.instance
-        state = snapshot.ledger
-        here = state.instance(environment, instance)
+        if request.name.set_id and request.name.verb is Verb.PROMOTE:
+            return self._set(snapshot, bare, request)
+        return self._one(snapshot, bare, request, ledger_name(request.name))
+
+    def _set(self, snapshot: Snapshot, bare: Case, request: Request) -> Case:
+        """The case of a set: those of its promotions, under the policies that judge all of them."""
+        file = ledger_name(request.name)
+        each = tuple(
+            self._one(snapshot, replace(bare, facts=replace(bare.facts, request=one)), one, file)
+            for one in members(request)
+        )
+        return replace(
+            bare, members=each, facts=replace(bare.facts, policies=each[0].facts.policies)
+        )
+
+    def _one(self, snapshot: Snapshot, bare: Case, request: Request, file: str) -> Case:
+        """The case of one promotion or switch; ``file`` is where the ledger has its tag."""
+        tag, ref, state = bare.tag, bare.facts.ref, snapshot.ledger
+        environment, instance = request.name.environment, request.name.instance or file
+        here, seen = state.instance(environment, instance), state.instance(environment, file)
         facts = GateFacts(
             ref=ref,
             request=request,
             policies=policy_views(self._world, snapshot, environment),
-            first_observed=here.observed_at.get(ref) or self._book.now(),
+            first_observed=seen.observed_at.get(ref) or self._book.now(),
             stopped=stopped(state, environment, instance),
             reachable=self._reachable(snapshot, request),
             prev=prev_of(state, environment, instance),
             holds=standing_holds(state, environment, instance),
             approvals=tuple(
                 Approval(by=verdict.principal, rendered=verdict.rendered)
-                for verdict in approvals(state, environment, instance, tag.id)
+                for verdict in approvals(state, environment, file, tag.id)
             ),
             rollout=rollout_stands(here),
             approves=approved(self._world, snapshot, request),
@@ -108,6 +115,21 @@ class Gatherer:
         return self._about(
             snapshot, Case(tag=tag, facts=facts, verdict_before=here.desired), request
         )
+
+    async def sealed(self, case: Case) -> Case:
+        """Add what gpg says of an OpenPGP signature, under the keys of each policy that judges it."""
+        request, openpgp = case.facts.request, self._world.openpgp
+        if isinstance(request, Finding) or openpgp is None:
+            return case
+        tag = request.tag
+        if not is_openpgp(tag.signature):
+            return case
+        seals = {
+            view.commit: await openpgp(tag.signed, tag.signature, view.policies.pgp)
+            for view in case.facts.policies
+        }
+        each = tuple(replace(m, facts=replace(m.facts, seals=seals)) for m in case.members)
+        return replace(case, members=each, facts=replace(case.facts, seals=seals))
 
     def _reachable(self, snapshot: Snapshot, request: Request) -> bool | None:
         if request.tag.target_type != "commit":
@@ -138,6 +160,10 @@ class Gatherer:
                 pinned = self._pinned_again(desired)
                 tiers = tiers_of(pinned.get("clusters", {}).values())
                 return replace(case, facts=replace(facts, tiers=tiers), **pinned)
+            case Verb.RETIRE:
+                found_there = retirement(snapshot, name.environment, name.instance)
+                tier = retired_tier(self._world, self._book, snapshot, name)
+                return replace(case, facts=replace(case.facts, retirement=found_there, tiers=tier))
             case verb if verb in CONSENTS and desired and (accepted := desired.revision):
                 facts = replace(case.facts, app=accepted.app, revision=accepted)
                 return replace(case, facts=replace(facts, instance_exists=True))
@@ -201,6 +227,7 @@ class Gatherer:
         An older commit, or a rollback, neither drops a cluster that joined later nor turns its facts back.
         """
         environment = files.environment.name
+        files = without_retired(snapshot, before, files)
         fleet = self._cluster_files(root, files)
         if before is None or before.verb is Verb.REMOVE:
             return files, fleet
@@ -296,6 +323,9 @@ class Gatherer:
 
     async def rendered(self, case: Case) -> Case:
         """Add the facts that need a render of every target, and of what was accepted before."""
+        if case.members:
+            each = [await self.rendered(member) for member in case.members]
+            return self.beside(replace(case, members=tuple(each)))
         if case.subject is None or not case.clusters:
             return replace(case, facts=replace(case.facts, targets=tuple(case.clusters)))
         result = await self._renderer.render(case.subject, case.clusters)
@@ -320,6 +350,9 @@ class Gatherer:
 
     def beside(self, case: Case) -> Case:
         """Add what the ledger says by now of the clusters that a case rendered for."""
+        if case.members:
+            each = tuple(self.beside(member) for member in case.members)
+            return together(replace(case, members=each), self._book.state)
         if case.subject is None:
             return case
         key = (case.facts.name.environment, case.facts.name.instance)

@@ -16,7 +16,8 @@ from distributor.plan import declared, demand, supply
 from distributor.policy import ClusterFact, Neighbour
 from distributor.policy.gates.fit import CPU, MEMORY
 
-_FIT = 12
+FIT = 12
+"""The number of the gate that looks at neighbours."""
 
 
 def cluster_facts(
@@ -66,7 +67,7 @@ def _recorded(state: InstanceState) -> Resources:
     """What gate 12 found when the newest accepted verdict that it judged was given."""
     for verdict in reversed(state.accepted):
         for answer in verdict.answers:
-            if answer.number == _FIT and CPU in answer.evidence:
+            if answer.number == FIT and CPU in answer.evidence:
                 cpu, memory = answer.evidence[CPU], answer.evidence.get(MEMORY, "0")
                 return Resources(cpu=_number(cpu), memory=_number(memory))
     return Resources()

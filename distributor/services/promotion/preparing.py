@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from distributor.model.ledger import Key
 from distributor.model.refs import ObjectId
-from distributor.services.promotion.gathering import Case, Gatherer
+from distributor.services.promotion.case import Case
+from distributor.services.promotion.gathering import Gatherer
 from distributor.services.rendering.behind import PATIENCE, Behind
 
 _Tag = tuple[str, ObjectId]
@@ -72,6 +73,8 @@ def _same(begun: Case, now: Case) -> bool:
         begun.root == now.root
         and begun.clusters == now.clusters
         and begun.verdict_before == now.verdict_before
+        and len(begun.members) == len(now.members)
+        and all(map(_same, begun.members, now.members))
     )
 
 
@@ -81,6 +84,7 @@ def _with_render(case: Case, done: Case) -> Case:
     return replace(
         case,
         manifests=done.manifests,
+        members=tuple(map(_with_render, case.members, done.members)),
         facts=replace(
             case.facts,
             targets=facts.targets,

@@ -11,8 +11,8 @@ from distributor.errors import DistributorError
 from distributor.errors.policy import BadPolicy
 from distributor.errors.rollout import StateBroken
 from distributor.model.findings import Finding, errors
-from distributor.model.ledger import InstanceState
-from distributor.model.promotion import GateAnswer, GateResult, Verdict
+from distributor.model.ledger import InstanceState, LedgerState
+from distributor.model.promotion import OVERRIDE, GateAnswer, GateResult, Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState, Shut
 from distributor.model.tags import Request, TagName, TagObject, Trailers
 from distributor.policy import GateFacts, PolicyView, before_wave
@@ -45,6 +45,9 @@ class WaveWindows:
         snapshot = self._snapshot()
         if not left or state.phase not in (RolloutPhase.RUNNING, RolloutPhase.PAUSED):
             return {}
+        first = set_waits(self._book.state, desired)
+        if first is not None:
+            return dict.fromkeys(left, first)
         if snapshot is None:
             return dict.fromkeys(left, Shut(reason="main was not looked at yet"))
         try:
@@ -55,6 +58,23 @@ class WaveWindows:
             return dict.fromkeys(left, Shut(reason=str(error)))
         asked = {name: _asked(desired, state, name, views, now) for name in left}
         return {name: shut for name, shut in asked.items() if shut is not None}
+
+
+def set_waits(ledger: LedgerState, desired: Desired) -> Shut | None:
+    """Why the rollout of one promotion of a set waits: for those apps of the set that its package needs."""
+    verdict, package = desired.verdict, desired.subject.package
+    needed = {requirement.app for requirement in package.fits.requires}
+    for (environment, instance), state in sorted(ledger.instances.items()):
+        other = state.desired
+        if other is None or (other.ref, other.tag) != (verdict.ref, verdict.tag):
+            continue
+        revision, progress = other.revision, state.progress.get(other.sequence)
+        own = (environment, instance) == (verdict.environment, verdict.instance)
+        verified = progress is not None and progress.verified_at is not None
+        if not own and not verified and revision is not None and revision.app in needed:
+            ended = f" ({progress.end})" if progress is not None and progress.end else ""
+            return Shut(reason=f"{instance}{ended} of the same set has to be verified first")
+    return None
 
 
 def kept_shut(
@@ -104,6 +124,11 @@ def _shut(answer: GateAnswer) -> Shut | None:
     return Shut(reason=f"gate {answer.number} {answer.gate}: {answer.message}", until=answer.until)
 
 
+def _named(verdict: Verdict) -> tuple[str, ...]:
+    """The gates that the request named to be overridden, whether they were in its way then or not."""
+    return tuple(a.gate for a in verdict.answers if OVERRIDE in a.evidence)
+
+
 def _request(verdict: Verdict, now: datetime) -> Request:
     """The request of an accepted verdict, as far as windows look at it; its tag may be gone by now."""
     revision = verdict.revision
@@ -116,7 +141,7 @@ def _request(verdict: Verdict, now: datetime) -> Request:
     return Request(
         ref=verdict.ref,
         name=name,
-        trailers=Trailers(request_class=verdict.request_class),
+        trailers=Trailers(request_class=verdict.request_class, override=_named(verdict)),
         tag=TagObject(
             id=verdict.tag,
             name=verdict.ref,

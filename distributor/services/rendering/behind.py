@@ -51,7 +51,10 @@ class Behind(Generic[_K, _V]):
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def take(self, key: _K) -> tuple[_V, ...]:
-        """The result of a piece that was begun, or its exception; empty where it goes on behind the pass."""
+        """The result of a piece that was begun, or its exception.
+
+        Empty where it goes on behind the pass, and where it was given up while the pass waited.
+        """
         task = self._tasks[key]
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -59,6 +62,8 @@ class Behind(Generic[_K, _V]):
         self._left = max(0.0, self._left - (loop.time() - began))
         if not task.done():
             task.add_done_callback(self._over)
+            return ()
+        if task.cancelled():
             return ()
         self._tasks.pop(key, None)
         return (await task,)

@@ -19,7 +19,15 @@ from distributor.errors import DistributorError, Where
 from distributor.errors.git import ObjectMissing
 from distributor.errors.render import BadManifest
 from distributor.errors.secrets import SecretGone, SecretNotExternal
-from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome, Taken
+from distributor.model.changes import (
+    Action,
+    Glance,
+    Inventory,
+    InventoryEntry,
+    LiveObject,
+    Outcome,
+    Taken,
+)
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, Mode
 from distributor.model.manifest import Manifest, canonical
@@ -30,6 +38,7 @@ from distributor.ports import Connections, SecretOpener, TargetConnection
 from distributor.render.placeholders import Placeholder, hidden, in_secret, spliced
 from distributor.render.secrets import SECRET, encoded, has_plain_text, holds_values
 from distributor.services.sealing import Seal
+from distributor.services.world import Glances
 
 NOTE = "distributor.dev/secrets"
 """The annotation of a Secret that was spliced: each key with the value as rendered and an HMAC."""
@@ -49,13 +58,24 @@ class Splicer:
 class SplicingConnections:
     """Implements ``Connections``: every target that is opened splices."""
 
-    def __init__(self, inner: Connections, splicer: Splicer) -> None:
+    def __init__(
+        self, inner: Connections, splicer: Splicer, glances: Glances | None = None
+    ) -> None:
         self._inner = inner
         self._splicer = splicer
+        self._glances = glances
 
     async def open(self, cluster: Cluster) -> TargetConnection:
         """A connection that splices; raises what the inner one raises."""
         return SplicedTarget(cluster, await self._inner.open(cluster), self._splicer)
+
+    async def glance(self, cluster: Cluster, instances: Collection[str]) -> Mapping[str, Glance]:
+        """``Glances``: what the inner ones see, with placeholders for values again."""
+        if self._glances is None:
+            return {}
+        found = await self._glances(cluster, instances)
+        target = SplicedTarget(cluster, await self._inner.open(cluster), self._splicer)
+        return {name: replace(each, live=target.shown(each.live)) for name, each in found.items()}
 
     async def aclose(self) -> None:
         """Close everything that was opened."""
@@ -117,7 +137,10 @@ class SplicedTarget:
 
     async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
         """The objects that exist; in Secrets, values that are still as applied are placeholders again."""
-        found = await self._inner.read_live(entries)
+        return self.shown(await self._inner.read_live(entries))
+
+    def shown(self, found: Mapping[ObjectRef, LiveObject]) -> dict[ObjectRef, LiveObject]:
+        """Objects as a target has them, as they are told: the values of Secrets are placeholders again."""
         return {
             ref: self._restored(live) if ref.group_kind == SECRET else live
             for ref, live in found.items()

@@ -22,6 +22,9 @@ from distributor.services.ledger.book import LedgerBook
 from distributor.services.ledger.claiming import Claims
 from distributor.services.rendering.renderer import Renderer
 from distributor.services.rollouts.appearing import Appearing
+from distributor.services.rollouts.draining import Drainer, leaving
+from distributor.services.rollouts.glancing import Glanced, glanced
+from distributor.services.rollouts.residing import Residences
 from distributor.services.rollouts.rolling import Runner, Tools, Windows, owed, target_row
 from distributor.services.rollouts.unmoved import Place, Unmoved, place_of
 from distributor.services.rollouts.works import reconcile_desired
@@ -30,7 +33,7 @@ from distributor.services.state.journal import Journal
 from distributor.services.world import World
 
 _WAITING = frozenset({RolloutPhase.UNVERIFIED, RolloutPhase.PAUSED})
-_BATCH = 256
+_BATCH = 128
 """Targets that a resync has under way at most, so that memory stays bounded."""
 _FIGHT = 3
 """Times that one target was healed and did not stay so, after which somebody is told to look."""
@@ -65,12 +68,16 @@ class Rollouts:
             windows=windows,
             appearing=Appearing(world),
         )
+        self._drainer = Drainer(world, book, renderer, journal, self._tools.locks)
         self._runners: dict[Key, Runner] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._reported: dict[tuple[str, str, str], str] = {}  # drift that was told and is there yet
         self.unmoved = Unmoved(world)
+        self._residences = Residences(book)
         self._agreed: dict[Key, frozenset[tuple[int, Verb]]] = {}
         self._heard = False
+        self._leaving: frozenset[tuple[Key, str, int]] = frozenset()
+        self._over: set[Key] = set()  # rollouts that have come to their end
         self._begin_at: Place | None = None  # the first target that the last resync left
         self._changed = asyncio.Event()
         self._stopped = False
@@ -78,10 +85,22 @@ class Rollouts:
 
     def _notify(self) -> None:
         self._changed.set()
+        self._ended_now()
+
+    def _ended_now(self) -> bool:
+        """Whether rollouts came to their end since this was asked last: then those that wait look again."""
+        over = {key for key, runner in self._runners.items() if self._over_with(runner)}
+        new, self._over = not over <= self._over, over
+        for runner in self._runners.values() if new else ():
+            if shut_out(runner.state) is not None:
+                runner.send(Tick())
+        return new
 
     async def follow(self, state: LedgerState) -> None:
         """Start what the ledger accepted and nobody carries out yet; end what was superseded."""
         stored = {(r.environment, r.instance): r for r in await self._world.store.rollouts()}
+        new = leaving(state) - self._leaving
+        self._leaving, self._heard = leaving(state), self._heard or bool(new)
         for key, instance in state.instances.items():
             if self._stopped:
                 return  # in the middle of this look
@@ -89,6 +108,10 @@ class Rollouts:
             runner = self._runners.get(key)
             if desired is None:
                 continue
+            gone = any((key, r.cluster, r.number) in new for r in instance.retired)
+            if gone and runner is not None:
+                await self._end(key)  # it knows the cluster as a target; the resync knows better
+                runner = None
             if runner is not None and runner.state.sequence == desired.sequence:
                 if shut_out(runner.state) is not None:
                     runner.send(Tick())  # the calendar may say something else now
@@ -178,7 +201,7 @@ class Rollouts:
 
     async def settled(self) -> None:
         """Wait until every rollout ended, or can only go on when something outside changes."""
-        while not all(self._at_rest(r) for r in self._runners.values()):
+        while not all(self._at_rest(r) for r in self._runners.values()) or self._ended_now():
             self._changed.clear()
             try:
                 await asyncio.wait_for(self._changed.wait(), 0.25)
@@ -186,10 +209,13 @@ class Rollouts:
                 continue
 
     def _at_rest(self, runner: Runner) -> bool:
-        recorded = not owed(self._book.state.instance(*runner.key))
         state = runner.state
         waits = state.phase in _WAITING or _stuck(state) or shut_out(state) is not None
-        return (runner.ended and recorded) or (waits and not runner.busy)
+        return self._over_with(runner) or (waits and not runner.busy)
+
+    def _over_with(self, runner: Runner) -> bool:
+        """Whether its rollout ended, and the ledger says so."""
+        return runner.ended and not owed(self._book.state.instance(*runner.key))
 
     def nudge(self) -> None:
         """Ask every target that owes its revision now."""
@@ -203,6 +229,7 @@ class Rollouts:
         """
         if only is not None:
             return await self._look_at(self._pairs(only), lambda: False)
+        await self._drainer.drain()
         begun, budget = cluster_requests(), self._world.resync_requests
         rest: list[Place] = []
         count = await self._look_at(
@@ -246,7 +273,11 @@ class Rollouts:
                     leave(place_of(desired.verdict, cluster))
                 continue
             count += len(batch)
-            await asyncio.gather(*(self._heal(desired, cluster) for desired, cluster in batch))
+            seen = await glanced(self._world, self.unmoved, batch)
+            await asyncio.gather(
+                *(self._heal(d, c, seen.get(place_of(d.verdict, c))) for d, c in batch)
+            )
+            await self._residences.record()
         return count
 
     async def resync_moved(self) -> int:
@@ -279,14 +310,14 @@ class Rollouts:
             except DistributorError as error:
                 self._log.error("what was accepted cannot be read", key=key, error=str(error))
 
-    async def _heal(self, desired: Desired, cluster: Cluster) -> None:
+    async def _heal(self, desired: Desired, cluster: Cluster, seen: Glanced | None) -> None:
         """Bring one target back; whatever one of them dies of, the others are looked after."""
         try:
-            await self._healed(desired, cluster)
+            await self._healed(desired, cluster, seen)
         except Exception:  # noqa: BLE001 - told; the next resync tries again
             self._log.exception("looking after a target crashed", cluster=cluster.name)
 
-    async def _healed(self, desired: Desired, cluster: Cluster) -> None:
+    async def _healed(self, desired: Desired, cluster: Cluster, seen: Glanced | None) -> None:
         verdict = desired.verdict
         key = (verdict.environment, verdict.instance)
         await self._tools.renderer.ready(desired.subject, cluster)  # a long render holds no slot
@@ -296,7 +327,7 @@ class Rollouts:
                 return  # superseded while this resync was under way
             if await self.unmoved.still(verdict, cluster):
                 return
-            mark = await self.unmoved.before(verdict, cluster)
+            mark = seen.mark if seen else await self.unmoved.before(verdict, cluster)
             progress = state.progress.get(verdict.sequence)
             report = await reconcile_desired(
                 self._world,
@@ -304,7 +335,9 @@ class Rollouts:
                 desired,
                 cluster,
                 started_only=progress is not None and progress.end is Step.FAILED,
+                glance=seen.glance if seen else None,
             )
+        self._residences.note(report, verdict)
         fight = self.unmoved.note(report, cluster, mark)
         self._tools.appearing.note(report, cluster)
         kept = self.unmoved.kept(*key, cluster.name)
@@ -316,7 +349,8 @@ class Rollouts:
         if fight is not None and fight.heals == _FIGHT:
             await self._tools.journal.tell(
                 "fight",
-                f"healed {fight.heals} times in a row, and less and less often from now on: {_shown(report.drift)}",
+                f"healed {fight.heals} times in a row, and less and less often from now on: {_shown(report.drift)}; "
+                "a controller or an admission webhook sets it again",
                 environment=key[0],
                 instance=key[1],
                 cluster=cluster.name,

@@ -113,7 +113,8 @@ class Runner:
     @property
     def busy(self) -> bool:
         """Whether anything is under way that does not wait for a time."""
-        return bool(self._active) or not self._events.empty()
+        stepping = bool(self._waiting) and not self._frozen
+        return stepping or bool(self._active) or not self._events.empty()
 
     def agreed(self) -> frozenset[Verb]:
         """What people agreed to for this verdict by now."""
@@ -130,8 +131,7 @@ class Runner:
         target = self.state.targets.get(cluster)
         if target is None or target.stage not in _WAITING or cluster in self._active:
             return
-        sleeping = self._working.pop(cluster, None)
-        if sleeping is not None:
+        if (sleeping := self._working.pop(cluster, None)) is not None:
             sleeping.cancel()
         self._reconcile(cluster, self._tools.world.clock.now())
 
@@ -254,7 +254,7 @@ class Runner:
         for name, target in self.state.targets.items():
             old = before.targets.get(name)
             if old is not None and old.stage is not target.stage:
-                text = f"{target.stage.value} {target.result or target.message}".strip()
+                text = f"{target.stage.value} {target.message or target.result}".strip()
                 await tell("target", text, environment=environment, instance=instance, cluster=name)
         if self.state.open_wave != before.open_wave and self.state.open_wave < len(
             self.state.waves

@@ -91,11 +91,7 @@ class Unmoved:
         try:
             rows = await self._world.store.targets(*place)
             known = self._known.get(place) or _read(rows, cluster)
-            if known is None or not (known.in_step and known.mark) or now - known.looked > _TRUST:
-                return False
-            if (known.sequence, known.cluster) != (verdict.sequence, cluster):
-                return False
-            if await self._mark(place, known) != known.mark:
+            if known is None or not await self._vouched(place, known, verdict, cluster):
                 return False
             seen = [replace(row, observed_at=now.isoformat()) for row in rows]
             await self._world.store.save_targets(seen)
@@ -104,6 +100,17 @@ class Unmoved:
         self._known[place] = known
         metrics.UNASKED.inc(len(rows))
         return bool(rows)
+
+    async def unknown(self, verdict: Verdict, cluster: Cluster) -> bool:
+        """Whether a target has to be looked at, as far as watches tell now; nothing is noted."""
+        place = place_of(verdict, cluster)
+        try:
+            known = self._known.get(place)
+            if known is None and self._begun:
+                known = _read(await self._world.store.targets(*place), cluster)
+            return known is None or not await self._vouched(place, known, verdict, cluster)
+        except DistributorError:
+            return True  # who looks will tell
 
     async def before(self, verdict: Verdict, cluster: Cluster) -> str:
         """The mark to give to ``note``, taken before the target is read; empty where there is none."""
@@ -158,6 +165,17 @@ class Unmoved:
             if now and now != known.mark:
                 found.add(place)
         return frozenset(found)
+
+    async def _vouched(
+        self, place: Place, known: _Known, verdict: Verdict, cluster: Cluster
+    ) -> bool:
+        """Whether nothing moved since a look, not long ago, that found this revision in step."""
+        late = self._world.clock.now() - known.looked > _TRUST
+        if late or not (known.in_step and known.mark):
+            return False
+        if (known.sequence, known.cluster) != (verdict.sequence, cluster):
+            return False
+        return await self._mark(place, known) == known.mark
 
     async def _mark(self, place: Place, known: _Known) -> str:
         if self._world.watch is None or not self._begun:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from distributor.errors import DistributorError, registry
-from distributor.model.changes import Actuation, TargetReport
+from distributor.model.changes import Actuation, Glance, TargetReport
 from distributor.model.findings import Finding, errors
 from distributor.model.fleet import Cluster
 from distributor.model.health import HealthStatus, worst
@@ -33,11 +33,13 @@ async def reconcile_desired(
     *,
     started_only: bool = False,
     before_write: BeforeWrite | None = None,
+    glance: Glance | None = None,
 ) -> TargetReport:
     """Render, bind and reconcile one target of an accepted revision.
 
     ``started_only`` leaves a target alone that this revision has not reached: a failed rollout goes no
-    further. ``before_write`` is called before the first write; what it raises is raised here.
+    further. ``before_write`` is called before the first write; what it raises is raised here. A ``glance``
+    at the target saves reading it where nothing is to be done.
     """
     verdict, removing = desired.verdict, desired.verdict.verb is Verb.REMOVE
     manifests, finding = await _rendered(renderer, desired, cluster)
@@ -45,13 +47,25 @@ async def reconcile_desired(
         removing
     ):  # what cannot be rendered any more can still be removed: the inventory says what it is
         work = work_of(world, desired.subject, cluster, ManifestSet.of(()), verdict)
-        work = replace(work, former=manifests, agreed=desired.agreed, names=desired.names)
+        work = replace(
+            work,
+            former=manifests,
+            agreed=desired.agreed,
+            names=desired.names,
+            renewed_below=desired.renewed_below,
+        )
         return await reconcile_target(world, work, before_write)
     if finding is not None:
         return _unrendered(world, desired, cluster, finding)
     work = work_of(world, desired.subject, cluster, manifests, verdict)
-    work = replace(work, started_only=started_only, agreed=desired.agreed, names=desired.names)
-    return await reconcile_target(world, work, before_write)
+    work = replace(
+        work,
+        started_only=started_only,
+        agreed=desired.agreed,
+        names=desired.names,
+        renewed_below=desired.renewed_below,
+    )
+    return await reconcile_target(world, work, before_write, glance)
 
 
 async def _rendered(
@@ -97,6 +111,7 @@ def work_of(
         ignore=_ignoring(world, subject.package),
         drift=subject.installation.drift or subject.files.environment.drift,
         health=subject.package.delivery.health,
+        undo=world.undo_managers,
     )
 
 

@@ -10,6 +10,7 @@ from distributor.errors.git import LedgerBroken
 from distributor.ledger import agreed
 from distributor.model.catalog import Catalog
 from distributor.model.fleet import Cluster, Environment
+from distributor.model.ledger import Genesis
 from distributor.model.promotion import Verdict
 from distributor.model.refs import ObjectId
 from distributor.model.tags import Verb
@@ -25,7 +26,8 @@ from distributor.services.world import World
 class Desired:
     """An accepted revision with everything that is needed to render it, from its pinned tree alone.
 
-    ``agreed`` is what people agreed to for it when this was read, ``names`` are all instances then.
+    ``agreed`` is what people agreed to for it when this was read, ``names`` are all instances then. Sequence
+    numbers below ``renewed_below`` are of the ledger that this one renews.
     """
 
     verdict: Verdict
@@ -33,6 +35,7 @@ class Desired:
     clusters: Mapping[str, Cluster]
     agreed: frozenset[Verb] = frozenset()
     names: tuple[str, ...] = ()
+    renewed_below: int = 0
 
     @property
     def environment(self) -> Environment:
@@ -58,7 +61,13 @@ def read_desired(world: World, book: LedgerBook, verdict: Verdict) -> Desired:
         clusters=clusters,
         agreed=agreed(book.state, verdict),
         names=tuple(name for _, name in book.state.instances),
+        renewed_below=renewed_below(book.state.genesis),
     )
+
+
+def renewed_below(genesis: Genesis) -> int:
+    """The first sequence number of a renewed ledger; 0 for one that renews none."""
+    return genesis.next_sequence if genesis.previous else 0
 
 
 def subject_of(catalog: Catalog, verdict: Verdict) -> Subject:

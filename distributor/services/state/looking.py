@@ -87,7 +87,7 @@ def observe(world: World, name: str, oid: ObjectId) -> ObservedTag:
 
 def approved(world: World, snapshot: Snapshot, request: Request) -> Request | Finding | None:
     """The request that an approval points at, if it stands on the remote under the name it says."""
-    if request.name.verb is not Verb.APPROVE or request.name.set_id:
+    if request.name.verb is not Verb.APPROVE:
         return None
     name = replace(request.name, verb=Verb.PROMOTE, principal="", principal_attempt=1)
     written = format_name(name)

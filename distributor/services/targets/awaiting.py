@@ -8,9 +8,12 @@ from dataclasses import replace
 from distributor.model.changes import ApplyPlan, Phase
 from distributor.model.health import HealthStatus, ObjectHealth, worst
 from distributor.model.manifest import Manifest, ManifestSet
-from distributor.model.refs import ObjectRef
+from distributor.model.refs import GroupKind, ObjectRef
+from distributor.model.tags import Verb
 from distributor.services.targets.observing import observed
 from distributor.services.targets.work import Run
+
+_JOB = GroupKind("batch", "Job")
 
 
 async def earlier_phases(run: Run, phase: Phase) -> ObjectHealth | None:
@@ -44,11 +47,38 @@ async def asked_for(
     return found
 
 
-async def _not_current(run: Run, refs: Collection[ObjectRef]) -> list[ObjectHealth]:
+async def before_prune(run: Run) -> ObjectHealth | None:
+    """What keeps objects that are not wanted any more from going: a member that is not current yet.
+
+    Until the new is there, pods of the old may still start, and need what they were made with. Nobody waits
+    where all is taken away, where nothing can be seen, or where a person said so.
+    """
+    work = run.work
+    if work.removing or run.connection.delivered_only or Verb.CONSENT in work.agreed:
+        return None
+    first = _worst(await _not_current(run, run.scope.members.refs(), jobs_to_their_end=False))
+    text = "what is not wanted any more goes when this is current"
+    return replace(first, message=f"{text}: {first.message}") if first else None
+
+
+async def unended_jobs(run: Run) -> ObjectHealth | None:
+    """A Job of the instance that has not come to its end, for which the hooks after must wait."""
+    jobs = {m.ref for m in run.scope.members if m.ref.group_kind == _JOB}
+    first = _worst(await _not_current(run, jobs)) if jobs else None
+    return (
+        replace(first, message=f"the hooks after wait for it: {first.message}") if first else None
+    )
+
+
+async def _not_current(
+    run: Run, refs: Collection[ObjectRef], *, jobs_to_their_end: bool = True
+) -> list[ObjectHealth]:
     members = ManifestSet.of(m for m in run.scope.members if m.ref in refs)
     entries = [e for ref, e in run.inventory.entries.items() if ref in refs]
     live = await run.connection.read_live(entries)
-    seen = await observed(run.world, run.work, run.inventory, members, live)
+    seen = await observed(
+        run.world, run.work, run.inventory, members, live, jobs_to_their_end=jobs_to_their_end
+    )
     return [h for h in seen if h.status is not HealthStatus.CURRENT]
 
 

@@ -53,14 +53,24 @@ def scope_of(connection: TargetConnection, work: Work) -> Scope:
 
 
 async def changes_of(
-    connection: TargetConnection, work: Work, scope: Scope, inventory: Inventory | None
+    connection: TargetConnection,
+    work: Work,
+    scope: Scope,
+    inventory: Inventory | None,
+    seen: Mapping[ObjectRef, LiveObject] | None = None,
 ) -> tuple[ChangeSet, Mapping[ObjectRef, LiveObject]]:
-    """What changes among the instance's own objects; hooks are no members, whatever they once were."""
+    """What changes among the instance's own objects; hooks are no members, whatever they once were.
+
+    What was ``seen`` there just now is not read again.
+    """
     known = _without_hooks(inventory, scope, removing=work.removing) if inventory else None
     entries = dict(known.entries) if known else {}
     for entry in entries_of(scope.members):
         entries.setdefault(entry.ref, entry)
-    live = await connection.read_live(tuple(entries.values()))
+    if seen is None:
+        live = await connection.read_live(tuple(entries.values()))
+    else:
+        live = {ref: seen[ref] for ref in entries if ref in seen}
     agreed = Verb.CONSENT in work.agreed
     consents = frozenset(known.entries if known and (work.removing or agreed) else ())
     found = changes(
@@ -74,6 +84,7 @@ async def changes_of(
         ignore=NOTHING_IGNORED if connection.delivered_only else work.ignore,
         adopting=agreed,
         names=work.names,
+        undo=work.undo,
     )
     taken = await _taken_along(connection, known, found)
     found = guard(

@@ -37,16 +37,27 @@ class Looked:
 
 
 async def look_for_drift(
-    connection: TargetConnection, work: Work, scope: Scope, inventory: Inventory
+    connection: TargetConnection,
+    work: Work,
+    scope: Scope,
+    inventory: Inventory,
+    seen: Mapping[ObjectRef, LiveObject] | None = None,
 ) -> Looked:
-    """Compare a settled target with its revision, as its drift mode has it; ``planned`` is what heals it."""
+    """Compare a settled target with its revision, as its drift mode has it; ``planned`` is what heals it.
+
+    What was ``seen`` there just now is not read again.
+    """
     if work.drift is DriftMode.PAUSE:
-        live = await connection.read_live(entries_of(scope.members))
+        members = entries_of(scope.members)
+        live = seen if seen is not None else await connection.read_live(members)
         told = Finding.of(DriftPaused, severity=Severity.WARNING)
         return Looked(planned=ChangeSet(findings=(told, *scope.findings)), live=live)
-    planned, live = await changes_of(connection, work, scope, inventory)
+    planned, live = await changes_of(connection, work, scope, inventory, seen)
     found = planned.of(*_UNTOLD)
-    metrics.DRIFT.labels(work.environment, work.drift.value).inc(len(found))
+    if (
+        seen is None or planned.empty or work.drift is not DriftMode.HEAL
+    ):  # else it is looked at again
+        metrics.DRIFT.labels(work.environment, work.drift.value).inc(len(found))
     drift = {str(c.ref): c.reason or _UNTOLD[c.action] for c in found}
     lines = tuple(f"{ref}: {reason}" for ref, reason in drift.items())
     if work.drift is DriftMode.HEAL:

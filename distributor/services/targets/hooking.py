@@ -76,7 +76,7 @@ async def _advance(run: Run, step: HookStep) -> ObjectHealth | None:
         run.fail(step.hook.ref, HookFailed(f"({step}: {known.message})"))
         return None
     live = (await run.connection.read_live([_entry(known)])).get(step.hook.ref)
-    now = run.world.clock.now()
+    now = (live.read_at if live else None) or run.world.clock.now()
     found = judge(step, known, live, owner=run.work.owner, now=now)
     match found.move:
         case Move.WAIT if Verb.DETACH in run.work.agreed:

@@ -19,11 +19,13 @@ from distributor.model.changes import Inventory, InventoryEntry, LiveObject
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import GroupKind, ObjectRef
+from distributor.plan import NAMESPACE
 from distributor.services.targets.endings import Endings, endings, remember
 from distributor.services.targets.work import Work
 from distributor.services.world import World
 
 _CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+_JOB = GroupKind("batch", "Job")
 _ENDED = frozenset({HealthStatus.CURRENT, HealthStatus.FAILED})
 _EARLIER = "It is not at this revision yet"
 
@@ -34,17 +36,27 @@ async def observed(
     inventory: Inventory | None,
     desired: ManifestSet,
     live: Mapping[ObjectRef, LiveObject],
+    *,
+    jobs_to_their_end: bool = False,
 ) -> tuple[ObjectHealth, ...]:
     """The health of every desired object, there or not; a Job that its TTL took is not missed.
 
     What an object of an earlier revision looks like says nothing of this one. A Job that goes by itself
-    is current when it has come to its end, because nobody can look at it afterwards.
+    is current when it has come to its end, because nobody can look at it afterwards; any Job is where
+    something comes after it.
     """
     now = world.clock.now()
     plain = plain_kinds(m.data() for m in desired if m.ref.group_kind == _CRD)
     known = inventory.entries if inventory else {}
     rulebook = _rulebook(world, work)
-    seen = {m.ref: _judged(m, live[m.ref], now, plain, rulebook) for m in desired if m.ref in live}
+    to_an_end = {m.ref for m in desired if goes_by_itself(m)}
+    if jobs_to_their_end:
+        to_an_end |= {m.ref for m in desired if m.ref.group_kind == _JOB}
+    seen = {
+        m.ref: _judged(m, live[m.ref], now, plain, rulebook, to_an_end=m.ref in to_an_end)
+        for m in desired
+        if m.ref in live
+    }
     fleeting = [m for m in desired if goes_by_itself(m)]
     ended = {
         live[m.ref].uid: seen[m.ref]
@@ -75,15 +87,19 @@ def _judged(
     now: datetime,
     plain: frozenset[GroupKind],
     rulebook: Rulebook,
+    *,
+    to_an_end: bool,
 ) -> ObjectHealth:
-    told = replace(health(found.data, now, plain=plain, rulebook=rulebook), ref=manifest.ref)
-    if found.applied != manifest.digest:
+    there = found.read_at or now  # its times are its server's, whose clock may be far from ours
+    told = replace(health(found.data, there, plain=plain, rulebook=rulebook), ref=manifest.ref)
+    told = replace(told, observed_at=now)
+    if found.applied != manifest.digest and not _is_used(found):
         if told.status is HealthStatus.TERMINATING:
             return told
         return replace(told, status=HealthStatus.IN_PROGRESS, message=_EARLIER)
     ruled = manifest.ref.group_kind in rulebook.rules
-    if goes_by_itself(manifest) and not _is_suspended(found) and not ruled:
-        told = replace(completion(found.data, now), ref=manifest.ref)
+    if to_an_end and not _is_suspended(found) and not ruled:
+        told = replace(completion(found.data, there), ref=manifest.ref, observed_at=now)
     return replace(told, revision=manifest.digest)
 
 
@@ -91,6 +107,11 @@ def _rulebook(world: World, work: Work) -> Rulebook:
     if not work.health or world.expressions is None:
         return replace(NO_RULES, rules=work.health)
     return Rulebook(rules=work.health, holds=world.expressions.holds)
+
+
+def _is_used(found: LiveObject) -> bool:
+    """Whether it is a Namespace of nobody's: it is used as it is, and so has no revision to come to."""
+    return found.ref.group_kind == NAMESPACE and not (found.owner or found.applied)
 
 
 def _is_suspended(found: LiveObject) -> bool:

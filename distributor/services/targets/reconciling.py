@@ -19,6 +19,7 @@ from distributor.model.changes import (
     Action,
     Actuation,
     ChangeSet,
+    Glance,
     Inventory,
     InventoryEntry,
     LiveObject,
@@ -44,6 +45,7 @@ from distributor.plan import (
 )
 from distributor.ports import TargetConnection
 from distributor.services.targets.applying import apply_phases, prune
+from distributor.services.targets.awaiting import before_prune, unended_jobs
 from distributor.services.targets.comparing import (
     changes_of,
     log_of,
@@ -87,13 +89,20 @@ class _NotOursError(Exception):
 
 
 async def reconcile_target(
-    world: World, work: Work, before_write: BeforeWrite | None = None
+    world: World,
+    work: Work,
+    before_write: BeforeWrite | None = None,
+    glance: Glance | None = None,
 ) -> TargetReport:
-    """Bring one target to its revision and say how that went; no error of the target is raised."""
+    """Bring one target to its revision and say how that went; no error of the target is raised.
+
+    A ``glance`` at it saves reading it where nothing is to be done.
+    """
     begun = world.clock.now()
     try:
         connection = await world.connections.open(work.cluster)
-        report = await _reconcile(world, connection, work, before_write)
+        report = await _glanced_at(world, connection, work, glance) if glance else None
+        report = report or await _reconcile(world, connection, work, before_write)
     except _NotOursError as refused:
         raise refused.error from refused
     except Fenced as error:
@@ -105,6 +114,37 @@ async def reconcile_target(
     metrics.RECONCILES.labels(work.environment, report.actuation.value).inc()
     metrics.RECONCILE_SECONDS.observe((world.clock.now() - begun).total_seconds())
     return report
+
+
+async def _glanced_at(
+    world: World, connection: TargetConnection, work: Work, glance: Glance
+) -> TargetReport | None:
+    """The report of a target that is in step by a glance; for any other nothing: it has to be read."""
+    scope = scope_of(connection, work)
+    if not (
+        _is_settled(glance.inventory, work, scope) and scope.members.refs() <= glance.live.keys()
+    ):
+        return None
+    _check_inventory(world, work, glance.inventory)
+    return (await _in_step(world, connection, work, scope, glance))[0]
+
+
+async def _in_step(
+    world: World,
+    connection: TargetConnection,
+    work: Work,
+    scope: Scope,
+    there: Inventory | Glance,
+) -> tuple[TargetReport | None, tuple[str, ...]]:
+    """The report of a settled target that nothing is to be done on, and the drift that was found."""
+    inventory, seen = (there.inventory, there.live) if isinstance(there, Glance) else (there, None)
+    looked = await look_for_drift(connection, work, scope, inventory, seen)
+    if not looked.planned.empty:
+        return None, looked.drift
+    told = not connection.delivered_only
+    health = await observed(world, work, inventory, scope.members, looked.live) if told else ()
+    report = _settled(world, work, connection, planned=looked.planned, health=health)
+    return replace(report, drift=looked.drift), looked.drift
 
 
 async def _reconcile(
@@ -120,14 +160,9 @@ async def _reconcile(
     scope = scope_of(connection, work)
     drift: tuple[str, ...] = ()
     if inventory is not None and _is_settled(inventory, work, scope):
-        looked = await look_for_drift(connection, work, scope, inventory)
-        drift = looked.drift
-        if looked.planned.empty:
-            live = looked.live
-            told = not connection.delivered_only
-            health = await observed(world, work, inventory, scope.members, live) if told else ()
-            report = _settled(world, work, connection, planned=looked.planned, health=health)
-            return replace(report, drift=drift)
+        settled, drift = await _in_step(world, connection, work, scope, inventory)
+        if settled is not None:
+            return settled
     await _allowed(before_write)
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
@@ -179,7 +214,7 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
     await _narrow(run, planned, whole=whole and not later)
     seen = await _seen(run, at_work)
     if later and not (run.failed or at_work) and _current(seen):
-        at_work = await run_hooks(run, Moment.POST)
+        at_work = await unended_jobs(run) or await run_hooks(run, Moment.POST)
         await _narrow(run, planned, whole=whole and not (at_work or run.failed))
     if any(o.error is not None and not o.retryable for o in run.outcomes):
         at_work = await run_failure_hooks(run) or at_work
@@ -212,8 +247,10 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
         log = replace(run.inventory.hooks, begun=True)
         run.inventory = await run.connection.write_inventory(replace(run.inventory, hooks=log))
     awaited = await apply_phases(run, plan, phases)
-    if awaited is None and not run.failed:
-        await prune(run, plan)
+    if awaited is None and not run.failed and plan.prune:
+        awaited = await before_prune(run)
+        if awaited is None:
+            await prune(run, plan)
     return awaited
 
 
@@ -265,7 +302,7 @@ def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> N
         return
     if inventory.sequence > work.sequence:
         raise Fenced(f"(sequence {inventory.sequence} has started, this is {work.sequence})")
-    known = inventory.ledger_commit
+    known = inventory.ledger_commit if inventory.sequence >= work.renewed_below else ""
     if known and not world.objects.is_ancestor(ObjectId(known), work.ledger_commit):
         raise ForeignLedger(f"(ledger commit {known} is not in this ledger)")
 

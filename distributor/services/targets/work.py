@@ -29,7 +29,9 @@ class Work:
     run once a change. ``started_only`` leaves alone a target that this verdict has not reached.
     ``removing`` is true for a removal: then everything in the inventory goes, by the person's request;
     ``former`` is then what the removed revision names, to tell a lost inventory from one never made.
-    ``adopt`` are the field managers whose fields become the instance's own, ``health`` the package's rules.
+    ``adopt`` are the field managers whose fields become the instance's own, ``health`` the package's rules,
+    ``undo`` the managers, as patterns, whose changes of the instance's fields are undone.
+    ``renewed_below``: smaller sequence numbers are of the ledger that this one renews.
     ``names`` are the instances that there are. ``agreed`` is what people agreed to for this verdict: ``consent``, ``detach``.
     """
 
@@ -54,7 +56,9 @@ class Work:
     drift: DriftMode = DriftMode.HEAL
     agreed: frozenset[Verb] = frozenset()
     names: Collection[str] = ()
+    renewed_below: int = 0
     health: Mapping[GroupKind, tuple[HealthRule, ...]] = field(default_factory=dict)
+    undo: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

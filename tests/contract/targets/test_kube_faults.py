@@ -23,11 +23,11 @@ from distributor.errors import DistributorError
 from distributor.errors.cluster import (
     BrokenAnswer,
     ClusterUnreachable,
+    CredentialsRefused,
     Fenced,
     ForeignObject,
     InventoryBroken,
     ServerFault,
-    Unauthorised,
     UnknownConnection,
     Unsupported,
 )
@@ -468,7 +468,7 @@ async def test_a_writer_that_was_overtaken_writes_nothing(stand: Stand) -> None:
 async def test_expired_credentials_are_read_again(stand: Stand) -> None:
     await stand.installed("a")
     stand.api.tokens = {f"Bearer {SECOND}"}
-    with pytest.raises(Unauthorised):
+    with pytest.raises(CredentialsRefused):
         await stand.target.read_inventory(ENVIRONMENT, INSTANCE)
     kubeconfig(stand.path, stand.url, token=SECOND)
     assert await stand.target.read_inventory(ENVIRONMENT, INSTANCE)

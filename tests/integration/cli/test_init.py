@@ -148,3 +148,21 @@ def test_new_refuses_what_would_not_load(quick, repository, arguments, code, exi
 
 def test_new_needs_a_repository(program):
     assert program("new", "app", "till", code=1).err.startswith("DST117")
+
+
+def test_a_local_ledger_is_labelled_wherever_it_is_read(program, git, tmp_path):
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "shared.git")
+    program("init", "r", "--remote", "../shared.git")
+    folder, shared = program.cwd / "r", tmp_path / "shared.git"
+    (folder / "distributor.toml").write_text('ledger_repository = "local"\n')
+    founded = program("init", "--ledger", cwd=folder)
+    assert git(shared, "branch", "--list").split() == ["*", "main"]
+    for said in (
+        founded,
+        program("status", cwd=folder, code=None),
+        program("why", "sit", "shop", cwd=folder, code=None),
+        program("history", "-o", "json", cwd=folder),
+        program("fsck", cwd=folder),
+        program("sync", "--dry-run", cwd=folder, code=None),
+    ):
+        assert said.err.count("the ledger is local") == 1, said

@@ -17,8 +17,8 @@ from distributor.app import open_service
 from distributor.cli.playground import PEOPLE, Playground, create_playground
 from distributor.model.tags import Verb
 from distributor.services.asking.founding import found_ledger
-from distributor.services.asking.requesting import Ask, Asked, make_request
 from distributor.services.asking.views import InstanceView, instance_views
+from distributor.services.promotion.requesting import Ask, Asked, make_request
 from distributor.services.service import Service
 from distributor.settings import load
 from tests.controlplane import ControlPlane

@@ -10,9 +10,9 @@ from distributor.cli.playground import PEOPLE
 from distributor.model.ledger import Consented
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
-from distributor.services.asking.requesting import Ask, make_request
 from distributor.services.asking.telling import why
 from distributor.services.asking.views import InstanceStage
+from distributor.services.promotion.requesting import Ask, make_request
 from tests.integration.mainjob import test_edges
 from tests.integration.mainjob.conftest import LONG, until, view
 from tests.integration.mainjob.smallapps import settings, web, write_app

@@ -15,8 +15,8 @@ from distributor.app import open_service
 from distributor.cli.playground import PEOPLE, Playground, create_playground
 from distributor.model.tags import Verb
 from distributor.services.asking.founding import found_ledger
-from distributor.services.asking.requesting import Ask, make_request
 from distributor.services.asking.views import InstanceStage, instance_views
+from distributor.services.promotion.requesting import Ask, make_request
 from distributor.settings import load
 
 pytestmark = pytest.mark.controlplane

@@ -83,6 +83,24 @@ async def test_a_field_that_another_owns_needs_no_hand_over(site: Site):
     assert "distributor-hand-over" not in managers(live)
 
 
+async def test_an_autoscalers_number_is_never_what_a_conflict_is_about(site: Site):
+    await site.sync(deployment(replicas=2))
+    await scale(site, 7)
+    theirs = {"spec": {"minReadySeconds": 9, "paused": True}}
+    merge = "application/merge-patch+json"
+    await site.send("PATCH", f"{WEB}?fieldManager=an-operator", theirs, kind=merge)
+    newer = deployment(replicas=2, minReadySeconds=3)
+    report = await site.sync(newer)
+    (finding,) = report.findings
+    assert "an-operator" in finding.message
+    assert "replicas" not in finding.message
+    newer["metadata"]["annotations"] = {"distributor.dev/take-over": "an-operator"}
+    report = await site.sync(newer)
+    assert report.actuation is Actuation.APPLIED, report.findings
+    spec = (await site.get(WEB))["spec"]
+    assert (spec["replicas"], spec["minReadySeconds"]) == (7, 3)
+
+
 async def test_an_autoscalers_number_stays_though_the_package_sets_another(site: Site):
     await site.sync(deployment(replicas=2))
     await scale(site, 7)

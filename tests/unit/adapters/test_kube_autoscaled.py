@@ -22,7 +22,8 @@ def refusal(*causes: tuple[str, str], status: int = 409) -> Answer:
     ("answer", "expected"),
     [
         (refusal((".spec.replicas", SCALER)), True),
-        (refusal((".spec.replicas", SCALER), (".spec.paused", SCALER)), False),
+        (refusal((".spec.replicas", SCALER), (".spec.paused", SCALER)), True),
+        (refusal((".spec.paused", 'conflict with "op"'), (".spec.replicas", SCALER)), True),
         (refusal((".spec.replicas", 'conflict with "kubectl" with subresource "scale"')), False),
         (refusal((".spec.replicas", 'conflict with "kube-controller-manager"')), False),
         (refusal((".spec.paused", SCALER)), False),

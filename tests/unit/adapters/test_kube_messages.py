@@ -9,7 +9,7 @@ import pytest
 
 from distributor.adapters.kube.bodies import APPLIED, apply_body, live_object
 from distributor.adapters.kube.discovery import Resource, read
-from distributor.adapters.kube.messages import Answer, error_of, missing_namespace
+from distributor.adapters.kube.messages import Answer, error_of, meant, missing_namespace
 from distributor.errors.cluster import ApiRefused, BrokenAnswer
 from distributor.model.manifest import Manifest
 from distributor.model.refs import GroupKind, ObjectRef
@@ -24,10 +24,13 @@ def cause(reason: str, message: str, field: str = "") -> dict[str, Any]:
     return {"causes": [{"reason": reason, "message": message, "field": field}]}
 
 
+DENIAL = 'admission webhook "x.example.com" denied the request: '
+POLICY = "deployments.apps \"web\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: "
+
 CASES = [
     (answer(400, message="bad"), "DST402", "bad"),
-    (answer(401, message="Unauthorized"), "DST406", "Unauthorized"),
-    (Answer(status=401, body=b""), "DST406", "HTTP 401"),
+    (answer(401, message="Unauthorized"), "DST470", "Unauthorized"),
+    (Answer(status=401, body=b""), "DST470", "HTTP 401"),
     (
         answer(403, message='pods is forbidden: User "eve" cannot list resource "pods"'),
         "DST406",
@@ -53,6 +56,13 @@ CASES = [
     (answer(422, details=cause("FieldValueInvalid", f"Invalid value: {'x' * 900}: field is immutable", "spec.template")), "DST416", "field is immutable"),
     (answer(422, details=cause("FieldValueInvalid", "Invalid value: {}: cannot change roleRef", "roleRef")), "DST416", "roleRef"),
     (answer(422, message="x is invalid"), "DST402", "x is invalid"),
+    (answer(403, message=DENIAL + 'User "eve" cannot say that'), "DST402", "eve"),
+    (answer(422, message=DENIAL + "spec.size is immutable"), "DST402", "immutable"),
+    (answer(422, message=DENIAL, details=cause("FieldValueInvalid", "x is immutable")), "DST402", DENIAL),
+    (answer(422, message=POLICY + "it is immutable"), "DST402", POLICY),
+    (answer(500, message=f"failed calling webhook: {'x' * 900}: connection refused"), "DST404", "connection refused"),
+    (answer(500, message=DENIAL + "my database is away"), "DST404", DENIAL),
+    (answer(429, message=DENIAL + "later"), "DST403", DENIAL),
     (
         answer(422, details=cause("FieldValueForbidden", "Forbidden: updates to statefulset spec for fields other than", "spec")),
         "DST416",
@@ -177,3 +187,21 @@ def test_discovery_prefers_the_version_asked_for() -> None:
 def test_other_discovery_is_broken(document: dict[str, Any]) -> None:
     with pytest.raises(BrokenAnswer):
         read(document)
+
+
+@pytest.mark.parametrize("code", [401, 404, 409, 410])
+def test_a_refusal_of_a_webhook_is_never_taken_for_what_its_code_means_elsewhere(code):
+    assert meant(code, answer(code, message=DENIAL + "no").body) == 403
+    assert meant(code, answer(code, message="admission webhook is not found").body) == code
+    assert meant(code, b"not JSON") == code
+
+
+def test_a_refusal_of_a_policy_engine_keeps_the_names_of_its_rules_and_is_bounded_all_the_same():
+    rules = "".join(
+        f"\n\nrequire-{n}:\n  check: 'validation error: {'why ' * 20}'" for n in range(9)
+    )
+    error = error_of(answer(400, message=DENIAL + rules), "Deployment/shop/cart")
+    assert all(f"require-{n}:" in error.detail for n in range(9))
+    error = error_of(answer(400, message=DENIAL + rules * 90 + " says team platform"), "web")
+    assert len(error.detail) < 1300
+    assert error.detail.endswith("says team platform")

@@ -66,7 +66,7 @@ async def test_a_promotion_is_timed_and_a_warm_one_renders_nothing(tmp_path):
 
 
 async def test_an_estate_is_what_a_service_would_have_recorded(tmp_path):
-    place = await asyncio.to_thread(estate.playground, tmp_path / "play", TINY)
+    place = await asyncio.to_thread(estate.playground, tmp_path / "play", fleet.files(TINY))
     assert await estate.accept_everything(place) == TINY.targets
     assert await asyncio.to_thread(_served, place) == TINY.targets
 

@@ -9,7 +9,7 @@ import pytest
 
 from distributor.catalog.loading import Loader
 from distributor.catalog.signers import parse_revoked, parse_signers
-from distributor.model.findings import errors
+from distributor.model.findings import Severity, errors
 from distributor.model.policy import GateSeverity, Role
 from distributor.testing.trees import LINK, MemoryTrees
 
@@ -94,13 +94,29 @@ def test_signer_lines():
         ]
     )  # fmt: skip
     entries, findings = parse_signers(text, "f")
-    assert findings == ()
+    assert [(f.code, f.where.line, f.severity) for f in findings] == [
+        ("DST270", 4, Severity.WARNING)
+    ]
     assert [e.line for e in entries] == [3, 4, 5]
     assert entries[1].principals == ("ann", "b*@x")
     assert entries[1].cert_authority
-    assert entries[1].namespaces == ("git", "file")
+    assert entries[1].namespaces == ("git", " file")  # as ssh-keygen has it: no blank is cut off
     assert entries[2].valid_after == datetime(2026, 1, 31, tzinfo=UTC)
     assert entries[2].valid_before == datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ("", ()), ('namespaces="" ', ("",)), ('NAMESPACES="git" ', ("git",)),
+        ('valid-after="20260131120000z",namespaces="a,!b" ', ("a", "!b")),
+        ('namespaces="a b",valid-before="20260131UTC" ', ("a b",)), ('namespaces="a\\"b" ', ('a"b',)),
+    ],
+)  # fmt: skip
+def test_options_of_signers(options, names):
+    entries, findings = parse_signers(f"ann\t{options}ssh-ed25519 {blob()}", "f")
+    assert findings == ()
+    assert [e.namespaces for e in entries] == [names]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +128,10 @@ def test_signer_lines():
         f'ann namespaces="a",namespaces="b" ssh-ed25519 {blob()}', f'ann x="y" ssh-ed25519 {blob()}',
         f'ann valid-after="20260131" ssh-ed25519 {blob()}', f'ann valid-after="20261331Z" ssh-ed25519 {blob()}',
         f'ann namespaces="a"cert-authority ssh-ed25519 {blob()}', f"ann,,bob ssh-ed25519 {blob()}",
-        f'ann namespaces="git" {blob()}',
+        f'ann namespaces="git" {blob()}', f'ann namespaces="git", ssh-ed25519 {blob()}',
+        f'ann valid-after="20260131Z",valid-before="20260131Z" ssh-ed25519 {blob()}',
+        f'"ann ssh-ed25519 {blob()}', f'ann valid-after="" ssh-ed25519 {blob()}',
+        f"ann ssh-ed25519-cert-v01@openssh.com {blob('ssh-ed25519-cert-v01@openssh.com')}",
     ],
 )  # fmt: skip
 def test_signer_lines_that_are_refused(line):

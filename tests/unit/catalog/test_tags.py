@@ -37,7 +37,7 @@ SSH = "-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n"
 FULL = Trailers(
     app="shop", version="1.4.2", environment="uat", digest=Digest(D), config=Digest(D), rendered=Digest(D),
     prev=OID, request_class=RequestClass.HOTFIX, subject="about", ticket="T-1", reason="因为 it broke",
-    tiers=("edge", "slim"), override="soak",
+    tiers=("edge", "slim"), override=("soak", "windows"),
 )  # fmt: skip
 
 

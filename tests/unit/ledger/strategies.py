@@ -17,9 +17,11 @@ from distributor.model.ledger import (
     FleetChanged,
     Genesis,
     HoldSet,
+    KeyChanged,
     Observed,
     Progressed,
     Record,
+    Retired,
     Step,
     Tampered,
     VetoSet,
@@ -132,8 +134,19 @@ records: dict[str, st.SearchStrategy[Record]] = {
         ref=texts,
         reason=texts,
     ),
+    "retired": st.builds(
+        Retired,
+        at=times,
+        cluster=texts,
+        sequence=numbers,
+        number=numbers,
+        by=texts,
+        ref=texts,
+        drained=st.booleans(),
+    ),
     "acknowledged": st.builds(Acknowledged, at=times, ref=texts, by=texts, tag_ref=texts),
     "archived": st.builds(Archived, at=times, ref=texts, tag=oids),
+    "key": st.builds(KeyChanged, at=times, key=texts, reason=texts),
 }
 genesis = st.builds(
     Genesis,
@@ -144,4 +157,6 @@ genesis = st.builds(
     previous=texts,
     reason=texts,
     next_sequence=numbers,
+    repository=texts,
+    local=st.booleans(),
 )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distributor.errors.git import LedgerBroken
-from distributor.ledger import fold, fold_stream
+from distributor.ledger import fold, fold_stream, left_behind
 from distributor.model.ledger import (
     Acknowledged,
     Archived,
@@ -20,11 +20,13 @@ from distributor.model.ledger import (
     HoldSet,
     Observed,
     Record,
+    Retired,
     Step,
     Tampered,
     VetoSet,
 )
-from distributor.model.promotion import VerdictOutcome
+from distributor.model.promotion import GateAnswer, GateResult, Verdict, VerdictOutcome
+from distributor.model.refs import Digest
 from distributor.model.tags import Verb
 from tests.unit.ledger.story import (
     GENESIS,
@@ -319,3 +321,76 @@ def test_desired_does_not_depend_on_how_tags_arrive(
     assert found.desired == expected.desired
     assert found.progress == expected.progress
     assert found.holds == expected.holds
+
+
+def hotfix(sequence: int, **evidence: str) -> Verdict:
+    """A verdict of Ada's that named the gate soak."""
+    answer = GateAnswer(number=6, gate="soak", result=GateResult.WARN, evidence=evidence)
+    return replace(verdict(sequence), answers=(answer,), reason="it burns")
+
+
+def acknowledged(minutes: float, ref: str, by: str) -> Acknowledged:
+    return Acknowledged(at=at(minutes), ref=ref, by=by)
+
+
+def test_a_gate_that_was_overridden_is_a_debt() -> None:
+    used, ada = hotfix(1, override="used"), "ada@example.org"
+    state = told(decided(1, used), decided(2, hotfix(2, override="not needed")))
+    (debt,) = state.debts
+    assert (debt.ref, debt.by, debt.gates, debt.at) == (used.ref, ada, ("soak",), at(1))
+    assert str(debt) == f"{ada} overrode soak with {used.ref}: it burns"
+
+
+@pytest.mark.parametrize(
+    ("ref", "by", "left"),
+    [
+        ("", "bob@example.org", 1),
+        ("refs/tags/promote/sit/shop/1", "ada@example.org", 1),
+        ("refs/tags/promote/sit/shop/1", "bob@example.org", 0),
+    ],
+    ids=["another thing", "its maker", "somebody else"],
+)
+def test_a_debt_stands_until_somebody_else_acknowledges_it(ref: str, by: str, left: int) -> None:
+    state = told(decided(1, hotfix(1, override="used")), decided(2, verdict(2, "b")))
+    assert len(state.debts) == 1, "a later version pays nothing back"
+    again = fold_stream("sit", "shop", [acknowledged(3, ref, by)], state)
+    assert len(again.debts) == left
+
+
+def retired(minutes: float, sequence: int, number: int, **more: object) -> Retired:
+    return Retired(
+        at=at(minutes), cluster="c1", sequence=sequence, number=number, by="ada@example.org", **more
+    )
+
+
+def test_a_retired_cluster_is_no_target_and_was_not_left_behind_once_it_is_empty() -> None:
+    first = replace(verdict(1), targets=("c1", "c2"))
+    state = told(decided(1, first), retired(2, 1, 9))
+    assert state.desired is not None
+    assert state.desired.targets == ("c2",)
+    again = fold_stream(
+        "sit", "shop", [decided(3, replace(verdict(2, "b"), targets=("c2",)))], state
+    )
+    assert left_behind(again) == ("c1",)
+    done = fold_stream("sit", "shop", [retired(4, 1, 9, drained=True)], again)
+    assert left_behind(done) == ()
+    assert [(r.cluster, r.drained) for r in done.retired] == [("c1", True)]
+    assert done.desired is not None
+    assert done.desired.targets == ("c2",)
+
+
+def test_a_cluster_that_is_a_target_again_is_retired_no_more() -> None:
+    first = replace(verdict(1), targets=("c1", "c2"))
+    state = told(decided(1, first), retired(2, 1, 9))
+    back = fold_stream(
+        "sit", "shop", [decided(3, replace(verdict(2, "b"), targets=("c1",)))], state
+    )
+    assert back.retired == ()
+    joined = FleetChanged(
+        at=at(3), joined=True, cluster="c1", file=Digest("sha256:" + "1" * 64), sequence=1
+    )
+    again = fold_stream("sit", "shop", [joined], state)
+    assert (again.retired, again.desired and again.desired.targets) == ((), ("c1", "c2"))
+    # That it was emptied before says nothing about what runs there now.
+    late = fold_stream("sit", "shop", [retired(4, 1, 9, drained=True)], again)
+    assert (late.retired, late.desired and late.desired.targets) == ((), ("c1", "c2"))

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from distributor.ledger import (
+    failed_by_itself,
     newest_verified,
     policy_commit,
     policy_commits,
@@ -263,3 +264,22 @@ def test_a_claim_runs_until_it_expires_or_is_released(
     claim = Claimed(at=at(1), holder="h", number=1, expires=at(10), released=released)
     found = running_claim(ledger(told(claim)), "sit", "shop", at(minutes))
     assert found == (claim if runs else None)
+
+
+@pytest.mark.parametrize(
+    ("results", "verb", "switch", "said"),
+    [
+        ({"c1": "failed", "c2": "unfinished"}, Verb.PROMOTE, None, True),
+        ({"c1": "unfinished"}, Verb.PROMOTE, None, False),
+        ({"c1": "failed"}, Verb.ROLLBACK, None, False),
+        ({"c1": "failed"}, Verb.PROMOTE, Verb.ABORT, False),
+        ({"c1": "failed"}, Verb.PROMOTE, Verb.PAUSE, True),
+    ],
+)
+def test_failed_by_itself(results, verb, switch, said):
+    records = [decided(1, verdict(1)), decided(2, verdict(2, "b", verb=verb))]
+    records += [step(3, Step.FAILED, 2, targets=results)]
+    records += [decided(4, verdict(3, verb=switch))] if switch else []
+    state = ledger(told(*records))
+    assert failed_by_itself(state, "sit", "shop") is said
+    assert not failed_by_itself(state, "sit", "other")

@@ -17,8 +17,10 @@ from distributor.model.ledger import (
     Decided,
     FleetChanged,
     HoldSet,
+    KeyChanged,
     Observed,
     Record,
+    Retired,
     Step,
     Tampered,
     VetoSet,
@@ -107,7 +109,19 @@ TABLE: list[tuple[Record, str]] = [
         Consented(at=at(1), verb=Verb.DETACH, by="ada", sequence=4, ref="r", reason="q"),
         f'"consented","at":"{TIME}","verb":"detach","by":"ada","sequence":4,"ref":"r","reason":"q"',
     ),
+    (
+        Retired(at=at(1), cluster="c9", sequence=4, number=7, by="ada", ref="r"),
+        f'"retired","at":"{TIME}","cluster":"c9","sequence":4,"number":7,"by":"ada","ref":"r"',
+    ),
+    (
+        Retired(at=at(1), cluster="c9", sequence=4, number=7, by="ada", drained=True),
+        f'"retired","at":"{TIME}","cluster":"c9","sequence":4,"number":7,"by":"ada","drained":true',
+    ),
     (Archived(at=at(1), ref="r", tag=ONE), f'"archived","at":"{TIME}","ref":"r","tag":"{ONE}"'),
+    (
+        KeyChanged(at=at(1), key="ssh-ed25519 AAAA", reason="q"),
+        f'"key","at":"{TIME}","key":"ssh-ed25519 AAAA","reason":"q"',
+    ),
 ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from distributor.model.changes import LiveObject
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import Claim
-from distributor.plan.claims import claim
+from distributor.plan.claims import claim, undone
 from distributor.plan.conflicts import held, told
 from distributor.plan.managed import handed_over, rewritten
 from distributor.plan.unchangeable import unchangeable
@@ -230,3 +230,24 @@ def test_conflicts_are_foreseen(entries, wanted, expected):
     there = live(*entries, a=1, b=1, replicas=5)
     found = held(Manifest.of(body(**wanted)), there, ADOPT)
     assert told(found, agreed=False) == expected
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        (("kubectl*",), {"kubectl", "kubectl-edit"}),
+        (("kubectl",), {"kubectl"}),
+        (("*",), {"kubectl", "kubectl-edit", "operator"}),
+        ((), set()),
+    ],
+)
+def test_edits_are_undone_by_name_and_never_our_own(patterns, expected):
+    there = live(
+        entry(OURS, "spec.replicas"),
+        entry("kubectl-edit", "spec.paused"),
+        entry("kubectl", "spec.replicas", subresource="scale"),
+        entry("operator", "spec.minReadySeconds"),
+    )
+    assert undone(there.data, patterns) == expected
+    assert claim(Manifest.of(body()), there, undo=patterns).over == expected
+    assert claim(Manifest.of(body()), there, undo=patterns).takes == frozenset()

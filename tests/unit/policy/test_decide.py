@@ -16,11 +16,12 @@ from distributor.model.findings import Finding, Severity
 from distributor.model.policy import GateSeverity
 from distributor.model.promotion import GateAnswer, GateResult, VerdictOutcome
 from distributor.model.refs import ObjectRef
-from distributor.model.tags import Trailers, Verb
+from distributor.model.tags import Verb
 from distributor.policy import (
     GATES,
     GateFacts,
     Reach,
+    Retirement,
     authorise,
     judge,
     needed,
@@ -54,11 +55,13 @@ def numbers(answers: tuple[GateAnswer, ...]) -> list[int]:
         (Verb.PROMOTE, [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14]),
         (Verb.ROLLBACK, [1, 2, 3, 4, 5, 8, 9, 13]),
         (Verb.REMOVE, [1, 2, 3, 4, 7, 13]),
+        (Verb.RETIRE, [1, 2, 3, 7]),
         *((verb, [1, 2]) for verb in SWITCHING),
     ],
 )
 def test_every_verb_is_accepted_by_its_own_gates(verb: Verb, asked: list[int]) -> None:
-    result, answers = decided(replace(GOOD, request=request(verb)))
+    leaves = Retirement(declared=False, instances=("shop",), rolling=())
+    result, answers = decided(replace(GOOD, request=request(verb), retirement=leaves))
     assert result is VerdictOutcome.ACCEPTED, [a for a in answers if a.findings]
     assert numbers(answers) == asked
     assert needed(verb) == set(asked)
@@ -66,7 +69,7 @@ def test_every_verb_is_accepted_by_its_own_gates(verb: Verb, asked: list[int]) -
 
 
 @pytest.mark.parametrize(
-    "verb", sorted(set(Verb) - {*CHANGING, *SWITCHING, *ROLLOUT, Verb.APPROVE})
+    "verb", sorted(set(Verb) - {*CHANGING, *SWITCHING, *ROLLOUT, Verb.APPROVE, Verb.RETIRE})
 )
 def test_verbs_to_come_are_refused_once_it_is_known_who_asks(verb: Verb) -> None:
     result, answers = decided(replace(GOOD, request=request(verb)))
@@ -76,16 +79,10 @@ def test_verbs_to_come_are_refused_once_it_is_known_who_asks(verb: Verb) -> None
     assert principal(answers) == ADA
 
 
-@pytest.mark.parametrize(
-    "trailers",
-    [
-        Trailers(prev="none", override="soak"),
-        Trailers(prev="none", items=({"App": "shop"},)),
-    ],
-    ids=["override", "set"],
-)
-def test_overrides_and_sets_are_refused(trailers: Trailers) -> None:
-    _, answers = decided(replace(GOOD, request=request(trailers=trailers)))
+def test_switches_of_sets_are_refused() -> None:
+    asked = request(Verb.HOLD)
+    name = replace(asked.name, instance="", set_id="both")
+    _, answers = decided(replace(GOOD, request=replace(asked, name=name)))
     assert answers[-1].findings[0].code == "DST227"
 
 

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from distributor.errors.policy import BadSignature, OpenPgpUnavailable, UnknownSigner
+from distributor.model.findings import Finding
 from distributor.model.ledger import HoldSet, VetoSet
+from distributor.model.openpgp import PgpKey, PgpSeal
 from distributor.model.promotion import GateResult, Revision, Verdict, VerdictOutcome
 from distributor.model.tags import RequestClass, Trailers, Verb
-from distributor.policy import GateFacts, PolicyView, authorise
+from distributor.policy import GateFacts, PolicyView, Retirement, authorise
 from tests.unit.policy.facts import (
     ACCEPTED,
     ADA,
@@ -202,6 +205,46 @@ def test_a_rollback_needs_a_role_for_that_class() -> None:
         assert (codes(2, facts_of(Verb.ROLLBACK, policies=views)) == []) is allowed
 
 
+SEAL = PgpSeal(fingerprint="B" * 40, primary="A" * 40)
+ARMOUR = b"-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n"
+OWN = PgpKey(principal=ADA, data=b"", fingerprints=frozenset({SEAL.primary}))
+
+
+@pytest.mark.parametrize(
+    ("seal", "keys", "result", "expected"),
+    [
+        (SEAL, (OWN,), GateResult.PASS, []),
+        (SEAL, (replace(OWN, principal="eve@example.org"),), GateResult.FAIL, ["DST210"]),
+        (SEAL, (), GateResult.FAIL, ["DST208"]),
+        (replace(SEAL, revoked=True), (OWN,), GateResult.FAIL, ["DST209"]),
+        (replace(SEAL, key_expires=NOW), (OWN,), GateResult.FAIL, ["DST209"]),
+        (Finding.of(BadSignature), (OWN,), GateResult.FAIL, ["DST207"]),
+        (Finding.of(OpenPgpUnavailable), (OWN,), GateResult.ERROR, ["DST271"]),
+        (None, (OWN,), GateResult.ERROR, ["DST271"]),
+    ],
+)
+def test_an_openpgp_signature_is_judged_by_what_gpg_said(
+    seal: PgpSeal | Finding | None,
+    keys: tuple[PgpKey, ...],
+    result: GateResult,
+    expected: list[str],
+) -> None:
+    signed = replace(GOOD.asked, tag=replace(GOOD.asked.tag, signature=ARMOUR))
+    views = tuple(replace(v, policies=replace(v.policies, pgp=keys)) for v in GOOD.policies)
+    seals = {} if seal is None else {view.commit: seal for view in views}
+    facts = replace(GOOD, request=signed, policies=views, seals=seals)
+    assert answer(2, facts).result is result
+    assert codes(2, facts) == expected
+
+
+def test_both_policies_must_know_an_openpgp_key() -> None:
+    signed = replace(GOOD.asked, tag=replace(GOOD.asked.tag, signature=ARMOUR))
+    main, accepted = GOOD.policies
+    views = (replace(main, policies=replace(main.policies, pgp=(OWN,))), accepted)
+    seals = {main.commit: SEAL, accepted.commit: Finding.of(UnknownSigner)}
+    assert codes(2, replace(GOOD, request=signed, policies=views, seals=seals)) == ["DST208"]
+
+
 # 3 provenance
 
 
@@ -325,3 +368,25 @@ def test_a_switch_needs_a_rollout_that_it_is_for(
 )
 def test_only_what_ends_nothing_reaches_all_instances(verb: Verb, expected: list[str]) -> None:
     assert codes(3, facts_of(verb, instance="all", rollout="")) == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "result", "expected"),
+    [
+        (Retirement(declared=False, instances=("shop",), rolling=()), GateResult.PASS, []),
+        (Retirement(declared=True, instances=("shop",), rolling=()), GateResult.FAIL, ["DST273"]),
+        (Retirement(declared=False, instances=(), rolling=()), GateResult.FAIL, ["DST273"]),
+        (
+            Retirement(declared=False, instances=("shop",), rolling=("shop",)),
+            GateResult.PENDING,
+            [],
+        ),
+        (None, GateResult.ERROR, ["DST226"]),
+    ],
+)
+def test_a_cluster_goes_once_main_has_let_go_of_it(
+    found: Retirement | None, result: GateResult, expected: list[str]
+) -> None:
+    facts = facts_of(Verb.RETIRE, instance="edge-1", retirement=found)
+    assert answer(3, facts).result is result
+    assert codes(3, facts) == expected

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from distributor.model.findings import Finding
 from distributor.model.policy import SignerEntry
 from distributor.model.tags import Verb
-from distributor.policy import signing_key, verify, verify_bytes
+from distributor.policy import security_keys, signing_key, verify, verify_bytes
 from distributor.policy.armour import SignatureParts, preimage, read, wire_string, write
 from tests.unit.policy.facts import ADA, BOB, KEYS, NOW, STRANGER, signer, tag
 
@@ -50,13 +50,26 @@ def entry(**changes: object) -> SignerEntry:
         ((entry(valid_after=NOW - DAY, valid_before=NOW + DAY),), (), ADA),
         ((entry(valid_after=NOW),), (), ADA),
         ((entry(valid_after=NOW + DAY),), (), "DST209"),
-        ((entry(valid_before=NOW),), (), "DST209"),
+        (
+            (entry(valid_before=NOW),),
+            (),
+            ADA,
+        ),  # ssh-keygen(1): "at or before the specified timestamp"
+        ((entry(valid_before=NOW - timedelta(seconds=1)),), (), "DST209"),
+        ((entry(namespaces=("",)),), (), "DST208"),
+        ((entry(namespaces=("g?t", "x*")),), (), ADA),
+        ((entry(namespaces=("*", "!git")),), (), "DST208"),
+        ((entry(namespaces=("[g]it",)),), (), "DST208"),
         ((entry(valid_before=NOW), entry(valid_after=NOW)), (), ADA),
         ((entry(principals=(BOB, ADA)),), (), ADA),
         ((entry(principals=(BOB, "carol")),), (), BOB),
-        ((entry(principals=("*",)),), (), "DST208"),
-        ((entry(principals=("*@example.org",)),), (), "DST208"),
-        ((entry(principals=("*@example.org", BOB)),), (), BOB),
+        ((entry(principals=("*",)),), (), ADA),
+        ((entry(principals=("*@example.org",)),), (), ADA),
+        ((entry(principals=("*@example.org", f"!{ADA}")),), (), "DST208"),
+        ((entry(principals=("*@example.org", f"!{ADA}", BOB)),), (), BOB),
+        ((entry(principals=(f"!{BOB}",)),), (), "DST208"),
+        ((entry(principals=(BOB, f"!{BOB}")),), (), "DST208"),
+        ((entry(principals=("*@example.net", BOB)),), (), BOB),
         ((entry(principals=("anonymous",)),), (), "DST208"),
         ((entry(principals=()),), (), "DST208"),
     ],
@@ -187,9 +200,37 @@ def test_what_is_written_is_read(
     hash_name: str, key: bytes, namespace: bytes, algorithm: bytes, signature: bytes
 ) -> None:
     parts = SignatureParts(
-        key=key, namespace=namespace, hash_name=hash_name, algorithm=algorithm, signature=signature
+        key=key,
+        namespace=namespace,
+        hash_name=hash_name,
+        algorithm=algorithm,
+        signature=signature,
+        extra=b"12345" if algorithm in security_keys.KINDS else b"",
     )
-    assert read(write(parts)) == parts
+    for written in (parts, replace(parts, algorithm=security_keys.ED25519, extra=b"12345")):
+        assert read(write(written)) == written
+
+
+def test_nobody_is_anonymous_by_a_pattern() -> None:
+    asked = replace(tag(Verb.PROMOTE), tagger="Any One <anonymous>")
+    assert code(verify(asked, (entry(principals=("*",)),), (), at=NOW)) == "DST208"
+
+
+def test_a_certificate_is_refused_as_one() -> None:
+    blob = wire_string(b"ssh-ed25519-cert-v01@openssh.com") + wire_string(b"x" * 32)
+    assert code(signing_key(DATA, _armour(blob, b"ssh-ed25519", b"x" * 64))) == "DST270"
+
+
+def test_an_agent_may_leave_the_zeros_of_an_rsa_signature_out() -> None:
+    for number in range(4096):
+        data = b"%d" % number
+        signed = preimage(data, b"git", "sha512")
+        raw = RSA.sign(signed, padding.PKCS1v15(), hashes.SHA512())
+        if raw.startswith(b"\0"):
+            armour = _armour(RSA_BLOB, b"rsa-sha2-512", raw.lstrip(b"\0"))
+            assert code(signing_key(data, armour)) == _text(RSA)
+            return
+    pytest.fail("no signature began with a zero")
 
 
 GOOD = KEYS[ADA].sign(DATA, "git")

@@ -100,3 +100,19 @@ async def test_what_nobody_wants_any_more_is_given_up():
     assert not place.told.is_set(), "a piece that was given up is nobody's news"
     await place.behind.stop()
     assert not place.behind.busy
+
+
+@pytest.mark.parametrize("give_up", ["drop", "stop"])
+async def test_a_pass_that_waits_for_what_is_given_up_goes_on_without_it(give_up):
+    """As when the service is asked to stop: its pass ends, and is not cancelled itself."""
+    place = Place(patience=5)
+    place.begin("a")
+    taking = asyncio.create_task(place.behind.take("a"))
+    while not place.begun:
+        await asyncio.sleep(0)
+    if give_up == "stop":
+        await place.behind.stop()
+    else:
+        place.behind.drop("a")
+    assert await asyncio.wait_for(taking, 5) == ()
+    assert not place.behind.busy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -87,6 +87,23 @@ async def test_what_an_earlier_revision_looks_like_says_nothing_of_this_one(worl
     assert found.status is HealthStatus.IN_PROGRESS
     assert "not at this revision" in found.message
     assert found.revision == ""
+
+
+@pytest.mark.parametrize(
+    ("applied", "owner", "status"),
+    [
+        ("", "", HealthStatus.CURRENT),
+        ("sha256:another", "", HealthStatus.IN_PROGRESS),
+        ("", "another", HealthStatus.IN_PROGRESS),
+    ],
+)
+async def test_a_namespace_of_nobodys_is_used_as_it_is_and_nothing_waits_for_it(
+    world, applied, owner, status
+):
+    place = manifest("Namespace", status={"phase": "Active"})
+    there = live(place, applied=applied)
+    found = await look(world, place, {place.ref: replace(there[place.ref], owner=owner)})
+    assert found.status is status
 
 
 async def test_what_is_being_deleted_is_told_as_that(world):

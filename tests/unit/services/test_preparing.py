@@ -8,7 +8,7 @@ from dataclasses import replace
 from distributor.model.manifest import ManifestSet
 from distributor.model.refs import Digest, ObjectId
 from distributor.policy import ClusterFact
-from distributor.services.promotion.gathering import Case
+from distributor.services.promotion.case import Case
 from distributor.services.promotion.preparing import Preparing
 from tests.unit.policy.facts import GOOD
 

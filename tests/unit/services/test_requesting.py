@@ -13,7 +13,7 @@ from distributor.model.policy import PolicySet
 from distributor.model.promotion import Verdict, VerdictOutcome
 from distributor.model.refs import ObjectId
 from distributor.model.tags import Verb
-from distributor.services.asking.requesting import Ask, open_request
+from distributor.services.promotion.requesting import Ask, open_request
 from distributor.services.state.looking import Snapshot
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -91,7 +91,9 @@ class Told:
         store = SimpleNamespace(targets=targets, get=get, rollouts=rollouts)
         objects = SimpleNamespace(tree_of=lambda _: root, entries=trees.entries, blob=trees.blob)
         self.snapshot = snapshot
-        self.world = SimpleNamespace(store=store, objects=objects, holder="me")
+        self.world = SimpleNamespace(
+            store=store, objects=objects, holder="me", local_ledger=False, local_label=""
+        )
         self.book = SimpleNamespace(state=ledger)
         self.rollouts = SimpleNamespace(running=list)
         self.trouble = self.offline = None

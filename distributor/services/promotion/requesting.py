@@ -9,7 +9,7 @@ from distributor.catalog.tags import format_name, parse_name
 from distributor.catalog.trailers import format_message
 from distributor.errors.catalog import BadVersion
 from distributor.errors.git import NothingToDo, PushRejected, TagRefused
-from distributor.errors.policy import NoSuchInstance, NotVerifiedHere, VersionMissing
+from distributor.errors.policy import NoSuchInstance, NotRetirable, NotVerifiedHere, VersionMissing
 from distributor.errors.service import NotFound
 from distributor.ledger import newest_verified, prev_of, rollback_candidates
 from distributor.model.findings import Finding, Invalid, errors
@@ -21,6 +21,7 @@ from distributor.model.tags import CONSENTS, RequestClass, TagName, Trailers, Ve
 from distributor.model.versions import Version
 from distributor.placement.instances import installations
 from distributor.ports import Signer
+from distributor.services.promotion.retiring import retirement
 from distributor.services.state.looking import Snapshot
 from distributor.services.world import World
 
@@ -41,6 +42,7 @@ class Ask:
     hotfix: bool = False
     commit: ObjectId = ObjectId("")
     rendered: Digest = Digest("")
+    override: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,30 @@ async def make_request(
     except PushRejected as error:
         raise TagRefused(f"({written}: {error.detail})") from error
     return Asked(ref=written, tag=tag, version=ask.version)
+
+
+def hypothetical(
+    world: World, snapshot: Snapshot, ask: Ask, *, tagger: str, signer: Signer | None
+) -> tuple[str, ObjectId]:
+    """A promotion's tag at main's head that is never pushed, for the gates to be asked about: name and object."""
+    _, trailers = trailers_of(world, snapshot, ask, snapshot.main)
+    name = TagName(
+        verb=ask.verb,
+        environment=ask.environment,
+        instance=ask.instance,
+        version=ask.version,
+        attempt=99_999,
+    )
+    written = format_name(name)
+    tag = world.objects.write_tag(
+        written,
+        snapshot.main,
+        message=format_message("plan", trailers),
+        at=world.clock.now(),
+        tagger=tagger,
+        signer=signer,
+    )
+    return written, tag
 
 
 def open_request(snapshot: Snapshot, ask: Ask) -> str:
@@ -125,6 +151,7 @@ def trailers_of(
         reason=ask.reason,
         ticket=ask.ticket,
         request_class=RequestClass.HOTFIX if ask.hotfix else RequestClass.NORMAL,
+        override=ask.override,
     )
     match ask.verb:
         case Verb.PROMOTE:
@@ -142,11 +169,9 @@ def trailers_of(
             prev = prev_of(state, ask.environment, ask.instance)
             return ask, replace(base, app=desired.revision.app, prev=prev)
         case verb if verb in CONSENTS:
-            desired = state.instance(ask.environment, ask.instance).desired
-            if desired is None or desired.revision is None:
-                raise NothingToDo(f"(nothing was accepted for {ask.instance} in {ask.environment})")
-            about = desired.revision
-            return ask, replace(base, app=about.app, digest=about.digest, config=about.config)
+            return ask, _consenting(snapshot, ask, base)
+        case Verb.RETIRE:
+            return ask, _retiring(snapshot, ask, base)
         case Verb.REJECT | Verb.UNREJECT:
             _check_version(ask.version)
             known = set(snapshot.catalog.apps)
@@ -157,6 +182,24 @@ def trailers_of(
             if ask.instance != ALL and not _instance_known(snapshot, ask):
                 raise _unknown(snapshot, ask)
             return ask, base
+
+
+def _retiring(snapshot: Snapshot, ask: Ask, base: Trailers) -> Trailers:
+    there = retirement(snapshot, ask.environment, ask.instance)
+    if there.declared or not there.instances:
+        file = f"environments/{ask.environment}/clusters/{ask.instance}.yaml"
+        why = f"main has {file}" if there.declared else "nothing runs there"
+        raise NotRetirable(f"({ask.instance}: {why})")
+    return base
+
+
+def _consenting(snapshot: Snapshot, ask: Ask, base: Trailers) -> Trailers:
+    """A consent names the revision that was accepted."""
+    desired = snapshot.ledger.instance(ask.environment, ask.instance).desired
+    if desired is None or desired.revision is None:
+        raise NothingToDo(f"(nothing was accepted for {ask.instance} in {ask.environment})")
+    about = desired.revision
+    return replace(base, app=about.app, digest=about.digest, config=about.config)
 
 
 def _instance_known(snapshot: Snapshot, ask: Ask) -> bool:

@@ -1,0 +1,74 @@
+"""The gate of one API server: shut for all requests while the server asks to be left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from distributor.errors.cluster import Throttled
+
+FIRST_PAUSE = 0.5
+"""Seconds to wait when a throttling server names no time; twice as long after each refusal in a row."""
+_LONGEST = 60.0
+"""The most seconds that are waited whatever a server says, so that a mad answer locks nobody out."""
+_SPREAD = 0.25
+_RANDOM = random.SystemRandom()
+
+
+def pause_after(retry_after: float | None, refusals: int) -> float:
+    """How long to wait after so many refusals in a row: what the server said, else ever longer."""
+    return min(retry_after or FIRST_PAUSE * 2 ** min(max(refusals - 1, 0), 10), _LONGEST)
+
+
+def spread(pause: float) -> float:
+    """The pause and up to a quarter more, another one each time: who waits together comes back apart."""
+    return pause * (1 + _RANDOM.uniform(0, _SPREAD))
+
+
+class Gate:
+    """Shut by refusals that mean everybody; after one, requests go one by one until one is answered."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._refusals = 0
+        self._turn = asyncio.Lock()
+
+    @property
+    def shut(self) -> bool:
+        """Whether nothing may be asked now."""
+        return self._left() > 0
+
+    def refused(self, retry_after: float | None) -> None:
+        """The server asked everybody to wait. Refusals of what was under way already count as one."""
+        self._refusals += not self.shut
+        pause = pause_after(retry_after, self._refusals)
+        self._until = max(self._until, asyncio.get_running_loop().time() + pause)
+
+    def answered(self) -> None:
+        """The server took a request."""
+        self._refusals = 0
+
+    async def passed(self, patience: float) -> float:
+        """Wait until it opens; the seconds that took. Raises ``Throttled`` where it takes longer than allowed."""
+        waited = 0.0
+        while (left := self._left()) > 0:
+            if waited + left > patience:
+                raise Throttled(f"It is not asked again for {left:.1f} s, as it said.")
+            pause = spread(left)
+            await asyncio.sleep(pause)
+            waited += pause
+        return waited
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """A turn to ask: at once, or after a refusal one after the other."""
+        if not self._refusals:
+            yield
+            return
+        async with self._turn:
+            yield
+
+    def _left(self) -> float:
+        return self._until - asyncio.get_running_loop().time() if self._until else 0.0

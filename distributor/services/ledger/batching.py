@@ -1,0 +1,145 @@
+"""Batching: entries that are handed in while one is being pushed go into the next commit together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from distributor.errors.git import PushRejected, RemoteUnreachable
+from distributor.model.ledger import Key, LedgerState, Record
+from distributor.ports import TreeChange
+
+_TRIES = 8
+_NAMED = 100
+"""Entries that a commit's message names at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What one append adds: records by file, pinned trees by path, and a line for ``git log``."""
+
+    records: Sequence[tuple[Key, Record]]
+    message: str
+    pins: Mapping[str, TreeChange] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    entry: Entry
+    epoch: int | None
+    done: asyncio.Future[LedgerState]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What batches need of a ledger: one push, a look at what others pushed, and how often they did."""
+
+    push: Callable[[Entry], Awaitable[LedgerState]]
+    catch_up: Callable[[], Awaitable[object]]
+    epoch: Callable[[], int]
+
+
+class Batches:
+    """Appends entries in the order in which they were handed in; each hears of its own success or failure.
+
+    A commit holds one entry where nobody else waits. Who stops waiting takes the entry back, unless it
+    is on its way already.
+    """
+
+    def __init__(self, door: Door, lock: asyncio.Lock) -> None:
+        self._door = door
+        self._lock = lock
+        self._waiting: list[_Waiting] = []
+        self._at_work: asyncio.Task[None] | None = None
+
+    async def add(self, entry: Entry, epoch: int | None) -> LedgerState:
+        """Wait until an entry is in the shared ledger; with ``epoch`` only if nobody else moved it since."""
+        waiting = _Waiting(entry, epoch, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._at_work is None or self._at_work.done():
+            self._at_work = asyncio.create_task(self._work())
+        return await waiting.done
+
+    async def settle(self) -> None:
+        """Wait for what is on its way."""
+        if self._at_work is not None:
+            await self._at_work
+
+    async def _work(self) -> None:
+        while self._waiting:
+            async with self._lock:
+                batch, self._waiting = self._waiting, []
+                await self._carried(batch)
+
+    async def _carried(self, batch: Sequence[_Waiting]) -> None:
+        """Append some entries in one commit; a failure that is not the remote's is told to its entry alone."""
+        try:
+            await self._tried(batch)
+        except (PushRejected, RemoteUnreachable) as error:
+            _fail(batch, error)
+        except Exception as error:  # noqa: BLE001 - told to whoever waits, whatever it was
+            if len(batch) == 1:
+                _fail(batch, error)
+            else:
+                for each in batch:
+                    await self._carried([each])
+        except BaseException:
+            for each in batch:
+                each.done.cancel()
+            raise
+
+    async def _tried(self, batch: Sequence[_Waiting]) -> None:
+        """Push until nobody was faster; an entry that was decided on what was there before then fails."""
+        for attempt in range(_TRIES):
+            now = self._door.epoch()
+            stale = [w for w in batch if w.epoch not in {None, now}]
+            _fail(stale, PushRejected("(the ledger moved on)"))
+            rest = [w for w in batch if not w.done.done()]
+            if not rest:
+                return
+            try:
+                state = await self._door.push(_joined([w.entry for w in rest]))
+            except PushRejected as error:
+                if not await self._caught_up(rest):
+                    return
+                _fail([w for w in rest if w.epoch is not None], error)
+                if attempt == _TRIES - 1:
+                    raise
+            else:
+                for each in rest:
+                    if not each.done.done():
+                        each.done.set_result(state)
+                return
+
+    async def _caught_up(self, batch: Sequence[_Waiting]) -> bool:
+        """Whether the ledger can be gone on with; if not, that is so for all."""
+        try:
+            await self._door.catch_up()
+        except Exception as error:  # noqa: BLE001 - told to whoever waits, whatever it was
+            _fail(batch, error)
+            return False
+        return True
+
+
+def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
+    for each in batch:
+        if not each.done.done():
+            each.done.set_exception(error)
+
+
+def _joined(entries: Sequence[Entry]) -> Entry:
+    """One entry with everything in it, each file's records in order."""
+    first, *others = entries
+    if not others:
+        return first
+    lines = [entry.message for entry in entries[:_NAMED]]
+    subject = f"{first.message} and {len(others)} more"
+    pins: dict[str, TreeChange] = {}
+    for entry in entries:
+        pins |= entry.pins
+    return Entry(
+        records=[record for entry in entries for record in entry.records],
+        message="\n".join((subject, "", *lines)),
+        pins=pins,
+    )
