@@ -214,6 +214,10 @@ class TargetConnection(Protocol):
         """What deleting these Namespaces and definitions would take along of others', in words."""
         ...
 
+    async def autoscaled(self, refs: Collection[ObjectRef]) -> Collection[ObjectRef]:
+        """Those of the objects that an autoscaler scales; all of them where nobody can tell."""
+        ...
+
     async def aclose(self) -> None:
         """Let go of connections."""
         ...

@@ -109,7 +109,7 @@ def _passed(verdict: Verdict) -> list[str]:
 
 
 def _property(gate: str, environment: str) -> str:
-    words = f"DISTRIBUTOR_{environment}_{gate}".upper()
+    words = f"GATE_{environment}_{gate}".upper()
     return "".join(c if c.isalnum() else "_" for c in words)
 
 

@@ -12,7 +12,7 @@ from distributor.plan.changing import ALREADY_GONE, FORGOTTEN, changes
 from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
 from distributor.plan.conflicts import foreseen
 from distributor.plan.dependencies import asks_for_order
-from distributor.plan.drift import Drifted, FieldDrift, diff
+from distributor.plan.drift import AUTOSCALER, Drifted, FieldDrift, diff
 from distributor.plan.guards import guard
 from distributor.plan.hooks import (
     REMOVED,
@@ -47,10 +47,12 @@ from distributor.plan.managed import handed_over, rewritten
 from distributor.plan.order import DEFINITION, NAMESPACE, ordered
 from distributor.plan.ownership import OUR_MANAGER
 from distributor.plan.printing import text
+from distributor.plan.scaling import left_scaled, scaled
 from distributor.plan.sets import Comparison, compare
 
 __all__ = [
     "ALREADY_GONE",
+    "AUTOSCALER",
     "DEFINITION",
     "FORGOTTEN",
     "GROUND",
@@ -83,6 +85,7 @@ __all__ = [
     "guard",
     "handed_over",
     "judge",
+    "left_scaled",
     "made_here",
     "marked",
     "narrowed",
@@ -95,6 +98,7 @@ __all__ = [
     "rewritten",
     "rules_for",
     "says_the_same",
+    "scaled",
     "schedule",
     "seen_uids",
     "spec_of",

@@ -35,7 +35,7 @@ from distributor.plan.conflicts import held
 from distributor.plan.conflicts import told as conflicts_told
 from distributor.plan.definitions import dropped_versions
 from distributor.plan.dependencies import annotations_of
-from distributor.plan.drift import FieldDrift, diff
+from distributor.plan.drift import AUTOSCALER, FieldDrift, diff
 from distributor.plan.ignoring import NOTHING_IGNORED, Ignoring, yielding
 from distributor.plan.order import NAMESPACE
 from distributor.plan.ownership import OUR_MANAGER
@@ -72,6 +72,12 @@ class _Scene:
     adopting: bool
     names: Collection[str]
     undo: Collection[str]
+    unscaled: Collection[ObjectRef]
+
+    def gives_way(self, manifest: Manifest, there: LiveObject) -> frozenset[str]:
+        """The managers whose values in fields of ours are drift, or no conflict."""
+        gone = {AUTOSCALER} if manifest.ref in self.unscaled else set[str]()
+        return self.adopt | consented(manifest) | undone(there.data, self.undo) | gone
 
     def belongs(self, there: LiveObject) -> str:
         """Whose an object is, in words: the instance where it is known, else the id of its ApplySet."""
@@ -103,6 +109,7 @@ def changes(
     adopting: bool = False,
     names: Collection[str] = (),
     undo: Collection[str] = (),
+    unscaled: Collection[ObjectRef] = (),
 ) -> ChangeSet:
     """What it takes to bring a target to ``desired``; ``owner`` is our ApplySet id.
 
@@ -112,7 +119,8 @@ def changes(
     ``adopt`` are the field managers whose fields may become ours, ``ignore`` rules for what is no drift.
     ``adopting`` says that people agreed: what is there and nobody's may become ours, and conflicts be
     forced. ``names`` are instances that there
-    are, to tell whose an object is. ``undo`` are managers, as patterns, whose changes of our fields are drift.
+    are, to tell whose an object is. ``undo`` are managers, as patterns, whose changes of our fields are drift;
+    ``unscaled`` are objects whose number of replicas an autoscaler left behind.
     """
     scene = _Scene(
         entries=inventory.entries if inventory is not None else {},
@@ -126,6 +134,7 @@ def changes(
         adopting=adopting,
         names=names,
         undo=undo,
+        unscaled=unscaled,
     )
     refs = desired.refs()
     vanished = [entry for ref, entry in sorted(scene.entries.items()) if ref not in refs]
@@ -211,7 +220,8 @@ def _prepared(scene: _Scene, change: Change, finding: Finding | None) -> _Judged
         return change, finding
     ignored = scene.ignore.of(change.ref, there.data)
     manifest = yielding(change.manifest, there.data, ignored, manager=OUR_MANAGER)
-    found = claim(manifest, there, scene.adopt, scene.undo)
+    found = claim(manifest, there, scene.adopt)
+    found = replace(found, over=found.over | scene.gives_way(manifest, there))
     fields = held(manifest, there, found.over | {HAND_OVER_MANAGER}) if _whole(there) else {}
     if scene.adopting:
         found = replace(found, over=found.over | fields.keys())
@@ -248,9 +258,10 @@ def _missing(manifest: Manifest, entry: InventoryEntry | None) -> Change:
 
 def _against_drift(scene: _Scene, manifest: Manifest, there: LiveObject) -> Change:
     ignored = scene.ignore.of(manifest.ref, there.data)
-    drifted = diff(manifest, there.data, ignore=ignored) if _whole(there) else ()
-    allowed = scene.adopt | consented(manifest) | {HAND_OVER_MANAGER}
-    allowed |= undone(there.data, scene.undo) if drifted else frozenset()
+    scales = manifest.ref not in scene.unscaled
+    whole = _whole(there)
+    drifted = diff(manifest, there.data, ignore=ignored, autoscaled=scales) if whole else ()
+    allowed = scene.gives_way(manifest, there) | {HAND_OVER_MANAGER} if drifted else frozenset()
     ours = tuple(f for f in drifted if f.ours or set(f.manager.split(", ")) <= allowed)
     if ours:
         return Change(

@@ -29,16 +29,8 @@ TAKE_OVER = "distributor.dev/take-over"
 _ALWAYS: tuple[FieldPath, ...] = (("spec", "replicas"),)
 
 
-def claim(
-    manifest: Manifest,
-    there: LiveObject,
-    adopt: frozenset[str] = frozenset(),
-    undo: Collection[str] = (),
-) -> Claim:
-    """What is to be done before ``manifest`` is applied over the live object; ``adopt`` is the adoption list.
-
-    ``undo`` are the managers whose changes of our fields are undone, as ``undone`` reads them.
-    """
+def claim(manifest: Manifest, there: LiveObject, adopt: frozenset[str] = frozenset()) -> Claim:
+    """What is to be done before ``manifest`` is applied over the live object; ``adopt`` is the adoption list."""
     wanted = manifest.data()
     entries = entries_of(there.data)
     whole = [entry for entry in entries if not entry.get("subresource")]
@@ -52,7 +44,7 @@ def claim(
         takes=takes,
         hands_over=tuple(p for p in dropped if frozenset() < _owners(entries, p) <= ours),
         migrates=is_custom(manifest.ref.group) and bool(versions - {manifest.api_version}),
-        over=adopt | consented(manifest) | undone(there.data, undo),
+        over=adopt | consented(manifest),
     )
 
 

@@ -26,7 +26,7 @@ APPLIED = "distributor.dev/applied"
 _BASE64 = {"Secret": "data", "ConfigMap": "binaryData"}
 _UNSET = object()
 _REPLICAS = ("spec", "replicas")
-_AUTOSCALER = "kube-controller-manager"
+AUTOSCALER = "kube-controller-manager"
 """Who writes the sub-resource ``scale`` for autoscalers; no other controller of it sets replicas so."""
 _SERVER_SIDE = frozenset(
     {"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
@@ -79,11 +79,12 @@ def diff(
     *,
     manager: str = OUR_MANAGER,
     ignore: Sequence[IgnoreRule] = (),
+    autoscaled: bool = True,
 ) -> tuple[FieldDrift, ...]:
     """The drift of a live object against its manifest, sorted by path; empty means in sync.
 
     What one of the rules in ``ignore`` leaves to others is no drift, nor are replicas that an autoscaler
-    has set.
+    has set, unless none scales the object any more (``autoscaled`` is false).
     """
     wanted, there = _comparable(desired.data()), _comparable(live)
     scope = _Scope(
@@ -101,13 +102,15 @@ def diff(
     kept = (
         f
         for f in found
-        if not _is_autoscaled(f) and not is_theirs(rules, f.steps, scope.owners, named)
+        if not (autoscaled and is_autoscaled(f))
+        and not is_theirs(rules, f.steps, scope.owners, named)
     )
     return tuple(sorted(kept, key=lambda f: f.path))
 
 
-def _is_autoscaled(found: FieldDrift) -> bool:
-    return found.steps == _REPLICAS and found.manager == _AUTOSCALER
+def is_autoscaled(found: FieldDrift) -> bool:
+    """Whether the field is a number of replicas that an autoscaler set."""
+    return found.steps == _REPLICAS and found.manager == AUTOSCALER
 
 
 def _comparable(obj: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,9 @@ from distributor.model.refs import ObjectRef
 from distributor.plan.drift import FieldDrift, diff
 from distributor.plan.ignoring import NOTHING_IGNORED, Ignoring
 from distributor.plan.ownership import OUR_MANAGER
+from distributor.plan.scaling import SCALER
+from distributor.plan.scaling import scaled as scaled_by
 from distributor.render.hooks import hook_of
-
-_SCALER = "HorizontalPodAutoscaler"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,8 @@ def compare(
     """
     there = {Manifest.of(obj).ref: obj for obj in live}
     wanted = sorted(desired, key=lambda m: m.ref)
-    scaled = set(_scaled([m.data() for m in wanted if m.ref.kind == _SCALER]))
-    scaled.update(_scaled([o for ref, o in there.items() if ref.kind == _SCALER]))
+    scaled = set(scaled_by([m.data() for m in wanted if m.ref.kind == SCALER]))
+    scaled.update(scaled_by([o for ref, o in there.items() if ref.kind == SCALER]))
     missing: list[ObjectRef] = []
     changed: dict[ObjectRef, tuple[FieldDrift, ...]] = {}
     met: set[ObjectRef] = set()
@@ -71,18 +71,6 @@ def compare(
     known = inventory.entries.keys() if inventory is not None else frozenset[ObjectRef]()
     extra = tuple(ref for ref in sorted(there) if ref in known and ref not in met)
     return Comparison(missing=tuple(missing), extra=extra, changed=changed)
-
-
-def _scaled(autoscalers: Iterable[Mapping[str, Any]]) -> Iterator[ObjectRef]:
-    """What autoscalers scale; the group of their own kind's reference is the target's."""
-    for obj in autoscalers:
-        spec, metadata = obj.get("spec"), obj.get("metadata")
-        target = spec.get("scaleTargetRef") if isinstance(spec, Mapping) else None
-        if not isinstance(target, Mapping) or not isinstance(metadata, Mapping):
-            continue
-        group = str(target.get("apiVersion", "")).rpartition("/")[0]
-        namespace = str(metadata.get("namespace") or "")
-        yield ObjectRef(group, str(target.get("kind", "")), namespace, str(target.get("name", "")))
 
 
 def _held(ref: ObjectRef) -> tuple[IgnoreRule, ...]:

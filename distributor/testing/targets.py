@@ -19,6 +19,7 @@ from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claim, Claims
 from distributor.model.refs import ObjectRef
+from distributor.plan import scaled
 from distributor.render.applyset import PART_OF, applyset_id
 
 
@@ -132,6 +133,16 @@ class MemoryTarget:
         }
         wanted = [e.ref for e in entries if (e.ref.group, e.ref.kind) == ("", "Namespace")]
         return {ref: inhabited[ref.name] for ref in wanted if ref.name in inhabited}
+
+    async def autoscaled(self, refs: Collection[ObjectRef]) -> Collection[ObjectRef]:
+        """Those that an autoscaler of this cluster names."""
+        self.cluster.step("autoscaled")
+        objects = (
+            there.data
+            for there in self.cluster.objects.values()
+            if there.ref.kind == "HorizontalPodAutoscaler"
+        )
+        return frozenset(refs) & frozenset(scaled(objects))
 
     async def aclose(self) -> None:
         """Nothing is kept open."""

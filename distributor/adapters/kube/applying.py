@@ -30,6 +30,7 @@ from distributor.model.changes import Action, Outcome
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claim, Claims
 from distributor.model.refs import GroupKind
+from distributor.plan import AUTOSCALER
 
 _DEFINITION = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
@@ -106,7 +107,7 @@ class Applier:
     async def _sent(self, path: str, manifest: Manifest, claim: Claim) -> Answer:
         body = apply_body(manifest)
         answer = await self._transport.send(_request(path, body))
-        if autoscaled(answer):
+        if autoscaled(answer) and AUTOSCALER not in claim.over:
             body = apply_body(manifest, autoscaled=True)
             answer = await self._transport.send(_request(path, body))
         if frozenset() < holders(answer) <= claim.over:

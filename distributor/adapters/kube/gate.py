@@ -1,4 +1,4 @@
-"""The gate of one API server: shut for all requests while the server asks to be left alone."""
+"""The gate of one API server: shut for all requests while the server asks to be left alone, or says nothing."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from distributor.errors.cluster import Throttled
+from distributor.errors.cluster import ClusterUnreachable, Throttled
 
 FIRST_PAUSE = 0.5
 """Seconds to wait when a throttling server names no time; twice as long after each refusal in a row."""
 _LONGEST = 60.0
 """The most seconds that are waited whatever a server says, so that a mad answer locks nobody out."""
+_LONGEST_SILENCE = 10.0
 _SPREAD = 0.25
 _RANDOM = random.SystemRandom()
 
@@ -28,12 +29,21 @@ def spread(pause: float) -> float:
 
 
 class Gate:
-    """Shut by refusals that mean everybody; after one, requests go one by one until one is answered."""
+    """Shut by refusals that mean everybody; after one, requests go one by one until one is answered.
+
+    Shut too by silence: while a server answers nobody, one request at a time finds out whether it still does
+    not, with pauses between; all others are told at once instead of waiting for what one has waited for.
+    """
 
     def __init__(self) -> None:
         self._until = 0.0
         self._refusals = 0
         self._turn = asyncio.Lock()
+        self._silence: ClusterUnreachable | None = None
+        self._silences = 0
+        self._probed_at = 0.0
+        self._probing = False
+        self._answered_at = 0.0
 
     @property
     def shut(self) -> bool:
@@ -46,12 +56,27 @@ class Gate:
         pause = pause_after(retry_after, self._refusals)
         self._until = max(self._until, asyncio.get_running_loop().time() + pause)
 
-    def answered(self) -> None:
+    def taken(self) -> None:
         """The server took a request."""
         self._refusals = 0
 
+    def answered(self) -> None:
+        """The server answered, whatever it said."""
+        self._answered_at = asyncio.get_running_loop().time()
+        self._silence, self._silences = None, 0
+
+    def unanswered(self, since: float, error: ClusterUnreachable) -> None:
+        """A request of then got no answer; that means everybody if nobody got one since."""
+        now = asyncio.get_running_loop().time()
+        if self._answered_at >= since or (self._silence is not None and now < self._probed_at):
+            return
+        pause = min(2.0**self._silences, _LONGEST_SILENCE)
+        self._silence, self._silences = error, min(self._silences + 1, 10)
+        self._probed_at = now + spread(pause)
+
     async def passed(self, patience: float) -> float:
         """Wait until it opens; the seconds that took. Raises ``Throttled`` where it takes longer than allowed."""
+        self._check()
         waited = 0.0
         while (left := self._left()) > 0:
             if waited + left > patience:
@@ -64,11 +89,24 @@ class Gate:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """A turn to ask: at once, or after a refusal one after the other."""
-        if not self._refusals:
+        if self._silence is not None:
+            self._check()
+            self._probing = True
+            try:
+                yield
+            finally:
+                self._probing = False
+        elif self._refusals:
+            async with self._turn:
+                yield
+        else:
             yield
-            return
-        async with self._turn:
-            yield
+
+    def _check(self) -> None:
+        """Raise what the last one met, where nobody may ask now."""
+        early = asyncio.get_running_loop().time() < self._probed_at
+        if self._silence is not None and (early or self._probing):
+            raise type(self._silence)(self._silence.detail, remedy=self._silence.hint)
 
     def _left(self) -> float:
         return self._until - asyncio.get_running_loop().time() if self._until else 0.0

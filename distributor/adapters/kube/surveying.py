@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from distributor.adapters.kube import parents
@@ -21,6 +21,7 @@ from distributor.adapters.kube.together import together
 from distributor.adapters.kube.transport import Transport
 from distributor.model.changes import Inventory, InventoryEntry, Taken
 from distributor.model.refs import GroupKind, ObjectRef
+from distributor.plan import scaled
 from distributor.render.applyset import (
     PARENT_NAMESPACE,
     PART_OF,
@@ -31,6 +32,7 @@ from distributor.render.applyset import (
 _LIST = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMetadataList")
 _SECRETS = f"/api/v1/namespaces/{PARENT_NAMESPACE}/secrets"
 _NAMESPACE = GroupKind("", "Namespace")
+_AUTOSCALER = GroupKind("autoscaling", "HorizontalPodAutoscaler")
 
 
 class Surveyor:
@@ -101,6 +103,33 @@ class Surveyor:
                 if (ref := _ref(kind, metadata)) not in ours:
                     return str(ref)
         return ""
+
+    async def autoscaled(self, refs: Collection[ObjectRef]) -> frozenset[ObjectRef]:
+        """Those that an autoscaler names; all of a namespace whose autoscalers we may not list."""
+        resource = (await self._discovery.served()).any_version(_AUTOSCALER, "v2")
+        if resource is None:
+            return frozenset()
+        places = sorted({ref.namespace for ref in refs})
+        found = await together(self._autoscaled_in(resource, place, refs) for place in places)
+        return frozenset(ref for here in found for ref in here)
+
+    async def _autoscaled_in(
+        self, resource: Resource, namespace: str, refs: Collection[ObjectRef]
+    ) -> frozenset[ObjectRef]:
+        here = frozenset(ref for ref in refs if ref.namespace == namespace)
+        named: set[ObjectRef] = set()
+        query = {"limit": str(self._limits.page)}
+        while True:
+            request = Request(method="GET", path=resource.path(namespace), query=query)
+            answer = await self._transport.send(request)
+            if not answer.good:
+                return here
+            page = answer.object("Listing autoscalers")
+            named |= set(scaled(page.get("items") or ()))
+            following = (page.get("metadata") or {}).get("continue")
+            if not following:
+                return here & named
+            query = {**query, "continue": following}
 
     async def _listed(
         self, path: str, query: Mapping[str, str]

@@ -100,5 +100,9 @@ class KubeTarget:
         """By the parents of other ApplySets, and by all that lives in a Namespace or is of a kind."""
         return await self._surveyor.taken_along(inventory, entries)
 
+    async def autoscaled(self, refs: Collection[ObjectRef]) -> Collection[ObjectRef]:
+        """Those that a HorizontalPodAutoscaler of their namespace names, whoever made it."""
+        return await self._surveyor.autoscaled(refs)
+
     async def aclose(self) -> None:
         """Connections are shared; ``KubeConnections.aclose`` closes them."""

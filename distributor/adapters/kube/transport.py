@@ -58,9 +58,9 @@ class Transport:
             async with self._slots.one(), self._gate.turn():
                 if self._gate.shut:  # since it was passed
                     continue
-                answer = await self._authorised(request)
+                answer = await self._heard(request)
                 if answer.status != TOO_MANY:
-                    self._gate.answered()
+                    self._gate.taken()
                     return answer
                 if answer.of_everybody:
                     self._gate.refused(answer.retry_after)
@@ -71,6 +71,17 @@ class Transport:
             if not answer.of_everybody:
                 waited += pause
                 await asyncio.sleep(pause)
+
+    async def _heard(self, request: Request) -> Answer:
+        """The answer; the gate is told of it, or that there is none."""
+        sent = asyncio.get_running_loop().time()
+        try:
+            answer = await self._authorised(request)
+        except ClusterUnreachable as error:
+            self._gate.unanswered(sent, error)
+            raise
+        self._gate.answered()
+        return answer
 
     @asynccontextmanager
     async def stream(

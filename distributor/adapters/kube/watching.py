@@ -62,6 +62,7 @@ class Watch:
         self._scope = scope
         self._limits = limits
         self._log = log.get("watch")
+        self._refusals = 0
         self.fresh = False
         self.tried = asyncio.Event()
         """Set once it is known whether it can be fresh."""
@@ -81,7 +82,8 @@ class Watch:
             except (ApiRefused, Unauthorised) as error:
                 self._broken(error)
                 version = ""
-                if vain > 1:  # not at once: a server that has just begun refuses everything
+                self._refusals += 1
+                if self._refusals > 1:  # a server that has just begun refuses everything
                     wait = self._limits.refused
             except DistributorError as error:
                 self._broken(error)
@@ -130,7 +132,7 @@ class Watch:
                 if answer.status == GONE:
                     raise _ExpiredError
                 raise error_of(answer, f"Watching {self._scope}")
-            self.fresh = True
+            self.fresh, self._refusals = True, 0
             self.tried.set()
             async for line in lines:
                 yield self._take(line)

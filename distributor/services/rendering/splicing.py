@@ -177,6 +177,10 @@ class SplicedTarget:
         """As the inner connection sees it."""
         return await self._inner.taken_along(inventory, entries)
 
+    async def autoscaled(self, refs: Collection[ObjectRef]) -> Collection[ObjectRef]:
+        """As the inner connection sees it."""
+        return await self._inner.autoscaled(refs)
+
     async def aclose(self) -> None:
         """Let go of the inner connection."""
         await self._inner.aclose()

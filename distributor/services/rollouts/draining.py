@@ -13,7 +13,7 @@ from distributor.model.ledger import InstanceState, Key, LedgerState, Retired
 from distributor.model.tags import Verb
 from distributor.services.ledger.book import Entry, LedgerBook
 from distributor.services.rendering.renderer import Renderer
-from distributor.services.rollouts.locks import TargetLocks
+from distributor.services.rollouts.slots import TargetLocks
 from distributor.services.rollouts.works import message_of, reconcile_desired
 from distributor.services.state.desired import Desired, read_desired
 from distributor.services.state.journal import Journal

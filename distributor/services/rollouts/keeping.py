@@ -26,6 +26,7 @@ from distributor.services.rollouts.draining import Drainer, leaving
 from distributor.services.rollouts.glancing import Glanced, glanced
 from distributor.services.rollouts.residing import Residences
 from distributor.services.rollouts.rolling import Runner, Tools, Windows, owed, target_row
+from distributor.services.rollouts.slots import Slots
 from distributor.services.rollouts.unmoved import Place, Unmoved, place_of
 from distributor.services.rollouts.works import reconcile_desired
 from distributor.services.state.desired import Desired, read_desired
@@ -62,7 +63,7 @@ class Rollouts:
             claims=Claims(world, book),
             renderer=renderer,
             journal=journal,
-            slots=asyncio.Semaphore(world.target_concurrency),
+            slots=Slots(world.target_concurrency),
             wake_at=wake_at,
             notify=self._notify,
             windows=windows,
@@ -321,7 +322,7 @@ class Rollouts:
         verdict = desired.verdict
         key = (verdict.environment, verdict.instance)
         await self._tools.renderer.ready(desired.subject, cluster)  # a long render holds no slot
-        async with self._tools.slots, self._tools.locks.of((*key, cluster.name)):
+        async with self._tools.slots.of(cluster.name), self._tools.locks.of((*key, cluster.name)):
             state = self._book.state.instance(*key)
             if state.desired is None or state.desired.sequence != verdict.sequence or owed(state):
                 return  # superseded while this resync was under way

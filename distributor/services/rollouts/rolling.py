@@ -47,7 +47,7 @@ from distributor.services.ledger.claiming import Claims
 from distributor.services.ledger.recording import owed_records
 from distributor.services.rendering.renderer import Renderer
 from distributor.services.rollouts.appearing import Appearing
-from distributor.services.rollouts.locks import TargetLocks
+from distributor.services.rollouts.slots import Slots, TargetLocks, apart
 from distributor.services.rollouts.works import health_of, message_of, reconcile_desired, seen
 from distributor.services.state.desired import Desired
 from distributor.services.state.journal import Journal
@@ -57,9 +57,7 @@ ENDED = frozenset({RolloutPhase.VERIFIED, RolloutPhase.REPLACED, RolloutPhase.HA
 """Phases in which a rollout asks for nothing by itself."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_NUDGED = frozenset({TargetStage.OWED, TargetStage.FAILED})
-_WAITING = _NUDGED | {TargetStage.RUNNING}
-
+_WAITING = frozenset({TargetStage.OWED, TargetStage.FAILED, TargetStage.RUNNING})
 
 Windows = Callable[[Desired, RolloutState, datetime], Mapping[str, Shut]]
 """Says which waves of a rollout must not open at a time."""
@@ -73,7 +71,7 @@ class Tools:
     claims: Claims
     renderer: Renderer
     journal: Journal
-    slots: asyncio.Semaphore
+    slots: Slots
     wake_at: Callable[[str, datetime, Callable[[], None]], None]
     notify: Callable[[], None]
     windows: Windows
@@ -123,7 +121,7 @@ class Runner:
     def nudge(self) -> None:
         """Ask every target that owes the revision or failed now, however long it was to wait."""
         for name, target in self.state.targets.items():
-            if target.stage in _NUDGED:
+            if target.stage is not TargetStage.RUNNING:
                 self.ask(name)
 
     def ask(self, cluster: str) -> None:
@@ -285,6 +283,8 @@ class Runner:
         delay = (at - self._tools.world.clock.now()).total_seconds()
         if delay <= 0:
             self._active.add(cluster)
+        elif self.state.targets[cluster].attempts:
+            delay = apart(delay)
         self._working[cluster] = asyncio.create_task(self._work(cluster, delay))
 
     async def _work(self, cluster: str, delay: float) -> None:
@@ -312,7 +312,7 @@ class Runner:
         world = self._tools.world
         target = self.desired.clusters[cluster]
         await self._tools.renderer.ready(self.desired.subject, target)  # a long one holds no slot
-        async with self._tools.slots, self._tools.locks.of((*self.key, cluster)):
+        async with self._tools.slots.of(cluster), self._tools.locks.of((*self.key, cluster)):
             if not wanted(self.state, cluster):
                 return None
             if self.state.targets[cluster].stage is not TargetStage.OWED:

@@ -29,6 +29,7 @@ from distributor.plan import (
     asks_for_order,
     changes,
     guard,
+    left_scaled,
     occasion_of,
     opened,
     widened,
@@ -73,6 +74,9 @@ async def changes_of(
         live = {ref: seen[ref] for ref in entries if ref in seen}
     agreed = Verb.CONSENT in work.agreed
     consents = frozenset(known.entries if known and (work.removing or agreed) else ())
+    maybe = (
+        frozenset[ObjectRef]() if connection.delivered_only else left_scaled(scope.members, live)
+    )
     found = changes(
         scope.members,
         known,
@@ -85,6 +89,7 @@ async def changes_of(
         adopting=agreed,
         names=work.names,
         undo=work.undo,
+        unscaled=maybe - frozenset(await connection.autoscaled(maybe)) if maybe else maybe,
     )
     taken = await _taken_along(connection, known, found)
     found = guard(

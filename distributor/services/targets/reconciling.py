@@ -57,6 +57,7 @@ from distributor.services.targets.comparing import (
 from distributor.services.targets.drift_modes import look_for_drift
 from distributor.services.targets.hooking import finished, run_failure_hooks, run_hooks
 from distributor.services.targets.observing import observed
+from distributor.services.targets.taking_back import in_time
 from distributor.services.targets.work import Run, Scope, Work
 from distributor.services.world import World
 
@@ -187,7 +188,7 @@ async def _reconcile(
         c.ref for c in planned.of(Action.SKIPPED) if c.manifest is not None and str(c.ref) in bad
     )
     run.uids = {ref: there.uid for ref, there in live.items() if made_here(there, work.owner)}
-    report = await _carried_out(run, planned)
+    report = await in_time(run, _carried_out(run, planned))
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
     return replace(report, drift=drift)

@@ -1,4 +1,4 @@
-"""An object that our account may not touch: it is named with the right that is missing, and all others go on."""
+"""An object that our account may read and not write: it is named with the right that is missing, and all others go on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.integration.ownership.conftest import deployment, named
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(180)]
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
-EVERYTHING = ["get", "list", "watch", "create", "patch", "delete"]
+EVERYTHING = ["get", "list", "watch", "create", "update", "patch", "delete"]
 
 
 @pytest.fixture
@@ -32,9 +32,15 @@ async def limited(instance: Instance) -> AsyncIterator[Instance]:
         await instance.root("POST", "/api/v1/namespaces", home)
     except OSError as error:
         error.close()  # another test made it
-    for namespace in (instance.namespace, "distributor-system"):
+    look = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]
+    rights = {
+        instance.namespace: [*rules, *look],
+        "distributor-system": rules,
+        f"{user}-other": look,
+    }
+    for namespace, allowed in rights.items():
         where = f"{RBAC}/namespaces/{namespace}"
-        role = named("rbac.authorization.k8s.io/v1", "Role", user, rules=rules)
+        role = named("rbac.authorization.k8s.io/v1", "Role", user, rules=allowed)
         await instance.root("POST", f"{where}/roles", role)
         binding = named(
             "rbac.authorization.k8s.io/v1",

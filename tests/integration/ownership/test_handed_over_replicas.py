@@ -5,14 +5,18 @@ from __future__ import annotations
 import pytest
 
 from distributor.model.changes import Actuation
+from tests.integration.mainjob.smallapps import autoscaler
 from tests.integration.ownership.conftest import APPLY, Site, deployment, managers
 
 pytestmark = pytest.mark.controlplane
 WEB = "apps/v1 deployments/web"
+HPAS = "autoscaling/v2 horizontalpodautoscalers"
 
 
 async def scale(site: Site, replicas: int) -> None:
-    """As an autoscaler does it."""
+    """As an autoscaler does it, one that is there."""
+    if not await site.get(f"{HPAS}/web"):
+        await site.send("POST", HPAS, autoscaler("web", lowest=replicas))
     await site.send(
         "PATCH", f"{WEB}/scale?fieldManager=kube-controller-manager", {"spec": {"replicas": replicas}},
         kind="application/merge-patch+json",

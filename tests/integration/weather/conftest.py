@@ -79,7 +79,7 @@ class Weather:
             return answer
         finally:
             one = Passed(
-                at=at, method=request.method, path=request.path, code=code, forwarded=forwarded
+                at=at, method=request.method, path=request.path_qs, code=code, forwarded=forwarded
             )
             self.passed.append(one)
             del self.under_way[id(request)]

@@ -215,12 +215,13 @@ async def test_a_kubeconfig_that_is_being_written_is_no_failure(outside: Outside
 
 
 async def _comes_back(instance: Instance, *objects) -> bool:
-    """One look may still use what was read before."""
-    for _ in range(2):
+    """One look may still use what was read before, and nobody asks at once after a silence."""
+
+    async def back() -> bool:
         report = await instance.resync(*(objects or MANY[:1]))
-        if report.actuation is Actuation.APPLIED:
-            return True
-    return False
+        return report.actuation is Actuation.APPLIED
+
+    return await until("it comes back", back, 60)
 
 
 async def _true(value: bool) -> bool:

@@ -71,7 +71,7 @@ def test_an_accepted_verdict_passed_with_its_subject_policy_and_evidence() -> No
 def test_no_level_is_claimed_and_only_gates_that_really_passed_are_named() -> None:
     assert read()["predicate"]["verifiedLevels"] == [
         "SLSA_BUILD_LEVEL_UNEVALUATED",
-        "DISTRIBUTOR_PRD_SIGNATURE",
+        "GATE_PRD_SIGNATURE",
     ]
 
 

@@ -249,5 +249,3 @@ def test_edits_are_undone_by_name_and_never_our_own(patterns, expected):
         entry("operator", "spec.minReadySeconds"),
     )
     assert undone(there.data, patterns) == expected
-    assert claim(Manifest.of(body()), there, undo=patterns).over == expected
-    assert claim(Manifest.of(body()), there, undo=patterns).takes == frozenset()
