@@ -241,8 +241,8 @@ class Watch(Protocol):
     async def mark(self, cluster: Cluster, instance: str, kinds: Collection[GroupKind]) -> str:
         """A text that is the same as long as neither the inventory nor an object of these kinds moved.
 
-        Empty where that cannot be known now. A read that began after a mark was given and found all in
-        step need not be repeated while the mark is the same.
+        Empty where that cannot be known now; without kinds it is of what the cluster serves. A read that
+        began after a mark was given and found all in step need not be repeated while it is the same.
         """
         ...
 

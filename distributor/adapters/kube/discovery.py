@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,6 +64,11 @@ class Served:
     def find(self, kind: GroupKind, version: str) -> Resource | None:
         """The resource in exactly this version."""
         return next((r for r in self.kinds.get(kind, ()) if r.version == version), None)
+
+    def mark(self) -> str:
+        """A text that is the same for the same kinds in the same versions."""
+        versions = sorted((k, r.version) for k, found in self.kinds.items() for r in found)
+        return hashlib.sha256(repr((versions, self.stale)).encode()).hexdigest()
 
     def any_version(self, kind: GroupKind, preferred: str) -> Resource | None:
         """The resource in this version, or in the one that the server likes best."""
@@ -128,6 +134,11 @@ class Discovery:
         """What is served now; one request serves all who knew the same."""
         async with self._asking:
             return self._served if self._served and self._served is not known else await self._ask()
+
+    async def mark(self) -> str:
+        """A text that is the same as long as the same kinds are served; it is asked for."""
+        async with self._asking:
+            return (await self._ask()).mark()
 
     async def _ask(self) -> Served:
         documents = [

@@ -174,8 +174,11 @@ class Watches:
         """The mark of an instance's inventory and objects of these kinds; empty while it is not known.
 
         The first question about a kind waits for its first list, as long as ``first_look`` at most.
+        Without kinds, it is the mark of the kinds that are served, asked for each time.
         """
         try:
+            if not kinds:
+                return await self._discovery.mark()
             scopes = await self._scopes(kinds)
         except DistributorError:
             return ""

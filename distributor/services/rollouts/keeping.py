@@ -21,6 +21,7 @@ from distributor.rollout import decode, shut_out, start, thawed
 from distributor.services.ledger.book import LedgerBook
 from distributor.services.ledger.claiming import Claims
 from distributor.services.rendering.renderer import Renderer
+from distributor.services.rollouts.appearing import Appearing
 from distributor.services.rollouts.draining import Drainer, leaving
 from distributor.services.rollouts.glancing import Glanced, glanced
 from distributor.services.rollouts.residing import Residences
@@ -66,6 +67,7 @@ class Rollouts:
             wake_at=wake_at,
             notify=self._notify,
             windows=windows,
+            appearing=Appearing(world),
         )
         self._drainer = Drainer(world, book, renderer, journal, self._tools.locks)
         self._runners: dict[Key, Runner] = {}
@@ -280,11 +282,20 @@ class Rollouts:
         return count
 
     async def resync_moved(self) -> int:
-        """The same for those targets alone that a watch saw move since they were last looked at."""
-        moved = await self.unmoved.moved()
+        """The same for targets alone that a watch saw move, or whose missing kinds may have come."""
+        moved = await self.unmoved.moved() | await self._asked_again()
         if not moved:
             return 0
         return await self.resync(lambda v, c: place_of(v, c) in moved)
+
+    async def _asked_again(self) -> frozenset[Place]:
+        """Targets whose missing kinds may be there now; those that a rollout works on it asks itself."""
+        found = await self._tools.appearing.places()
+        at_work = {key: r for key, r in self._runners.items() if not r.ended}
+        for place in found:
+            if place[:2] in at_work:
+                at_work[place[:2]].ask(place[2])
+        return frozenset(place for place in found if place[:2] not in at_work)
 
     def _accepted(self) -> Iterator[Desired]:
         for key, instance in tuple(self._book.state.instances.items()):
@@ -329,6 +340,7 @@ class Rollouts:
             )
         self._residences.note(report, verdict)
         fight = self.unmoved.note(report, cluster, mark)
+        self._tools.appearing.note(report, cluster)
         kept = self.unmoved.kept(*key, cluster.name)
         try:
             await self._world.store.save_targets([target_row(report, desired, kept)])

@@ -46,6 +46,7 @@ from distributor.rollout import (
 from distributor.services.ledger.claiming import Claims
 from distributor.services.ledger.recording import owed_records
 from distributor.services.rendering.renderer import Renderer
+from distributor.services.rollouts.appearing import Appearing
 from distributor.services.rollouts.slots import Slots, TargetLocks, apart
 from distributor.services.rollouts.works import health_of, message_of, reconcile_desired, seen
 from distributor.services.state.desired import Desired
@@ -56,8 +57,7 @@ ENDED = frozenset({RolloutPhase.VERIFIED, RolloutPhase.REPLACED, RolloutPhase.HA
 """Phases in which a rollout asks for nothing by itself."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_NUDGED = frozenset({TargetStage.OWED, TargetStage.FAILED})
-
+_WAITING = frozenset({TargetStage.OWED, TargetStage.FAILED, TargetStage.RUNNING})
 
 Windows = Callable[[Desired, RolloutState, datetime], Mapping[str, Shut]]
 """Says which waves of a rollout must not open at a time."""
@@ -75,6 +75,7 @@ class Tools:
     wake_at: Callable[[str, datetime, Callable[[], None]], None]
     notify: Callable[[], None]
     windows: Windows
+    appearing: Appearing
     locks: TargetLocks = field(default_factory=TargetLocks)
 
 
@@ -119,13 +120,18 @@ class Runner:
 
     def nudge(self) -> None:
         """Ask every target that owes the revision or failed now, however long it was to wait."""
-        now = self._tools.world.clock.now()
         for name, target in self.state.targets.items():
-            if target.stage in _NUDGED and name not in self._active:
-                waiting = self._working.pop(name, None)
-                if waiting is not None:
-                    waiting.cancel()
-                self._reconcile(name, now)
+            if target.stage is not TargetStage.RUNNING:
+                self.ask(name)
+
+    def ask(self, cluster: str) -> None:
+        """Ask a target now, however long it was to wait; not one that is at work or has nothing to do."""
+        target = self.state.targets.get(cluster)
+        if target is None or target.stage not in _WAITING or cluster in self._active:
+            return
+        if (sleeping := self._working.pop(cluster, None)) is not None:
+            sleeping.cancel()
+        self._reconcile(cluster, self._tools.world.clock.now())
 
     def send(self, event: Event) -> None:
         """Queue an event."""
@@ -160,7 +166,14 @@ class Runner:
         waited, self._waiting = self._waiting, []
         commands = await self._advance(waited)
         await self._record()
-        await self._perform(commands)
+        await self._perform((*commands, *self._asked_early(waited)))
+
+    def _asked_early(self, events: Iterable[Event]) -> list[Command]:
+        """What was asked before its time, in vain, is asked at that time all the same."""
+        now = self._tools.world.clock.now()
+        seen = {event.cluster for event in events if isinstance(event, TargetSeen)}
+        times = ((name, t.ask_at) for name, t in self.state.targets.items() if name in seen)
+        return [Reconcile(cluster=name, at=at) for name, at in times if at and at > now]
 
     def _thrown(self) -> list[Event]:
         """The switches that the ledger has and the state does not."""
@@ -298,9 +311,7 @@ class Runner:
     async def _reconciled(self, cluster: str) -> TargetSeen | None:
         world = self._tools.world
         target = self.desired.clusters[cluster]
-        await self._tools.renderer.ready(
-            self.desired.subject, target
-        )  # a long render holds no slot
+        await self._tools.renderer.ready(self.desired.subject, target)  # a long one holds no slot
         async with self._tools.slots.of(cluster), self._tools.locks.of((*self.key, cluster)):
             if not wanted(self.state, cluster):
                 return None
@@ -313,6 +324,7 @@ class Runner:
                 target,
                 before_write=lambda: self._tools.claims.ensure(self.key),  # back in reach only now
             )
+            self._tools.appearing.note(report, target)
             await world.store.save_targets([target_row(report, self.desired)])
         return seen(report, self.desired.verdict)
 

@@ -254,3 +254,24 @@ async def test_an_instance_has_its_own_mark(api, connections):
         while await connections.mark(PUSHED, "other", KINDS) == other:
             await asyncio.sleep(0.01)
     assert await mark(connections) == first
+
+
+async def test_what_is_served_has_a_mark_without_any_watch(api, connections):
+    async def served() -> str:
+        return await connections.mark(PUSHED, "", ())
+
+    first = await served()
+    assert first
+    assert await served() == first
+    api.kinds["x.example"] = [("Thing", "things", "Namespaced")]
+    second = await served()
+    assert second not in {"", first}
+    del api.kinds["x.example"]
+    assert await served() == first
+    assert not [path for _, path in api.requests if path not in {"/api", "/apis"}]
+
+    async def fault(request: web.Request) -> web.Response:
+        return web.Response(status=503)
+
+    api.fault = fault
+    assert await served() == ""
