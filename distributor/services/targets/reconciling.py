@@ -53,7 +53,12 @@ from distributor.services.targets.comparing import (
     wide,
 )
 from distributor.services.targets.drift_modes import look_for_drift
-from distributor.services.targets.hooking import finished, run_failure_hooks, run_hooks
+from distributor.services.targets.hooking import (
+    finished,
+    foreseen_hooks,
+    run_failure_hooks,
+    run_hooks,
+)
 from distributor.services.targets.observing import observed
 from distributor.services.targets.work import Run, Scope, Work
 from distributor.services.world import World
@@ -68,8 +73,9 @@ async def plan_target(world: World, work: Work) -> ChangeSet:
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
     log = log_of(work, scope, inventory or no_inventory(work), occasion, steps)
-    findings = (*found.findings, *foreseen(found))
-    return replace(found, hooks=remaining(log, steps), findings=findings)
+    left = remaining(log, steps)
+    hooks = await foreseen_hooks(connection, work, left, log, world.clock.now())
+    return replace(found, hooks=left, findings=(*found.findings, *foreseen(found), *hooks))
 
 
 _SHOWN = 10
