@@ -246,3 +246,10 @@ class ExpressionFailed(Terminal):
 
     code = "DST450"
     remedy = "Mend the expression; has(object.status.x) says whether a field is there."
+
+
+class NotSurveyed(Retryable):
+    """Some kinds cannot be listed, so it is not known in full what the lost inventory held."""
+
+    code = "DST426"
+    remedy = "It is looked through again by itself; mend what is named, such as a webhook or an API service that is down."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import orjson
@@ -11,7 +11,7 @@ from distributor.adapters.branch.head import Head
 from distributor.adapters.branch.layout import Tree, inventory_path, joined, object_path
 from distributor.errors.cluster import Fenced, ForeignObject, InventoryBroken
 from distributor.errors.secrets import SecretNotExternal
-from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome
+from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome, Survey
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.inventories import from_json, to_json
@@ -109,10 +109,10 @@ class BranchTarget:
             await self._change(inventory, "Prune", edit)
         return tuple(Outcome(ref=entry.ref, action=Action.PRUNED) for entry in entries)
 
-    async def owned(self, instance: str) -> Collection[ObjectRef]:
+    async def owned(self, instance: str) -> Survey:
         """Nothing: files without an inventory are an error when that is read."""
         del instance
-        return ()
+        return Survey()
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from distributor.errors import DistributorError, Where
 from distributor.errors.git import ObjectMissing
 from distributor.errors.render import BadManifest
 from distributor.errors.secrets import SecretGone, SecretNotExternal
-from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome
+from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome, Survey
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, Mode
 from distributor.model.manifest import Manifest, canonical
@@ -144,7 +144,7 @@ class SplicedTarget:
         """Delete the objects."""
         return await self._inner.delete(inventory, entries)
 
-    async def owned(self, instance: str) -> Collection[ObjectRef]:
+    async def owned(self, instance: str) -> Survey:
         """As the inner connection sees it."""
         return await self._inner.owned(instance)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from distributor.adapters.kube import KubeConnections, Limits
+from distributor.model.changes import Survey
 from distributor.model.manifest import Manifest
 from distributor.testing.targets import MemoryCluster, MemoryTarget
 from tests.contract.targets.fake_api import FakeApi, kubeconfig, serve, status
@@ -52,10 +53,10 @@ async def test_objects_are_found_by_what_is_on_them(harness: Harness) -> None:
     other = inventory(TILL, token="", entries={TILL.ref: entry(TILL)})
     kept = await harness.other.write_inventory(replace(other, instance="till"))
     await harness.other.apply(kept, [TILL])
-    found = await harness.target.owned(INSTANCE)
+    found = (await harness.target.owned(INSTANCE)).refs
     assert set(found) == {namespace().ref, *(m.ref for m in many)}
-    assert set(await harness.target.owned("till")) == {TILL.ref}
-    assert not await harness.target.owned("nobody")
+    assert set((await harness.target.owned("till")).refs) == {TILL.ref}
+    assert (await harness.target.owned("nobody")) == Survey()
 
 
 async def test_a_namespace_tells_which_other_instances_it_holds(harness: Harness) -> None:
@@ -109,7 +110,24 @@ async def test_copies_and_kinds_that_may_not_be_listed_are_passed_over(
         return status(403, "Forbidden") if request.path.endswith("/secrets") else None
 
     api.fault = forbidden
-    assert set(await harness.target.owned(INSTANCE)) == {namespace().ref, first.ref}
+    survey = await harness.target.owned(INSTANCE)
+    assert (set(survey.refs), survey.unread) == ({namespace().ref, first.ref}, ())
+
+
+@pytest.mark.parametrize("harness", ["kube"], indirect=True)
+async def test_a_kind_that_cannot_be_listed_now_is_told_and_hides_no_other(
+    harness: Harness, api: FakeApi
+) -> None:
+    first = config_map("a")
+    await harness.installed(namespace(), first)
+
+    async def broken(request):
+        return status(500, "InternalError") if request.path.endswith("/secrets") else None
+
+    api.fault = broken
+    survey = await harness.target.owned(INSTANCE)
+    assert set(survey.refs) == {namespace().ref, first.ref}
+    assert [text.partition(" ")[0] for text in survey.unread] == ["Secret"]
 
 
 @pytest.mark.parametrize("harness", ["kube"], indirect=True)
