@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from distributor.adapters.kube import KubeConnections, Limits
+from distributor.errors.cluster import MissingKind
 from distributor.model.changes import Survey
 from distributor.model.manifest import Manifest
 from distributor.testing.targets import MemoryCluster, MemoryTarget
@@ -136,3 +138,28 @@ async def test_the_namespace_of_the_inventories_is_never_to_go(harness: Harness)
     home = entry(namespace("distributor-system"))
     told = await harness.target.taken_along(kept, [home])
     assert told == {home.ref: "the inventories of every instance"}
+
+
+@pytest.mark.parametrize("harness", ["kube"], indirect=True)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_404_that_does_not_name_the_object_is_no_proof_of_its_absence(
+    harness: Harness, api: FakeApi, method: str
+) -> None:
+    first = config_map("a")
+    kept = await harness.installed(namespace(), first)
+
+    async def unserved(request):
+        moved = request.method == method and request.path.endswith("/configmaps/a")
+        return web.Response(status=404, text="404 page not found") if moved else None
+
+    api.fault = unserved
+    (outcome,) = await harness.target.delete(kept, [entry(first)])
+    assert outcome.error is not None
+    assert (outcome.error.code, outcome.retryable) == ("DST411", True)
+    if method == "GET":
+        with pytest.raises(MissingKind):
+            await harness.target.read_live([entry(first), entry(config_map("never"))])
+    api.fault = None
+    assert set(await harness.target.read_live([entry(first), entry(config_map("never"))])) == {
+        first.ref
+    }

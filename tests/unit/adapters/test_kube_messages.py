@@ -9,7 +9,12 @@ import pytest
 
 from distributor.adapters.kube.bodies import APPLIED, apply_body, live_object
 from distributor.adapters.kube.discovery import Resource, read
-from distributor.adapters.kube.messages import Answer, error_of, missing_namespace
+from distributor.adapters.kube.messages import (
+    Answer,
+    error_of,
+    missing_namespace,
+    proves_absence,
+)
 from distributor.errors.cluster import ApiRefused, BrokenAnswer
 from distributor.model.manifest import Manifest
 from distributor.model.refs import GroupKind, ObjectRef
@@ -177,3 +182,18 @@ def test_discovery_prefers_the_version_asked_for() -> None:
 def test_other_discovery_is_broken(document: dict[str, Any]) -> None:
     with pytest.raises(BrokenAnswer):
         read(document)
+
+
+@pytest.mark.parametrize(
+    ("given", "proves"),
+    [
+        (answer(404, details={"name": "a", "kind": "widgets"}), True),
+        (answer(404, details={"name": "shop", "kind": "namespaces"}), False),
+        (answer(404, details={}), False),
+        (answer(404, details=None), False),
+        (answer(404), False),
+        (Answer(status=404, body=b"404 page not found"), False),
+    ],
+)
+def test_only_a_404_that_names_the_object_says_that_it_is_not_there(given: Answer, *, proves: bool):
+    assert proves_absence(given, "a") is proves
