@@ -37,6 +37,7 @@ KEPT = "distributor.dev/hook-kept"
 _NEVER_DELETED = frozenset({NAMESPACE, CLAIM, DEFINITION, GroupKind("", "PersistentVolume")})
 """Kinds that take others, or data, along: no delete policy reaches them."""
 _MOMENTS = tuple(Moment)
+_ENDED = frozenset({HealthStatus.CURRENT, HealthStatus.FAILED})
 _RUN_LENGTH = 16  # hex digits
 _MESSAGE_LENGTH = 300
 
@@ -222,7 +223,7 @@ def judge(
         return _watched(step.hook, live, now)
     if not _is_ours(live, owner):
         return _nobodys(step.hook, adopting=adopting)
-    return _ours(step.hook, live)
+    return _ours(step.hook, live, now)
 
 
 def _is_ours(live: LiveObject, owner: str) -> bool:
@@ -232,18 +233,24 @@ def _is_ours(live: LiveObject, owner: str) -> bool:
     return live.owner == owner and (ran or not copied)
 
 
-def _ours(hook: Hook, live: LiveObject) -> Judged:
-    """What to do about an object that we made, but not in this run."""
+def _ours(hook: Hook, live: LiveObject, now: datetime) -> Judged:
+    """What to do about an object that we made, but not in this run.
+
+    What an earlier run left and has ended gives way whatever the policy: else it would block its own fix.
+    """
     ends = runs_to_an_end(hook.ref.group_kind)
     notes = annotations_of(live.data)
     keeps = not ends and (RUN not in notes or KEPT in notes)
     if keeps or hook.ref.group_kind in _NEVER_DELETED:
         return Judged(Move.APPLY, keeps=keeps)
-    if DeletePolicy.BEFORE_CREATION in hook.policies:
+    over = ends and RUN in notes and completion(live.data, now).status in _ENDED
+    if over or DeletePolicy.BEFORE_CREATION in hook.policies:
         return Judged(Move.REPLACE)
     if not ends:
         return Judged(Move.APPLY)
-    return Judged(Move.IN_THE_WAY, "an earlier run's object of that name is there")
+    return Judged(
+        Move.IN_THE_WAY, "an earlier run's object of that name is there and has not ended"
+    )
 
 
 def _nobodys(hook: Hook, *, adopting: bool) -> Judged:
