@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome, Taken
+from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome, Survey, Taken
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest, ManifestSet
@@ -204,7 +204,7 @@ class TargetConnection(Protocol):
         """Delete objects that are still ours; gone ones count as pruned."""
         ...
 
-    async def owned(self, instance: str) -> Collection[ObjectRef]:
+    async def owned(self, instance: str) -> Survey:
         """What is the instance's by its label, whatever inventories say; empty where nobody can tell."""
         ...
 

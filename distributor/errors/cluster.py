@@ -253,3 +253,10 @@ class CredentialsRefused(ClusterUnreachable):
 
     code = "DST470"
     remedy = "It owes the revision and catches up by itself once the kubeconfig, the token or the plugin gives newer ones."
+
+
+class NotSurveyed(Retryable):
+    """Some kinds cannot be listed, so it is not known in full what the lost inventory held."""
+
+    code = "DST426"
+    remedy = "It is looked through again by itself; mend what is named, such as a webhook or an API service that is down."

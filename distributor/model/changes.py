@@ -32,6 +32,7 @@ class Inventory:
 
     ``sequence`` is the highest verdict sequence number started there, ``ledger_commit`` that verdict's
     ledger commit. ``token`` is the adapter's own guard for the next write (a resourceVersion, a digest).
+    ``recovering`` says that an earlier inventory was lost, and its objects are not all found yet.
     """
 
     environment: str
@@ -46,6 +47,15 @@ class Inventory:
     entries: Mapping[ObjectRef, InventoryEntry] = field(default_factory=dict)
     hooks: HookLog = field(default_factory=HookLog)
     token: str = ""
+    recovering: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What is an instance's by its label, and why some kinds could not be asked for."""
+
+    refs: tuple[ObjectRef, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 class Action(StrEnum):

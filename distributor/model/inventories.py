@@ -30,6 +30,7 @@ def to_json(inventory: Inventory) -> dict[str, Any]:
         "revision": inventory.revision,
         "applied": inventory.applied,
         "hooks": _hooks_json(inventory.hooks),
+        **({"recovering": True} if inventory.recovering else {}),
         "entries": [
             [str(e.ref), e.api_version, e.digest, e.uid]
             for e in sorted(inventory.entries.values(), key=lambda e: e.ref)
@@ -49,6 +50,9 @@ def from_json(value: object, *, token: str) -> Inventory:
     sequence = value.get("sequence")
     if not isinstance(sequence, int) or isinstance(sequence, bool) or sequence < 0:
         raise InventoryBroken(f"Its sequence number is {sequence!r}.")
+    recovering = value.get("recovering", False)
+    if not isinstance(recovering, bool):
+        raise InventoryBroken(f"Its recovering is {recovering!r}.")
     return Inventory(
         environment=texts["environment"],
         instance=texts["instance"],
@@ -60,6 +64,7 @@ def from_json(value: object, *, token: str) -> Inventory:
         entries=_entries(value.get("entries")),
         hooks=_hooks(value.get("hooks")),
         token=token,
+        recovering=recovering,
     )
 
 

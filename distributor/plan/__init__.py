@@ -10,7 +10,7 @@ from distributor.plan.attesting import made_here
 from distributor.plan.capacity import declared, demand, supply
 from distributor.plan.changing import ALREADY_GONE, FORGOTTEN, changes
 from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
-from distributor.plan.conflicts import foreseen
+from distributor.plan.conflicts import agreed_claim, foreseen
 from distributor.plan.dependencies import asks_for_order
 from distributor.plan.drift import AUTOSCALER, Drifted, FieldDrift, diff
 from distributor.plan.guards import guard
@@ -20,6 +20,7 @@ from distributor.plan.hooks import (
     Move,
     ended,
     judge,
+    made_by_run,
     marked,
     occasion_of,
     opened,
@@ -69,6 +70,7 @@ __all__ = [
     "Ignoring",
     "Judged",
     "Move",
+    "agreed_claim",
     "apply_plan",
     "asks_for_order",
     "blocked_by",
@@ -86,6 +88,7 @@ __all__ = [
     "handed_over",
     "judge",
     "left_scaled",
+    "made_by_run",
     "made_here",
     "marked",
     "narrowed",

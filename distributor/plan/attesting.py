@@ -26,14 +26,13 @@ def is_ours(there: LiveObject, owner: str, entry: InventoryEntry | None, *digest
 
     By our label, unless others alone wrote the object: then it must be the very one that the inventory
     names, or carry the digest of what we applied under its name (a backup that was restored). Without a
-    label only what we wrote, or know by its uid, is ours.
+    label it must be either in any case: every instance writes under the same manager.
     """
     known = entry is not None and entry.uid != "" and entry.uid == there.uid
-    wrote = _wrote(there)
+    same = bool(there.applied) and there.applied in digests
     if there.owner == "":
-        return known or bool(wrote)
-    restored = bool(there.applied) and there.applied in digests
-    return there.owner == owner and (wrote is not False or known or restored)
+        return known or same
+    return there.owner == owner and (_wrote(there) is not False or known or same)
 
 
 def made_here(there: LiveObject, owner: str) -> bool:
@@ -44,6 +43,11 @@ def made_here(there: LiveObject, owner: str) -> bool:
 def is_copy(there: LiveObject, owner: str) -> bool:
     """Whether an object carries our label although others made it."""
     return there.owner == owner and _wrote(there) is False
+
+
+def lost_its_label(there: LiveObject) -> bool:
+    """Whether an instance of ours, no matter which, wrote an object that carries no label any more."""
+    return there.owner == "" and _wrote(there) is True
 
 
 def writers(there: LiveObject) -> str:

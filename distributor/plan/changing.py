@@ -29,7 +29,7 @@ from distributor.model.findings import Finding, Severity
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
-from distributor.plan.attesting import FOUND, adopts, is_copy, is_ours, writers
+from distributor.plan.attesting import FOUND, adopts, is_copy, is_ours, lost_its_label, writers
 from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented, undone
 from distributor.plan.conflicts import held
 from distributor.plan.conflicts import told as conflicts_told
@@ -81,6 +81,8 @@ class _Scene:
 
     def belongs(self, there: LiveObject) -> str:
         """Whose an object is, in words: the instance where it is known, else the id of its ApplySet."""
+        if lost_its_label(there):
+            return f"lost its owner label; {_instance(there) or 'an instance'} applied it"
         if not there.owner:
             return "belongs to nobody"
         if is_copy(there, self.owner):
@@ -157,11 +159,16 @@ def _finding(kind: type[DistributorError], ref: ObjectRef, message: str) -> Find
 
 def _told(there: LiveObject) -> str:
     """The instance that an object names, if it does, and its owner's id."""
+    named = _instance(there)
+    return f"{named}, {there.owner}" if named else there.owner
+
+
+def _instance(there: LiveObject) -> str:
+    """The instance that an object names, if it does, in words."""
     metadata = there.data.get("metadata")
     labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
     name = labels.get(_INSTANCE) if isinstance(labels, Mapping) else None
-    named = isinstance(name, str) and name
-    return f"instance {name}, {there.owner}" if named else there.owner
+    return f"instance {name}" if isinstance(name, str) and name else ""
 
 
 def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
@@ -302,7 +309,8 @@ def _unwanted(scene: _Scene, entry: InventoryEntry) -> _Judged:
     if there.uid and there.uid in scene.wanted_uids:
         return change(Action.SKIPPED, MOVED), None
     if not is_ours(there, scene.owner, entry, entry.digest):
-        if not entry.uid and there.owner != scene.owner:  # had we made it, it would carry our label
+        # Had we made it, it would carry our label, or somebody took that away.
+        if not entry.uid and there.owner != scene.owner and not lost_its_label(there):
             return change(Action.SKIPPED, NEVER_OURS), None
         whose = scene.belongs(there)
         return change(Action.SKIPPED, whose), _finding(NotOwned, ref, whose)

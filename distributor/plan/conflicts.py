@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from distributor.errors import Where
 from distributor.errors.cluster import FieldConflict
 from distributor.model.changes import ChangeSet, LiveObject
 from distributor.model.findings import Finding
 from distributor.model.manifest import Manifest
+from distributor.model.ownership import Claim
+from distributor.plan.claims import HAND_OVER_MANAGER, claim
 from distributor.plan.drift import diff
 
 Held = Mapping[str, tuple[str, ...]]
@@ -23,6 +26,17 @@ def held(manifest: Manifest, there: LiveObject, allowed: Collection[str]) -> Hel
         for manager in others if not field.ours else ():
             found[manager] = (*found.get(manager, ()), field.path)
     return found
+
+
+def agreed_claim(
+    manifest: Manifest, there: LiveObject, adopt: frozenset[str], *, agreed: bool
+) -> Claim:
+    """The claim on an object that becomes ours; what people agreed to is forced over every holder."""
+    found = claim(manifest, there, adopt)
+    if not agreed:
+        return found
+    fields = held(manifest, there, found.over | {HAND_OVER_MANAGER})
+    return replace(found, over=found.over | fields.keys())
 
 
 def foreseen(changes: ChangeSet) -> tuple[Finding, ...]:

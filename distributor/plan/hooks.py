@@ -24,6 +24,7 @@ from distributor.model.hooks import (
 )
 from distributor.model.manifest import Manifest
 from distributor.model.refs import GroupKind, ObjectRef, digest_of
+from distributor.plan.attesting import adopts, is_copy
 from distributor.plan.dependencies import annotations_of
 from distributor.plan.order import CLAIM, DEFINITION, NAMESPACE, rank
 
@@ -31,9 +32,12 @@ REMOVED = "removed"
 """What a hooks' section names as its change once a removal began."""
 RUN = "distributor.dev/hook-run"
 """The annotation with the run that made a hook's object: an object of an earlier run says nothing."""
+KEPT = "distributor.dev/hook-kept"
+"""The annotation of an object that no run made and a hook was applied over: no delete policy reaches it."""
 _NEVER_DELETED = frozenset({NAMESPACE, CLAIM, DEFINITION, GroupKind("", "PersistentVolume")})
 """Kinds that take others, or data, along: no delete policy reaches them."""
 _MOMENTS = tuple(Moment)
+_ENDED = frozenset({HealthStatus.CURRENT, HealthStatus.FAILED})
 _RUN_LENGTH = 16  # hex digits
 _MESSAGE_LENGTH = 300
 
@@ -154,14 +158,16 @@ def remaining(log: HookLog, steps: Iterable[HookStep]) -> tuple[HookStep, ...]:
     )
 
 
-def marked(step: HookStep, run: HookRun) -> Manifest:
-    """The hook's object with the run that it belongs to.
+def marked(step: HookStep, run: HookRun, *, keeps: bool = False) -> Manifest:
+    """The hook's object with the run that it belongs to; ``keeps`` says that no run made it.
 
     Its digest follows from the manifest's own, which for a Secret is no plain hash of what it holds.
     """
     data = step.hook.manifest.data()
     metadata = data["metadata"]
     metadata["annotations"] = {**(metadata.get("annotations") or {}), RUN: run.run}
+    if keeps:
+        metadata["annotations"][KEPT] = "true"
     digest = digest_of(step.hook.manifest.digest.encode(), run.run.encode())
     return replace(Manifest.of(data), digest=digest)
 
@@ -177,35 +183,90 @@ class Move(Enum):
     LOST = "note that its end was not seen"
     IN_THE_WAY = "say what is in the way"
     FOREIGN = "say whose it is"
+    USE = "use it as it is"
+    NOT_ADOPTED = "say that it is nobody's"
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A move, and the words for a person."""
+    """A move, and the words for a person.
+
+    ``keeps`` says that no run made the object that is applied over, ``adopts`` that it is nobody's so far.
+    """
 
     move: Move
     message: str = ""
+    keeps: bool = False
+    adopts: bool = False
 
 
 def judge(
-    step: HookStep, run: HookRun, live: LiveObject | None, *, owner: str, now: datetime
+    step: HookStep,
+    run: HookRun,
+    live: LiveObject | None,
+    *,
+    owner: str,
+    now: datetime,
+    adopting: bool = False,
 ) -> Judged:
-    """The next move for a hook that did not end yet, by what is there. ``owner`` is our ApplySet id."""
+    """The next move for a hook that did not end yet, by what is there. ``owner`` is our ApplySet id.
+
+    What no run of ours made is never deleted, and applied over only where the object's annotation, or
+    people (``adopting``), say so.
+    """
     if live is None:
         return Judged(Move.LOST, _lost(step)) if run.uid else Judged(Move.APPLY)
-    made = annotations_of(live.data).get(RUN) == run.run or live.uid == run.uid != ""
-    if live.owner == owner and made:
-        return _watched(step.hook, live, now)
     if live.owner not in {"", owner}:
         return Judged(Move.FOREIGN, f"belongs to {live.owner}")
-    if step.hook.ref.group_kind in _NEVER_DELETED:
-        return Judged(Move.APPLY)
-    if live.owner == owner and DeletePolicy.BEFORE_CREATION in step.hook.policies:
+    mark = annotations_of(live.data).get(RUN)
+    if mark == run.run != "" or live.uid == run.uid != "":
+        return _watched(step.hook, live, now)
+    if not _is_ours(live, owner):
+        return _nobodys(step.hook, adopting=adopting)
+    return _ours(step.hook, live, now)
+
+
+def _is_ours(live: LiveObject, owner: str) -> bool:
+    """Whether we made it. A backup that was restored names others as its makers; a Job of it holds no data."""
+    copied = is_copy(live, owner)
+    ran = runs_to_an_end(live.ref.group_kind) and RUN in annotations_of(live.data)
+    return live.owner == owner and (ran or not copied)
+
+
+def _ours(hook: Hook, live: LiveObject, now: datetime) -> Judged:
+    """What to do about an object that we made, but not in this run.
+
+    What an earlier run left and has ended gives way whatever the policy: else it would block its own fix.
+    """
+    ends = runs_to_an_end(hook.ref.group_kind)
+    notes = annotations_of(live.data)
+    keeps = not ends and (RUN not in notes or KEPT in notes)
+    if keeps or hook.ref.group_kind in _NEVER_DELETED:
+        return Judged(Move.APPLY, keeps=keeps)
+    over = ends and RUN in notes and completion(live.data, now).status in _ENDED
+    if over or DeletePolicy.BEFORE_CREATION in hook.policies:
         return Judged(Move.REPLACE)
-    if not runs_to_an_end(step.hook.ref.group_kind):
+    if not ends:
         return Judged(Move.APPLY)
-    whose = "an earlier run's" if live.owner else "nobody's"
-    return Judged(Move.IN_THE_WAY, f"{whose} object of that name is there")
+    return Judged(
+        Move.IN_THE_WAY, "an earlier run's object of that name is there and has not ended"
+    )
+
+
+def _nobodys(hook: Hook, *, adopting: bool) -> Judged:
+    """What to do about an object that we did not make, and that no instance owns."""
+    if runs_to_an_end(hook.ref.group_kind):
+        return Judged(Move.IN_THE_WAY, "nobody's object of that name is there")
+    if adopting or adopts(hook.manifest):
+        return Judged(Move.APPLY, keeps=True, adopts=True)
+    if hook.ref.group_kind == NAMESPACE:
+        return Judged(Move.USE)
+    return Judged(Move.NOT_ADOPTED, "belongs to nobody")
+
+
+def made_by_run(live: LiveObject) -> bool:
+    """Whether a run made an object; one that was only applied over is not for delete policies."""
+    return KEPT not in annotations_of(live.data)
 
 
 def _watched(hook: Hook, live: LiveObject, now: datetime) -> Judged:

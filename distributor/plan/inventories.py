@@ -53,12 +53,15 @@ def widened(
     )
 
 
-def recovered(inventory: Inventory, found: Iterable[ObjectRef]) -> Inventory:
-    """With what was found by its label after the inventory was lost, and the new one does not name."""
+def recovered(inventory: Inventory, found: Iterable[ObjectRef], *, whole: bool = True) -> Inventory:
+    """With what was found by its label after the inventory was lost, and the new one does not name.
+
+    ``whole`` says that everything was looked through: else it is to be done again.
+    """
     running = {run.ref for run in inventory.hooks.runs.values()}
     lost = [ref for ref in found if ref not in inventory.entries and ref not in running]
     added = {ref: InventoryEntry(ref=ref, api_version="", digest=FOUND) for ref in lost}
-    return replace(inventory, entries={**inventory.entries, **added})
+    return replace(inventory, entries={**inventory.entries, **added}, recovering=not whole)
 
 
 def says_the_same(inventory: Inventory, desired: ManifestSet) -> bool:
@@ -67,7 +70,8 @@ def says_the_same(inventory: Inventory, desired: ManifestSet) -> bool:
     Whether all of them were applied stands on the objects themselves: each has its digest with it.
     """
     known = {ref: entry.digest for ref, entry in inventory.entries.items()}
-    return inventory.hooks.occasion is None and known == {m.ref: m.digest for m in desired}
+    whole = inventory.hooks.occasion is None and not inventory.recovering
+    return whole and known == {m.ref: m.digest for m in desired}
 
 
 def _entry(manifest: Manifest, old: InventoryEntry | None) -> InventoryEntry:

@@ -13,7 +13,15 @@ from distributor.errors.cluster import (
     NotOwned,
     UnknownConnection,
 )
-from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome, Taken
+from distributor.model.changes import (
+    Action,
+    Inventory,
+    InventoryEntry,
+    LiveObject,
+    Outcome,
+    Survey,
+    Taken,
+)
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest
@@ -114,11 +122,12 @@ class MemoryTarget:
         self.cluster.step(f"delete {inventory.instance}")
         return tuple(self._delete(entry, inventory.instance) for entry in entries)
 
-    async def owned(self, instance: str) -> Collection[ObjectRef]:
+    async def owned(self, instance: str) -> Survey:
         """The objects that carry the instance's label."""
         self.cluster.step(f"owned {instance}")
         owner = applyset_id(instance)
-        return [ref for ref, there in self.cluster.objects.items() if there.owner == owner]
+        objects = self.cluster.objects.items()
+        return Survey(refs=tuple(ref for ref, there in objects if there.owner == owner))
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]

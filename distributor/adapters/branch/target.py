@@ -11,7 +11,15 @@ from distributor.adapters.branch.head import Head
 from distributor.adapters.branch.layout import Tree, inventory_path, joined, object_path
 from distributor.errors.cluster import Fenced, ForeignObject, InventoryBroken
 from distributor.errors.secrets import SecretNotExternal
-from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome, Taken
+from distributor.model.changes import (
+    Action,
+    Inventory,
+    InventoryEntry,
+    LiveObject,
+    Outcome,
+    Survey,
+    Taken,
+)
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.inventories import from_json, to_json
@@ -109,10 +117,10 @@ class BranchTarget:
             await self._change(inventory, "Prune", edit)
         return tuple(Outcome(ref=entry.ref, action=Action.PRUNED) for entry in entries)
 
-    async def owned(self, instance: str) -> Collection[ObjectRef]:
+    async def owned(self, instance: str) -> Survey:
         """Nothing: files without an inventory are an error when that is read."""
         del instance
-        return ()
+        return Survey()
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]

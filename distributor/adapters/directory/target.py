@@ -11,7 +11,15 @@ from distributor.adapters.directory.disk import Disk
 from distributor.adapters.directory.inventory import InventoryFile
 from distributor.adapters.directory.layouts import FilePerObject, Layout, OneFile, has_plaintext
 from distributor.errors.cluster import InventoryBroken, PlaintextSecret
-from distributor.model.changes import Action, Inventory, InventoryEntry, LiveObject, Outcome, Taken
+from distributor.model.changes import (
+    Action,
+    Inventory,
+    InventoryEntry,
+    LiveObject,
+    Outcome,
+    Survey,
+    Taken,
+)
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, Flavour
 from distributor.model.manifest import Manifest
@@ -63,10 +71,10 @@ class DirectoryTarget:
         """Write the files without these objects."""
         return await asyncio.to_thread(self._delete, inventory, entries)
 
-    async def owned(self, instance: str) -> Collection[ObjectRef]:
+    async def owned(self, instance: str) -> Survey:
         """Nothing: files without an inventory are an error when that is read."""
         del instance
-        return ()
+        return Survey()
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]

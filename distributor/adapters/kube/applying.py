@@ -95,6 +95,10 @@ class Applier:
             await prepare(self._transport, path, manifest, claim)
         answer = await self._sent(path, manifest, claim)
         if answer.status == NOT_FOUND:
+            if not missing_namespace(answer):
+                await self._discovery.refresh(
+                    served
+                )  # so the next look is in a version that is served
             raise _absent(answer, manifest)
         metadata = answer.object(str(manifest.ref)).get("metadata") or {}
         self._note_definition(manifest)

@@ -10,7 +10,13 @@ import orjson
 
 from distributor.adapters.kube.bodies import owner_of, version_of
 from distributor.adapters.kube.discovery import Discovery, Served
-from distributor.adapters.kube.messages import METADATA_ONLY, NOT_FOUND, Request
+from distributor.adapters.kube.messages import (
+    METADATA_ONLY,
+    NOT_FOUND,
+    Answer,
+    Request,
+    proves_absence,
+)
 from distributor.adapters.kube.outcomes import failed
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
@@ -45,12 +51,19 @@ class Deleter:
 
     async def _outcome(self, served: Served, owner: str, entry: InventoryEntry) -> Outcome:
         try:
-            await self._delete(served, owner, entry)
+            await self._delete_somewhere(served, owner, entry)
         except ClusterUnreachable:
             raise
         except DistributorError as error:
             return failed(entry.ref, error)
         return Outcome(ref=entry.ref, action=Action.PRUNED)
+
+    async def _delete_somewhere(self, served: Served, owner: str, entry: InventoryEntry) -> None:
+        """Delete it in a version that is served: the one that was known may be gone, and the object not."""
+        try:
+            await self._delete(served, owner, entry)
+        except MissingKind:
+            await self._delete(await self._discovery.refresh(served), owner, entry)
 
     async def _delete(self, served: Served, owner: str, entry: InventoryEntry) -> None:
         resource = served.any_version(entry.ref.group_kind, version_of(entry.api_version))
@@ -80,7 +93,7 @@ class Deleter:
             Request(method="DELETE", path=path, body=orjson.dumps(body), accept=METADATA_ONLY)
         )
         if answer.status == NOT_FOUND:
-            return True
+            return _gone(answer, ref)
         said = answer.object(f"Deleting {ref}")
         return (said.get("kind"), said.get("status")) == ("Status", "Success")
 
@@ -96,7 +109,14 @@ class Deleter:
 
     async def _metadata(self, path: str, ref: ObjectRef) -> Mapping[str, Any] | None:
         answer = await self._transport.send(Request(method="GET", path=path, accept=METADATA_ONLY))
-        if answer.status == NOT_FOUND:
+        if answer.status == NOT_FOUND and _gone(answer, ref):
             return None
         metadata: Mapping[str, Any] = answer.object(f"Reading {ref}").get("metadata") or {}
         return metadata
+
+
+def _gone(answer: Answer, ref: ObjectRef) -> bool:
+    """True for a 404 that names the object; raises ``MissingKind`` where the path may be what is gone."""
+    if not proves_absence(answer, ref.name):
+        raise MissingKind(f"{ref}: its API neither shows it nor says that it is gone.")
+    return True

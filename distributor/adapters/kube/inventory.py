@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
@@ -79,6 +80,7 @@ class InventoryStore:
         parent, shards = parents.encode(
             inventory, generation=generation, shard_bytes=self._shard_bytes
         )
+        parent["metadata"].setdefault("annotations", {})[parents.WRITE] = secrets.token_hex(8)
         for shard in shards:
             await self._create(shard, exists_is_fine=True)
         answer = await (self._replace(parent) if inventory.token else self._create(parent))
@@ -140,12 +142,17 @@ class InventoryStore:
         )
 
     async def _heard_late(self, secret: dict[str, Any]) -> Answer | None:
-        """What is there, if it is what was to be written: the answer to a first try was lost on its way."""
+        """What is there, if it is this very write: the answer to a first try was lost on its way.
+
+        Another writer's may have the same content; the mark tells them apart.
+        """
         path = _path(secret["metadata"]["name"])
         there = await self._transport.send(Request(method="GET", path=path))
-        if not there.good or there.object("The inventory").get("data") != secret["data"]:
+        if not there.good:
             return None
-        return there
+        marks = there.object("The inventory").get("metadata", {}).get("annotations") or {}
+        mark = secret["metadata"]["annotations"][parents.WRITE]
+        return there if marks.get(parents.WRITE) == mark else None
 
     async def _create(self, secret: dict[str, Any], *, exists_is_fine: bool = False) -> Answer:
         request = Request(method="POST", path=_SECRETS, body=orjson.dumps(secret))

@@ -181,6 +181,12 @@ def _names_the_user(text: str) -> bool:
     return 'User "' in text and " cannot " in text
 
 
+def proves_absence(answer: Answer, name: str) -> bool:
+    """Whether a 404 is of the object of this name, and not of a path that is not served (any more)."""
+    details = (_json(answer.body) or {}).get("details")
+    return isinstance(details, Mapping) and details.get("name") == name
+
+
 def _forbidden(status: Mapping[str, Any], text: str) -> DistributorError:
     if any(c.get("reason") == "NamespaceTerminating" for c in causes(status)):
         return DeletePending(text)

@@ -27,6 +27,8 @@ _TOOLING = "applyset.kubernetes.io/tooling"
 _KINDS = "applyset.kubernetes.io/contains-group-kinds"
 NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 SHARD_OF = "distributor.dev/inventory-of"
+WRITE = "distributor.dev/write"
+"""Marks each write of a parent, so that a writer knows its own again."""
 SHARD_GENERATION = "distributor.dev/inventory-generation"
 _HEADER, _ENTRIES, _SHARDS = "inventory.json", "entries.json.zz", "shards.json"
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from distributor.adapters.kube.bodies import live_object, version_of
-from distributor.adapters.kube.discovery import Discovery, Resource, addressable
-from distributor.adapters.kube.messages import GONE, NOT_FOUND, Request
+from distributor.adapters.kube.discovery import Discovery, Resource, Served, addressable
+from distributor.adapters.kube.messages import GONE, NOT_FOUND, Request, proves_absence
 from distributor.adapters.kube.presence import present
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
 from distributor.adapters.kube.transport import Transport
+from distributor.errors.cluster import MissingKind
 from distributor.model.changes import InventoryEntry, LiveObject
 from distributor.model.refs import ObjectRef
 from distributor.render.applyset import PART_OF
@@ -36,18 +37,35 @@ class Reader:
 
     async def read(self, entries: Sequence[InventoryEntry]) -> dict[ObjectRef, LiveObject]:
         """Those of the objects that exist."""
-        groups = await self._groups(entries)
-        found: dict[ObjectRef, LiveObject] = {}
-        for read in await together(self._group(g, refs) for g, refs in groups.items()):
-            found.update(read)
-        return found
-
-    async def _groups(self, entries: Iterable[InventoryEntry]) -> dict[_Group, list[ObjectRef]]:
         served = await self._discovery.served()
         if any(
             served.any_version(e.ref.group_kind, version_of(e.api_version)) is None for e in entries
         ):
             served = await self._discovery.refresh(served)
+        found, unproven = await self._read(served, entries)
+        if unproven:  # their version may be gone, and the objects be there in another one
+            again = [e for e in entries if e.ref in unproven]
+            more, unproven = await self._read(await self._discovery.refresh(served), again)
+            found |= more
+        if unproven:
+            raise MissingKind(
+                f"{min(unproven)}: its API neither shows it nor says that it is gone."
+            )
+        return found
+
+    async def _read(
+        self, served: Served, entries: Iterable[InventoryEntry]
+    ) -> tuple[dict[ObjectRef, LiveObject], frozenset[ObjectRef]]:
+        """What is there; and what a server without its path said is not."""
+        groups = self._groups(served, entries)
+        read = await together(self._group(g, refs) for g, refs in groups.items())
+        both = [each for group in read for each in group]
+        found = {each.ref: each for each in both if isinstance(each, LiveObject)}
+        return found, frozenset(each for each in both if isinstance(each, ObjectRef))
+
+    def _groups(
+        self, served: Served, entries: Iterable[InventoryEntry]
+    ) -> dict[_Group, list[ObjectRef]]:
         groups: dict[_Group, list[ObjectRef]] = defaultdict(list)
         for entry in entries:
             resource = served.any_version(entry.ref.group_kind, version_of(entry.api_version))
@@ -57,14 +75,14 @@ class Reader:
                 groups[_Group(resource, api_version, namespace)].append(entry.ref)
         return groups
 
-    async def _group(self, group: _Group, refs: list[ObjectRef]) -> dict[ObjectRef, LiveObject]:
+    async def _group(self, group: _Group, refs: list[ObjectRef]) -> list[LiveObject | ObjectRef]:
         found: dict[ObjectRef, LiveObject] = {}
         if len(refs) > self._limits.singly:
             found = await self._listed(group, frozenset(refs))
         # What the list did not show may be there without our label, or with another owner's.
         missing = await self._there(group, [ref for ref in refs if ref not in found])
         others = await together(self._one(group, ref) for ref in missing)
-        return found | {live.ref: live for live in others if live is not None}
+        return [*found.values(), *(one for one in others if one is not None)]
 
     async def _there(self, group: _Group, refs: list[ObjectRef]) -> list[ObjectRef]:
         """Those of the objects that may be there: on a first install none is, and one list says so."""
@@ -75,10 +93,11 @@ class Reader:
         namespaced = group.resource.namespaced
         return [ref for ref in refs if (ref.namespace if namespaced else "", ref.name) in known]
 
-    async def _one(self, group: _Group, ref: ObjectRef) -> LiveObject | None:
+    async def _one(self, group: _Group, ref: ObjectRef) -> LiveObject | ObjectRef | None:
+        """The object; ``None`` where it is not there; its reference where nobody can tell by this path."""
         answer = await self._transport.send(Request(method="GET", path=group.resource.of(ref)))
         if answer.status == NOT_FOUND:
-            return None
+            return None if proves_absence(answer, ref.name) else ref
         whole = answer.object(f"Reading {ref}")
         return live_object(ref, group.api_version, whole, answer.date)
 

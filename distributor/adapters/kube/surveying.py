@@ -19,7 +19,9 @@ from distributor.adapters.kube.messages import (
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
 from distributor.adapters.kube.transport import Transport
-from distributor.model.changes import Inventory, InventoryEntry, Taken
+from distributor.errors import DistributorError
+from distributor.errors.cluster import ClusterUnreachable
+from distributor.model.changes import Inventory, InventoryEntry, Survey, Taken
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan import scaled
 from distributor.render.applyset import (
@@ -43,10 +45,11 @@ class Surveyor:
         self._discovery = discovery
         self._limits = limits
 
-    async def owned(self, instance: str) -> tuple[ObjectRef, ...]:
+    async def owned(self, instance: str) -> Survey:
         """Every object of any kind that carries the instance's label and that we applied; sorted.
 
-        A kind that we may not list is passed over: what may not be read was never compared either.
+        A kind that we may not list is passed over: what may not be read was never compared either. One
+        that cannot be listed now is told.
         """
         served = await self._discovery.refresh(await self._discovery.served())
         label = f"{PART_OF}={applyset_id(instance)}"
@@ -54,11 +57,23 @@ class Surveyor:
         found = await together(
             self._labelled(kind, resource, label) for kind, resource in kinds if resource.listable
         )
-        return tuple(sorted(ref for refs in found for ref in refs))
+        unread = [each for each in found if isinstance(each, str)]
+        if served.stale:
+            unread.append("kinds of an API that does not answer")
+        lists = (each for each in found if not isinstance(each, str))
+        return Survey(refs=tuple(sorted(r for refs in lists for r in refs)), unread=tuple(unread))
 
-    async def _labelled(self, kind: GroupKind, resource: Resource, label: str) -> list[ObjectRef]:
+    async def _labelled(
+        self, kind: GroupKind, resource: Resource, label: str
+    ) -> list[ObjectRef] | str:
+        """The objects of one kind, or why they cannot be listed."""
         listed = self._listed(resource.path(), {"labelSelector": label})
-        return [_ref(kind, m) async for m in listed if _applied_here(m)]
+        try:
+            return [_ref(kind, m) async for m in listed if _applied_here(m)]
+        except ClusterUnreachable:
+            raise
+        except DistributorError as error:
+            return f"{kind} ({error})"
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]

@@ -15,7 +15,7 @@ from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.adapters.kube.surveying import Surveyor
 from distributor.adapters.kube.transport import Transport
 from distributor.adapters.kube.watching import Watches
-from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome, Taken
+from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome, Survey, Taken
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import ObjectRef
@@ -90,7 +90,7 @@ class KubeTarget:
         """Delete what still carries the instance's ApplySet label, and see it gone."""
         return await self._deleter.delete(inventory.instance, entries)
 
-    async def owned(self, instance: str) -> Collection[ObjectRef]:
+    async def owned(self, instance: str) -> Survey:
         """All objects, of any kind, that carry the instance's label and that we applied."""
         return await self._surveyor.owned(instance)
 

@@ -26,6 +26,7 @@ from distributor.model.changes import (
     InventoryEntry,
     LiveObject,
     Outcome,
+    Survey,
     Taken,
 )
 from distributor.model.findings import Finding
@@ -167,7 +168,7 @@ class SplicedTarget:
         """Delete the objects."""
         return await self._inner.delete(inventory, entries)
 
-    async def owned(self, instance: str) -> Collection[ObjectRef]:
+    async def owned(self, instance: str) -> Survey:
         """As the inner connection sees it."""
         return await self._inner.owned(instance)
 

@@ -7,15 +7,21 @@ again that succeeded, and a long hook keeps nobody else from working.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
+from distributor.errors import DistributorError, Where
 from distributor.errors.cluster import (
+    Adopted,
     DeletePending,
     ForeignObject,
     HookFailed,
     HookInTheWay,
     HookLeft,
     LetGo,
+    NotAdopted,
+    UsedAsItIs,
 )
 from distributor.health import runs_to_an_end
 from distributor.model.changes import InventoryEntry, LiveObject
@@ -31,8 +37,24 @@ from distributor.model.hooks import (
 )
 from distributor.model.refs import Digest, ObjectRef
 from distributor.model.tags import Verb
-from distributor.plan import Judged, Move, ended, judge, marked, removable
-from distributor.services.targets.work import Run
+from distributor.plan import (
+    Judged,
+    Move,
+    agreed_claim,
+    ended,
+    judge,
+    made_by_run,
+    marked,
+    removable,
+)
+from distributor.ports import TargetConnection
+from distributor.services.targets.work import Run, Work
+
+_REFUSED: Mapping[Move, type[DistributorError]] = {
+    Move.IN_THE_WAY: HookInTheWay,
+    Move.FOREIGN: ForeignObject,
+    Move.NOT_ADOPTED: NotAdopted,
+}
 
 
 async def run_hooks(run: Run, moment: Moment) -> ObjectHealth | None:
@@ -77,7 +99,8 @@ async def _advance(run: Run, step: HookStep) -> ObjectHealth | None:
         return None
     live = (await run.connection.read_live([_entry(known)])).get(step.hook.ref)
     now = (live.read_at if live else None) or run.world.clock.now()
-    found = judge(step, known, live, owner=run.work.owner, now=now)
+    agreed = Verb.CONSENT in run.work.agreed
+    found = judge(step, known, live, owner=run.work.owner, now=now, adopting=agreed)
     match found.move:
         case Move.WAIT if Verb.DETACH in run.work.agreed:
             told = Finding.of(LetGo, f"({step}: {found.message})", severity=Severity.WARNING)
@@ -86,32 +109,72 @@ async def _advance(run: Run, step: HookStep) -> ObjectHealth | None:
         case Move.WAIT:
             return _at_work(step, found.message)
         case Move.APPLY | Move.REPLACE:
-            return await _start(run, step, replaces=found.move is Move.REPLACE)
+            return await _start(run, step, live, found)
         case Move.SUCCEEDED:
-            await _note(run, step, HookResult.SUCCEEDED, uid=live.uid if live else "")
+            uid = live.uid if live and made_by_run(live) else ""
+            await _note(run, step, HookResult.SUCCEEDED, uid=uid)
+        case Move.USE:
+            run.warnings.append(_told(step, UsedAsItIs))
+            await _note(run, step, HookResult.SUCCEEDED, uid="")
         case Move.FAILED | Move.LOST:
             await _failed(run, step, live, found)
-        case Move.IN_THE_WAY:
-            run.fail(step.hook.ref, HookInTheWay(f"({step}: {found.message})"))
-        case Move.FOREIGN:
-            run.fail(step.hook.ref, ForeignObject(f"({step}: {found.message})"))
+        case Move.IN_THE_WAY | Move.FOREIGN | Move.NOT_ADOPTED:
+            run.fail(step.hook.ref, _REFUSED[found.move](f"({step}: {found.message})"))
     return None
 
 
-async def _start(run: Run, step: HookStep, *, replaces: bool) -> ObjectHealth | None:
+def _told(step: HookStep, kind: type[DistributorError]) -> Finding:
+    where = Where(file=str(step.hook.ref))
+    return Finding.of(kind, f"({step})", where, severity=Severity.WARNING)
+
+
+async def foreseen_hooks(
+    connection: TargetConnection,
+    work: Work,
+    steps: Sequence[HookStep],
+    log: HookLog,
+    now: datetime,
+) -> tuple[Finding, ...]:
+    """What running the hooks would fail with, or take over, for those who do not run them."""
+    if not steps:
+        return ()
+    live = await connection.read_live([_entry(log.runs[step.name]) for step in steps])
+    agreed = Verb.CONSENT in work.agreed
+    findings = []
+    for step in steps:
+        known, there = log.runs[step.name], live.get(step.hook.ref)
+        found = judge(step, known, there, owner=work.owner, now=now, adopting=agreed)
+        if found.move in _REFUSED:
+            where = Where(file=str(step.hook.ref))
+            told = f"({step}: {found.message})"
+            findings.append(Finding.of(_REFUSED[found.move], told, where))
+        elif found.adopts or found.move is Move.USE:
+            findings.append(_told(step, Adopted if found.adopts else UsedAsItIs))
+    return tuple(findings)
+
+
+async def _start(
+    run: Run, step: HookStep, live: LiveObject | None, found: Judged
+) -> ObjectHealth | None:
     known = run.inventory.hooks.runs[step.name]
     await run.check_fence()
-    if replaces:
+    if found.move is Move.REPLACE:
         (gone,) = await run.connection.delete(run.inventory, [_entry(known)])
         if gone.error is not None:
             run.outcomes.append(gone)
             return None
-    (made,) = await run.connection.apply(run.inventory, [marked(step, known)])
+    body = marked(step, known, keeps=found.keeps)
+    claims = {}
+    if live is not None and found.adopts:
+        agreed = Verb.CONSENT in run.work.agreed
+        claims = {body.ref: agreed_claim(body, live, run.work.adopt, agreed=agreed)}
+        run.warnings.append(_told(step, Adopted))
+    (made,) = await run.connection.apply(run.inventory, [body], claims)
     run.outcomes.append(made)
     if made.error is not None:
         return None
     if not runs_to_an_end(step.hook.ref.group_kind):
-        await _note(run, step, HookResult.SUCCEEDED, uid=made.uid)
+        await _note(run, step, HookResult.SUCCEEDED, uid="" if found.keeps else made.uid)
         return None
     await _note(run, step, HookResult.PENDING, uid=made.uid)
     return _at_work(step, "it was started")

@@ -12,6 +12,7 @@ from distributor.errors.cluster import (
     Fenced,
     ForeignLedger,
     InventoryBroken,
+    NotSurveyed,
     TargetNotWritable,
 )
 from distributor.health import goes_by_itself
@@ -26,7 +27,7 @@ from distributor.model.changes import (
     Outcome,
     TargetReport,
 )
-from distributor.model.findings import Finding, errors
+from distributor.model.findings import Finding, Severity, errors
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import Moment
 from distributor.model.refs import Digest, ObjectId, ObjectRef
@@ -55,7 +56,12 @@ from distributor.services.targets.comparing import (
     wide,
 )
 from distributor.services.targets.drift_modes import look_for_drift
-from distributor.services.targets.hooking import finished, run_failure_hooks, run_hooks
+from distributor.services.targets.hooking import (
+    finished,
+    foreseen_hooks,
+    run_failure_hooks,
+    run_hooks,
+)
 from distributor.services.targets.observing import observed
 from distributor.services.targets.taking_back import in_time
 from distributor.services.targets.work import Run, Scope, Work
@@ -71,8 +77,9 @@ async def plan_target(world: World, work: Work) -> ChangeSet:
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
     log = log_of(work, scope, inventory or no_inventory(work), occasion, steps)
-    findings = (*found.findings, *foreseen(found))
-    return replace(found, hooks=remaining(log, steps), findings=findings)
+    left = remaining(log, steps)
+    hooks = await foreseen_hooks(connection, work, left, log, world.clock.now())
+    return replace(found, hooks=left, findings=(*found.findings, *foreseen(found), *hooks))
 
 
 _SHOWN = 10
@@ -167,7 +174,8 @@ async def _reconcile(
     await _allowed(before_write)
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
-    begin = wide(work, scope, inventory, occasion, steps)
+    first = await changes_of(connection, work, scope, None) if inventory is None else None
+    begin = _begun(wide(work, scope, inventory, occasion, steps), first, work.owner)
     if begin != inventory:
         begin = await connection.write_inventory(begin)
     run = Run(
@@ -179,10 +187,10 @@ async def _reconcile(
         inventory=begin,
         occasion=occasion,
     )
+    if run.inventory.recovering:
+        inventory, first = await _recover(run), None
     # Looked at only now: since that write, whoever came before begins nothing more here.
-    planned, live = await changes_of(connection, work, scope, inventory)
-    if inventory is None and any(made_here(there, work.owner) for there in live.values()):
-        planned, live = await _recover(run, planned, live)
+    planned, live = first or await changes_of(connection, work, scope, inventory)
     bad = {f.where.file for f in errors(planned.findings)}
     run.refused = frozenset(
         c.ref for c in planned.of(Action.SKIPPED) if c.manifest is not None and str(c.ref) in bad
@@ -194,17 +202,36 @@ async def _reconcile(
     return replace(report, drift=drift)
 
 
-async def _recover(
-    run: Run, planned: ChangeSet, live: Mapping[ObjectRef, LiveObject]
-) -> tuple[ChangeSet, Mapping[ObjectRef, LiveObject]]:
+def _begun(
+    begin: Inventory,
+    first: tuple[ChangeSet, Mapping[ObjectRef, LiveObject]] | None,
+    owner: str,
+) -> Inventory:
+    """The inventory to begin with; ``first`` is what was there where there was none.
+
+    Whether one was lost must stand in the first one after it: a later pass could not tell any more.
+    """
+    there = first[1].values() if first is not None else ()
+    lost = any(made_here(found, owner) for found in there)
+    return replace(begin, recovering=begin.recovering or lost)
+
+
+async def _recover(run: Run) -> Inventory:
     """Without an inventory, and yet with objects of ours: it was lost, and labels say what it held."""
-    work, hooks = run.work, {hook.ref for hook in run.scope.hooks}
-    owned = [ref for ref in await run.connection.owned(work.instance) if ref not in hooks]
-    whole = recovered(run.inventory, owned)
-    if whole == run.inventory:
-        return planned, live
-    run.inventory = await run.connection.write_inventory(whole)
-    return await changes_of(run.connection, work, run.scope, run.inventory)
+    hooks = {hook.ref for hook in run.scope.hooks}
+    survey = await run.connection.owned(run.work.instance)
+    owned = [ref for ref in survey.refs if ref not in hooks]
+    if survey.unread:
+        told = f"({_shown(survey.unread)})"
+        run.warnings.append(Finding.of(NotSurveyed, told, severity=Severity.WARNING))
+    found = recovered(run.inventory, owned, whole=not survey.unread)
+    if found != run.inventory:
+        run.inventory = await run.connection.write_inventory(found)
+    return run.inventory
+
+
+def _shown(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:_SHOWN]) + (" ..." if len(texts) > _SHOWN else "")
 
 
 async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
@@ -292,10 +319,13 @@ async def _check_never_there(connection: TargetConnection, work: Work) -> None:
     ]
     live = await connection.read_live(entries) if entries else {}
     named = {ref for ref, found in live.items() if found.owner == work.owner}
-    ours = sorted(map(str, named | set(await connection.owned(work.instance))))
+    survey = await connection.owned(work.instance)
+    ours = sorted(map(str, named | set(survey.refs)))
     if ours:
-        told = ", ".join(ours[:_SHOWN]) + (" ..." if len(ours) > _SHOWN else "")
+        told = _shown(ours)
         raise InventoryBroken(f"It is gone, but {len(ours)} of its objects are there: {told}.")
+    if survey.unread:
+        raise NotSurveyed(f"({_shown(survey.unread)})")
 
 
 def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> None:

@@ -127,7 +127,7 @@ class FakeApi:
             return web.json_response(self.objects[request.path])
         plural = request.path.rpartition("/")[2]
         if plural not in {p for found in self.kinds.values() for _, p, _ in found}:
-            return status(404, "NotFound")
+            return self._absent(request.path)
         label, _, wanted = request.query.get("labelSelector", "").partition("=")
         items = [
             o for path, o in sorted(self.objects.items())
@@ -140,6 +140,13 @@ class FakeApi:
         return web.json_response(
             {"kind": "List", "metadata": {"continue": more}, "items": items[start : start + limit]}
         )
+
+    def _absent(self, path: str) -> web.Response:
+        """A path that is served names the object; any other is no page."""
+        *_, plural, name = path.split("/")
+        if plural not in {p for found in self.kinds.values() for _, p, _ in found}:
+            return web.Response(status=404, text="404 page not found")
+        return status(404, "NotFound", f'{plural} "{name}" not found', name=name, kind=plural)
 
     async def _apply(self, request: web.Request) -> web.Response:
         assert request.content_type == "application/apply-patch+yaml"
@@ -176,7 +183,7 @@ class FakeApi:
     def _delete(self, request: web.Request, options: dict[str, Any]) -> web.Response:
         found = self.objects.get(request.path)
         if found is None:
-            return status(404, "NotFound")
+            return self._absent(request.path)
         uid = options.get("preconditions", {}).get("uid")
         if uid is not None and uid != found["metadata"]["uid"]:
             return status(409, "Conflict")

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from distributor.adapters.kube import KubeConnections, Limits
-from distributor.model.changes import Taken
+from distributor.errors.cluster import MissingKind
+from distributor.model.changes import Survey, Taken
 from distributor.model.manifest import Manifest
 from distributor.testing.targets import MemoryCluster, MemoryTarget
 from tests.contract.targets.fake_api import FakeApi, kubeconfig, serve, status
@@ -53,10 +55,10 @@ async def test_objects_are_found_by_what_is_on_them(harness: Harness) -> None:
     other = inventory(TILL, token="", entries={TILL.ref: entry(TILL)})
     kept = await harness.other.write_inventory(replace(other, instance="till"))
     await harness.other.apply(kept, [TILL])
-    found = await harness.target.owned(INSTANCE)
+    found = (await harness.target.owned(INSTANCE)).refs
     assert set(found) == {namespace().ref, *(m.ref for m in many)}
-    assert set(await harness.target.owned("till")) == {TILL.ref}
-    assert not await harness.target.owned("nobody")
+    assert set((await harness.target.owned("till")).refs) == {TILL.ref}
+    assert (await harness.target.owned("nobody")) == Survey()
 
 
 async def test_a_namespace_tells_which_other_instances_it_holds(harness: Harness) -> None:
@@ -110,7 +112,24 @@ async def test_copies_and_kinds_that_may_not_be_listed_are_passed_over(
         return status(403, "Forbidden") if request.path.endswith("/secrets") else None
 
     api.fault = forbidden
-    assert set(await harness.target.owned(INSTANCE)) == {namespace().ref, first.ref}
+    survey = await harness.target.owned(INSTANCE)
+    assert (set(survey.refs), survey.unread) == ({namespace().ref, first.ref}, ())
+
+
+@pytest.mark.parametrize("harness", ["kube"], indirect=True)
+async def test_a_kind_that_cannot_be_listed_now_is_told_and_hides_no_other(
+    harness: Harness, api: FakeApi
+) -> None:
+    first = config_map("a")
+    await harness.installed(namespace(), first)
+
+    async def broken(request):
+        return status(500, "InternalError") if request.path.endswith("/secrets") else None
+
+    api.fault = broken
+    survey = await harness.target.owned(INSTANCE)
+    assert set(survey.refs) == {namespace().ref, first.ref}
+    assert [text.partition(" ")[0] for text in survey.unread] == ["Secret"]
 
 
 @pytest.mark.parametrize("harness", ["kube"], indirect=True)
@@ -167,3 +186,28 @@ async def test_what_may_not_be_listed_in_a_namespace_is_told(
     api.fault, api.stale = None, True
     (taken,) = (await harness.target.taken_along(kept, [entry(namespace())])).values()
     assert taken == Taken("objects of an API that does not answer")
+
+
+@pytest.mark.parametrize("harness", ["kube"], indirect=True)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_404_that_does_not_name_the_object_is_no_proof_of_its_absence(
+    harness: Harness, api: FakeApi, method: str
+) -> None:
+    first = config_map("a")
+    kept = await harness.installed(namespace(), first)
+
+    async def unserved(request):
+        moved = request.method == method and request.path.endswith("/configmaps/a")
+        return web.Response(status=404, text="404 page not found") if moved else None
+
+    api.fault = unserved
+    (outcome,) = await harness.target.delete(kept, [entry(first)])
+    assert outcome.error is not None
+    assert (outcome.error.code, outcome.retryable) == ("DST411", True)
+    if method == "GET":
+        with pytest.raises(MissingKind):
+            await harness.target.read_live([entry(first), entry(config_map("never"))])
+    api.fault = None
+    assert set(await harness.target.read_live([entry(first), entry(config_map("never"))])) == {
+        first.ref
+    }

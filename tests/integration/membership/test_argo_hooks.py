@@ -74,3 +74,18 @@ async def test_a_hook_that_fails_stops_what_comes_after_it(instance: Instance):
     assert "migrate" in report.findings[0].message
     assert await instance.get("v1 configmaps/a") == {}
     assert await instance.get("batch/v1 jobs/told")
+
+
+async def test_a_hook_that_failed_does_not_block_its_fix(instance: Instance):
+    """Its policy deletes only what succeeded, so the failed Job is still there when the fix comes."""
+    bad = hook("migrate", "PreSync", image="registry.example/fail:1")
+    fixed = hook("migrate", "PreSync", image="registry.example/job:2")
+    for body in (bad, fixed):
+        body["metadata"]["annotations"]["argocd.argoproj.io/hook-delete-policy"] = "HookSucceeded"
+    report = await instance.settle(bad, settings("a"))
+    assert (report.actuation, codes(report)) == (Actuation.FAILED, ["DST421"])
+    assert await instance.get("batch/v1 jobs/migrate")
+    report = await instance.settle(fixed, settings("a"))
+    assert (report.actuation, codes(report)) == (Actuation.APPLIED, [])
+    assert await instance.get("v1 configmaps/a")
+    assert await instance.get("batch/v1 jobs/migrate") == {}

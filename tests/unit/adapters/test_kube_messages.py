@@ -9,7 +9,13 @@ import pytest
 
 from distributor.adapters.kube.bodies import APPLIED, apply_body, live_object
 from distributor.adapters.kube.discovery import Resource, read
-from distributor.adapters.kube.messages import Answer, error_of, meant, missing_namespace
+from distributor.adapters.kube.messages import (
+    Answer,
+    error_of,
+    meant,
+    missing_namespace,
+    proves_absence,
+)
 from distributor.errors.cluster import ApiRefused, BrokenAnswer
 from distributor.model.manifest import Manifest
 from distributor.model.refs import GroupKind, ObjectRef
@@ -205,3 +211,18 @@ def test_a_refusal_of_a_policy_engine_keeps_the_names_of_its_rules_and_is_bounde
     error = error_of(answer(400, message=DENIAL + rules * 90 + " says team platform"), "web")
     assert len(error.detail) < 1300
     assert error.detail.endswith("says team platform")
+
+
+@pytest.mark.parametrize(
+    ("given", "proves"),
+    [
+        (answer(404, details={"name": "a", "kind": "widgets"}), True),
+        (answer(404, details={"name": "shop", "kind": "namespaces"}), False),
+        (answer(404, details={}), False),
+        (answer(404, details=None), False),
+        (answer(404), False),
+        (Answer(status=404, body=b"404 page not found"), False),
+    ],
+)
+def test_only_a_404_that_names_the_object_says_that_it_is_not_there(given: Answer, *, proves: bool):
+    assert proves_absence(given, "a") is proves

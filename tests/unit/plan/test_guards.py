@@ -99,7 +99,25 @@ def _written_by(
         (_written_by(CART, ("backup", "Update"), applied=SCALED.digest), (), Action.CONFIGURED, ""),
         (_written_by(CART, ("backup", "Update")), (entry(CART, "u"),), Action.CONFIGURED, ""),
         (_written_by(CART, ("backup", "Update")), (entry(CART, "v"),), Action.SKIPPED, "DST430"),
-        (_written_by(CART, ("distributor", "Apply"), owner=""), (), Action.CONFIGURED, ""),
+        (_written_by(CART, ("distributor", "Apply"), owner=""), (), Action.SKIPPED, "DST430"),
+        (
+            _written_by(CART, ("distributor", "Apply"), owner="", applied="sha256:theirs"),
+            (entry(CART, "", SCALED.digest),),
+            Action.SKIPPED,
+            "DST430",
+        ),
+        (
+            _written_by(CART, ("distributor", "Apply"), owner="", applied="sha256:before"),
+            (entry(CART, "", "sha256:before"),),
+            Action.CONFIGURED,
+            "",
+        ),
+        (
+            _written_by(CART, ("distributor", "Apply"), owner=""),
+            (entry(CART, "u"),),
+            Action.CONFIGURED,
+            "",
+        ),
     ],
 )
 def test_a_copied_owner_label_fools_nobody(there, entries, action, code):
@@ -112,6 +130,16 @@ def test_a_copied_owner_label_fools_nobody(there, entries, action, code):
             manifests(SCALED), None, by_ref([there]), owner=OWNER, prune={}, adopting=True
         )
         assert [c.action for c in agreed.changes] == [Action.CONFIGURED]
+
+
+def test_an_object_without_its_label_names_the_instance_that_applied_it():
+    there = _written_by(CART, ("distributor", "Apply"), owner="")
+    there.data["metadata"]["labels"] = {"app.kubernetes.io/instance": "till"}
+    found = changes(manifests(SCALED), None, by_ref([there]), owner=OWNER, prune={})
+    assert said(found) == [(CART, Action.SKIPPED, "lost its owner label; instance till applied it")]
+    held = inventory(entry(CART))
+    left = changes(manifests("Service/shop/cart"), held, by_ref([there]), owner=OWNER, prune={})
+    assert [f.code for f in left.findings] == ["DST418"], "it is not forgotten in silence"
 
 
 def test_a_copy_is_not_pruned():

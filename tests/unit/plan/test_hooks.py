@@ -26,6 +26,7 @@ from distributor.plan import (
     Move,
     ended,
     judge,
+    made_by_run,
     marked,
     narrowed,
     occasion_of,
@@ -35,7 +36,8 @@ from distributor.plan import (
     schedule,
     widened,
 )
-from distributor.plan.hooks import RUN
+from distributor.plan.attesting import ADOPT
+from distributor.plan.hooks import KEPT, RUN
 from tests.unit.plan.objects import OWNER, entry, inventory, live, manifest, manifests
 
 PRE, POST = Moment.PRE, Moment.POST
@@ -203,6 +205,12 @@ def at(status: object = None, *, run: str = "", uid: str = "u", owner: str = OWN
     return live(JOB, uid=uid, owner=owner, data={**data, "status": status})
 
 
+def by(there: LiveObject, manager: str, operation: str = "Update") -> LiveObject:
+    metadata = {**there.data["metadata"]}
+    metadata["managedFields"] = [{"manager": manager, "operation": operation}]
+    return replace(there, data={**there.data, "metadata": metadata})
+
+
 COMPLETE = {"conditions": [{"type": "Complete", "status": "True"}]}
 BROKEN = {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]}
 ONLY_SUCCEEDED = frozenset({SUCCEEDED})
@@ -221,8 +229,15 @@ ONLY_SUCCEEDED = frozenset({SUCCEEDED})
         (at(COMPLETE, run="q"), "", None, Move.REPLACE),
         (at(COMPLETE, run="q"), "v", None, Move.REPLACE),
         (at(COMPLETE), "", None, Move.REPLACE),
-        (at(COMPLETE, run="q"), "", ONLY_SUCCEEDED, Move.IN_THE_WAY),
+        (at(COMPLETE, run="q"), "", ONLY_SUCCEEDED, Move.REPLACE),
+        (at(BROKEN, run="q"), "", ONLY_SUCCEEDED, Move.REPLACE),
+        (at({"startTime": "x", "active": 1}, run="q"), "", ONLY_SUCCEEDED, Move.IN_THE_WAY),
+        (at(COMPLETE), "", ONLY_SUCCEEDED, Move.IN_THE_WAY),
         (at(COMPLETE, owner=""), "", None, Move.IN_THE_WAY),
+        (at(COMPLETE, run="r", owner=""), "", None, Move.SUCCEEDED),
+        (by(at(COMPLETE, run="q"), "distributor", "Apply"), "", None, Move.REPLACE),
+        (by(at(COMPLETE, run="q"), "velero"), "", None, Move.REPLACE),
+        (by(at(COMPLETE), "an-operator"), "", None, Move.IN_THE_WAY),
         (at(COMPLETE, run="r", owner="else"), "", None, Move.FOREIGN),
     ],
 )
@@ -234,22 +249,58 @@ def test_the_next_move(there, uid, policies, move):
 
 
 @pytest.mark.parametrize(
-    ("ref", "policies", "move"),
+    ("ref", "policies", "notes", "move"),
     [
-        ("ConfigMap/shop/a", None, Move.REPLACE),
-        ("ConfigMap/shop/a", ONLY_SUCCEEDED, Move.APPLY),
-        ("PersistentVolumeClaim/shop/a", None, Move.APPLY),
-        ("Namespace//a", None, Move.APPLY),
-        ("apiextensions.k8s.io/CustomResourceDefinition//a", None, Move.APPLY),
+        ("ConfigMap/shop/a", None, {RUN: "q"}, Move.REPLACE),
+        ("ConfigMap/shop/a", None, {RUN: "q", KEPT: "true"}, Move.APPLY),
+        ("ConfigMap/shop/a", None, {}, Move.APPLY),
+        ("ConfigMap/shop/a", ONLY_SUCCEEDED, {RUN: "q"}, Move.APPLY),
+        ("PersistentVolumeClaim/shop/a", None, {RUN: "q"}, Move.APPLY),
+        ("Namespace//a", None, {RUN: "q"}, Move.APPLY),
+        ("apiextensions.k8s.io/CustomResourceDefinition//a", None, {RUN: "q"}, Move.APPLY),
     ],
 )
-def test_what_does_not_run_to_an_end(ref, policies, move):
+def test_what_does_not_run_to_an_end(ref, policies, notes, move):
     found = step(ref, **({"policies": policies} if policies else {}))
     run = begin(HELD, found).runs[found.name]
-    there = live(ref, data=manifest(ref).data())
-    assert judge(found, run, there, owner=OWNER, now=NOW).move is move
+    there = live(ref, data=manifest(ref, annotations=notes).data())
+    judged = judge(found, run, there, owner=OWNER, now=NOW)
+    assert (judged.move, judged.keeps) == (move, move is Move.APPLY and notes != {RUN: "q"})
     mine = live(ref, data=marked(found, run).data())
     assert judge(found, run, mine, owner=OWNER, now=NOW).move is Move.SUCCEEDED
+
+
+NOBODYS = live("Secret/shop/a", owner="", data=manifest("Secret/shop/a").data())
+COPY = by(live("Secret/shop/a", data=manifest("Secret/shop/a").data()), "an-operator")
+MARKED = live(
+    "Secret/shop/a", owner="", data=manifest("Secret/shop/a", annotations={RUN: "q"}).data()
+)
+
+
+@pytest.mark.parametrize("there", [NOBODYS, COPY, MARKED])
+@pytest.mark.parametrize("policies", [None, ONLY_SUCCEEDED])
+def test_what_no_run_of_ours_made_is_left_unless_somebody_says_so(there, policies):
+    parts = {"policies": policies} if policies else {}
+    found = step("Secret/shop/a", **parts)
+    run = begin(HELD, found).runs[found.name]
+    assert judge(found, run, there, owner=OWNER, now=NOW).move is Move.NOT_ADOPTED
+    agreed = judge(found, run, there, owner=OWNER, now=NOW, adopting=True)
+    said = step("Secret/shop/a", body={"annotations": {ADOPT: "existing"}}, **parts)
+    declared = judge(said, run, there, owner=OWNER, now=NOW)
+    for taken in (agreed, declared):
+        assert (taken.move, taken.keeps, taken.adopts) == (Move.APPLY, True, True)
+    ours = live("Secret/shop/a", data=marked(found, run, keeps=True).data())
+    assert not made_by_run(ours)
+    later = replace(run, run="later")
+    again = judge(found, later, ours, owner=OWNER, now=NOW)
+    assert (again.move, again.keeps) == (Move.APPLY, True), "and it is never made anew"
+
+
+def test_a_namespace_that_is_nobodys_is_used_as_it_is():
+    found = step("Namespace//a")
+    run = begin(HELD, found).runs[found.name]
+    there = live("Namespace//a", owner="", data=manifest("Namespace//a").data())
+    assert judge(found, run, there, owner=OWNER, now=NOW).move is Move.USE
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from distributor.errors.cluster import DeletePending
+import pytest
+
+from distributor.errors.cluster import ClusterUnreachable, DeletePending
 from distributor.model.changes import Actuation, LiveObject
 from distributor.model.manifest import ManifestSet
 from distributor.model.tags import Verb
@@ -129,6 +131,30 @@ async def test_a_lost_inventory_is_made_anew_from_what_is_on_the_objects():
     assert (report.actuation, codes(report)) == (Actuation.APPLIED, [])
     assert set(shop.memory.objects) == {WEB.ref}
     assert set(shop.memory.inventories["shop"].entries) == {WEB.ref}
+
+
+@pytest.mark.parametrize("step", ["write_inventory shop", "owned shop", "read_live"])
+@pytest.mark.parametrize("at", [1, 2, 3])
+async def test_whatever_breaks_a_recovery_off_it_is_begun_again(step: str, at: int):
+    shop = Shop()
+    await shop.once(shop.work("one", 1, (WEB, SETTINGS)))
+    del shop.memory.inventories["shop"]
+    seen = 0
+
+    def breaks(name: str) -> None:
+        nonlocal seen
+        seen += name == step
+        if name == step and seen == at:
+            raise ClusterUnreachable("(it died)")
+
+    shop.memory.fail = breaks
+    work = shop.work("two", 2, (WEB,))
+    await shop.once(work)
+    shop.memory.fail = lambda _step: None
+    report = await shop.once(work)
+    assert (report.actuation, codes(report)) == (Actuation.FAILED, ["DST409"])
+    kept = shop.memory.inventories["shop"]
+    assert (set(kept.entries), kept.recovering) == ({WEB.ref, SETTINGS.ref}, False)
 
 
 async def test_an_install_asks_for_nothing_by_its_label():

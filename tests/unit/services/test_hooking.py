@@ -284,12 +284,17 @@ async def test_delete_policies_are_kept_when_a_hook_fails(shop):
     assert shop.names == ["settings"]
 
 
-async def test_without_before_hook_creation_an_old_job_is_in_the_way(shop):
-    objects = [thing("Job", "migrate", "pre-install,pre-upgrade", delete_policy="hook-failed")]
-    await shop.settle(shop.work("one", 1, objects))
-    report = await shop.settle(shop.work("two", 2, objects))
+async def test_without_before_hook_creation_an_old_job_is_in_the_way_until_it_ended(shop):
+    objects = [thing("Job", "migrate", "pre-install,pre-upgrade", delete_policy="hook-succeeded")]
+    await shop.once(shop.work("one", 1, objects))
+    report = await shop.once(shop.work("two", 2, objects))
     assert [f.code for f in report.findings] == ["DST422"]
     assert "migrate" in report.findings[0].message
+    shop.end(BROKEN)
+    shop.began.clear()
+    report = await shop.settle(shop.work("two", 2, objects))
+    assert (report.actuation, report.findings) == (Actuation.APPLIED, ())
+    assert shop.began == ["migrate!"], "what failed does not block its fix"
 
 
 async def test_a_foreign_object_of_a_hooks_name_is_left_alone(shop):

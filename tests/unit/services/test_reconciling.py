@@ -84,9 +84,19 @@ def removal(sequence: int = 6) -> Work:
 
 
 async def test_the_sequence_number_is_raised_before_anything_is_looked_at(world, memory):
+    await reconcile_target(world, work(4, ManifestSet.of(())))
+    memory.calls.clear()
     report = await reconcile_target(world, work())
     assert report.actuation is Actuation.APPLIED
     assert memory.calls.index("write_inventory shop") < memory.calls.index("read_live")
+
+
+async def test_an_install_is_looked_at_once_and_its_inventory_written_once(world, memory):
+    """Whether an earlier inventory was lost stands in the first one that is written after it."""
+    report = await reconcile_target(world, work())
+    assert report.actuation is Actuation.APPLIED
+    assert memory.calls[:3] == ["read_inventory shop", "read_live", "write_inventory shop"]
+    assert memory.calls.count("write_inventory shop") == 1
 
 
 async def test_a_settled_target_is_never_written(world, memory):
