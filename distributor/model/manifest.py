@@ -12,6 +12,11 @@ import orjson
 from distributor.errors.render import BadManifest
 from distributor.model.refs import Digest, ObjectRef
 
+_NAMELESS = (
+    "Give it a metadata.name instead: what has another name each time is never found again. A hook that runs "
+    "anew each time has the delete policy before-hook-creation."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
@@ -34,6 +39,11 @@ class Manifest:
         metadata = data.get("metadata")
         named: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
         name, namespace = named.get("name"), named.get("namespace") or ""
+        if not name and named.get("generateName"):
+            raise BadManifest(
+                f"({kind} with generateName {named['generateName']!r} and no name)",
+                remedy=_NAMELESS,
+            )
         if not (isinstance(api_version, str) and isinstance(kind, str) and isinstance(name, str)):
             raise BadManifest(f"(apiVersion {api_version!r}, kind {kind!r}, name {name!r})")
         if not (api_version and kind and name and isinstance(namespace, str)):

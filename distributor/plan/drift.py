@@ -95,8 +95,8 @@ def diff(
         owners=ownership(live),
     )
     rules = rules_for(ignore, desired.ref)
-    named = {r: paths((r,), wanted, there, scope.kind) for r in rules if r.managers}
-    compared, seen = left_out(rules, wanted, there, scope.kind)
+    named = {r: paths((r,), wanted, there, scope.kind, scope.owners) for r in rules if r.managers}
+    compared, seen = left_out(rules, wanted, there, scope.kind, scope.owners)
     found = list(_maps(scope, (), compared, seen))
     found.extend(_left_behind(scope, compared, seen))
     kept = (
@@ -206,7 +206,7 @@ def _maps(
 
 
 def _lists(scope: _Scope, path: Path, desired: list[Any], live: list[Any]) -> Iterator[FieldDrift]:
-    keys = keys_of(_names(path), scope.kind)
+    keys = scope.owners.keys.get(path) or keys_of(_names(path), scope.kind)
     wanted, there = keyed(desired, keys), keyed(live, keys)
     if wanted is not None and there is not None:
         for key, item in wanted.items():

@@ -45,7 +45,11 @@ def rules_for(rules: Iterable[IgnoreRule], ref: ObjectRef) -> tuple[IgnoreRule, 
 
 
 def paths(
-    rules: Sequence[IgnoreRule], wanted: Mapping[str, Any], live: Mapping[str, Any], kind: str
+    rules: Sequence[IgnoreRule],
+    wanted: Mapping[str, Any],
+    live: Mapping[str, Any],
+    kind: str,
+    owners: Ownership,
 ) -> tuple[Path, ...]:
     """The fields that rules name, as they stand in what is desired, or else in what is there.
 
@@ -53,19 +57,23 @@ def paths(
     """
     found: dict[Path, None] = {}
     for pointer in dict.fromkeys(pointer for rule in rules for pointer in rule.fields):
-        asked = path_at(pointer, wanted, kind)
+        asked = path_at(pointer, wanted, kind, owners.keys)
         sure = asked is not None and value_at(wanted, asked) is not None
-        for path in (asked, None if sure else path_at(pointer, live, kind)):
+        for path in (asked, None if sure else path_at(pointer, live, kind, owners.keys)):
             if path:
                 found[path] = None
     return tuple(found)
 
 
 def left_out(
-    rules: Sequence[IgnoreRule], wanted: Mapping[str, Any], live: Mapping[str, Any], kind: str
+    rules: Sequence[IgnoreRule],
+    wanted: Mapping[str, Any],
+    live: Mapping[str, Any],
+    kind: str,
+    owners: Ownership,
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Both sides without the fields that rules name whoever sets them."""
-    ignored = paths([r for r in rules if not r.managers], wanted, live, kind)
+    ignored = paths([r for r in rules if not r.managers], wanted, live, kind, owners)
     if not ignored:
         return wanted, live
     sides = copy.deepcopy(dict(wanted)), copy.deepcopy(dict(live))
@@ -136,7 +144,7 @@ def _named(
     kind: str,
 ) -> tuple[Path, ...]:
     if rule.fields:
-        return paths((rule,), wanted, live, kind)
+        return paths((rule,), wanted, live, kind, owners)
     theirs = {path for manager in rule.managers for path in owners.leaves(manager)}
     return tuple(sorted((p for p in theirs if value_at(wanted, p) is not None), key=str))
 

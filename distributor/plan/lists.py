@@ -11,6 +11,8 @@ from typing import Any
 
 Key = tuple[tuple[str, Any], ...]
 _DEFAULTS: Mapping[str, str] = MappingProxyType({"protocol": "TCP"})
+OF_A_SET = ("",)
+"""In the place of merge keys: entries are told apart by their value."""
 _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "conditions": ("type",),
@@ -60,11 +62,15 @@ def keyed(items: Sequence[Any], keys: tuple[str, ...]) -> dict[Key, Any] | None:
         return None
     found: dict[Key, Any] = {}
     for item in items:
-        key = key_of(item, keys)
+        key = _value_key(item) if keys == OF_A_SET else key_of(item, keys)
         if key is None or key in found:
             return None
         found[key] = item
     return found
+
+
+def _value_key(item: object) -> Key | None:
+    return (("", item),) if isinstance(item, str | int) else None
 
 
 def key_text(key: Key) -> str:

@@ -6,8 +6,8 @@ its keys, ``v:...`` a list entry by its value, ``i:n`` by its place, ``.`` the t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -28,6 +28,8 @@ class Ownership:
 
     known: bool
     owners: Mapping[Path, frozenset[str]]
+    keys: Mapping[Path, tuple[str, ...]] = field(default_factory=dict)
+    """The lists whose entries are owned one by one, with the names of their keys; one empty name for a set."""
 
     def holders(self, path: Path) -> frozenset[str]:
         """All managers of the field, or of the nearest thing above it that any owns."""
@@ -59,8 +61,20 @@ def ownership(live: Mapping[str, Any]) -> Ownership:
             for path in _paths(fields, ()):
                 owners.setdefault(path, set()).add(manager)
     return Ownership(
-        known=bool(owners), owners={path: frozenset(found) for path, found in owners.items()}
+        known=bool(owners),
+        owners={path: frozenset(found) for path, found in owners.items()},
+        keys=_keys(owners),
     )
+
+
+def _keys(paths: Iterable[Path]) -> dict[Path, tuple[str, ...]]:
+    """How the entries of each list are told apart, as the API server itself does it."""
+    return {
+        path[:place]: tuple(name for name, _ in step)
+        for path in paths
+        for place, step in enumerate(path)
+        if isinstance(step, tuple)
+    }
 
 
 def _paths(fields: Mapping[str, Any], above: Path) -> Iterator[Path]:

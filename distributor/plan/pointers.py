@@ -7,10 +7,13 @@ The second form is ours: places change when a sidecar is injected, keys do not. 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from distributor.plan.lists import Key, key_of, key_text, keyed, keys_of, names_entry
 from distributor.plan.ownership import Path, Step
+
+_NONE: Mapping[Path, tuple[str, ...]] = MappingProxyType({})
 
 
 def pointer_of(path: Path) -> str:
@@ -18,17 +21,20 @@ def pointer_of(path: Path) -> str:
     return "".join(f"/{_escaped(_token(step))}" for step in path)
 
 
-def path_at(pointer: str, obj: Mapping[str, Any], kind: str) -> Path | None:
+def path_at(
+    pointer: str, obj: Mapping[str, Any], kind: str, known: Mapping[Path, tuple[str, ...]] = _NONE
+) -> Path | None:
     """The path that a pointer means in an object; ``None`` where a step into a list finds nothing.
 
-    Below what is there, every step is taken for a map key.
+    Below what is there, every step is taken for a map key. ``known`` are the keys of lists that the live
+    object tells of itself.
     """
     path: tuple[Step, ...] = ()
     value: Any = obj
     for token in pointer.split("/")[1:]:
         text = token.replace("~1", "/").replace("~0", "~")
         if isinstance(value, list):
-            step, value = _entry(value, text, path, kind)
+            step, value = _entry(value, text, known.get(path) or _keys(path, kind))
             if step is None:
                 return None
         else:
@@ -76,8 +82,11 @@ def _is_entry(step: int | Key, place: int, entry: object) -> bool:
     return step == place if isinstance(step, int) else names_entry(step, entry)
 
 
-def _entry(items: list[Any], text: str, above: Path, kind: str) -> tuple[Step | None, Any]:
-    keys = keys_of(tuple(step for step in above if isinstance(step, str)), kind)
+def _keys(above: Path, kind: str) -> tuple[str, ...]:
+    return keys_of(tuple(step for step in above if isinstance(step, str)), kind)
+
+
+def _entry(items: list[Any], text: str, keys: tuple[str, ...]) -> tuple[Step | None, Any]:
     by_key = keyed(items, keys) is not None
     for place, item in enumerate(items):
         key = key_of(item, keys) if by_key else None

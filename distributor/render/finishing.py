@@ -24,6 +24,8 @@ POD_SECURITY = "pod-security.kubernetes.io/enforce"
 _NAMESPACE = GroupKind("", "Namespace")
 _ALWAYS_THERE = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 """Namespaces that every cluster has: an instance must not own them."""
+_OF_ONE_OBJECT = ("uid", "resourceVersion", "managedFields")
+"""What an exported object says of itself: no API server takes it for another one, or a second time."""
 _BINDINGS = frozenset({"RoleBinding", "ClusterRoleBinding"})
 
 
@@ -124,6 +126,8 @@ def _made(data: dict[str, Any], labels: Labels, images: Images) -> Manifest:
     metadata = _metadata(data)
     if metadata.get("creationTimestamp", "") is None:
         del metadata["creationTimestamp"]  # what Go writes for "not set"
+    for name in _OF_ONE_OBJECT:
+        metadata.pop(name, None)
     labels.put(data)
     if images:
         set_images(data, images)

@@ -16,7 +16,9 @@ from distributor.adapters.kube.messages import (
     Answer,
     Request,
     autoscaled,
+    checked,
     holders,
+    malformed,
     missing_namespace,
 )
 from distributor.adapters.kube.outcomes import failed
@@ -93,7 +95,7 @@ class Applier:
         path = resource.of(manifest.ref)
         if claim.prepares:
             await prepare(self._transport, path, manifest, claim)
-        answer = await self._sent(path, manifest, claim)
+        answer = await self._understood(path, manifest, claim)
         if answer.status == NOT_FOUND:
             if not missing_namespace(answer):
                 await self._discovery.refresh(
@@ -108,8 +110,21 @@ class Applier:
             uid=str(metadata.get("uid", "")),
         )
 
+    async def _understood(self, path: str, manifest: Manifest, claim: Claim) -> Answer:
+        """The answer; the API server takes a moment to go by the schema of a definition it has just accepted."""
+        kind = manifest.ref.group_kind
+        answer = await self._sent(path, manifest, claim)
+        pause, waited = _FIRST_PAUSE, 0.0
+        while malformed(answer) and kind in self._defined and waited < self._limits.establish:
+            await asyncio.sleep(pause)
+            waited, pause = waited + pause, min(pause * 2, _LONGEST_PAUSE)
+            answer = await self._sent(path, manifest, claim)
+        if malformed(answer):
+            self._defined.discard(kind)  # it means what it says, and is not waited for again
+        return answer
+
     async def _sent(self, path: str, manifest: Manifest, claim: Claim) -> Answer:
-        body = apply_body(manifest)
+        body = checked(apply_body(manifest), str(manifest.ref))
         answer = await self._transport.send(_request(path, body))
         if autoscaled(answer) and AUTOSCALER not in claim.over:
             body = apply_body(manifest, autoscaled=True)

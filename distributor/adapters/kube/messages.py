@@ -47,6 +47,19 @@ _DENIED = (
     "The cluster's own rules refuse it: mend the object, or ask whoever keeps the rule that the message names. "
     "It is tried again."
 )
+_MALFORMED = re.compile(
+    r"failed to create typed patch object \([^)]*\): (?:errors:)?(?P<typed>.*)"
+    r"|failed to convert new object \([^)]*\) to proper version: (?!conversion webhook)(?P<converted>.*)",
+    re.DOTALL,
+)
+"""How a server-side apply words what does not fit the kind's schema: as a fault of its own, but for ever."""
+_VALUE = re.compile(r"&value\.valueUnstructured\{.*?\}+$", re.MULTILINE | re.DOTALL)
+_TOO_LARGE = re.compile(
+    r"etcdserver: request is too large|rpc error: code = ResourceExhausted desc = trying to send message larger"
+)
+_LARGEST = 3 * 2**20
+"""The most bytes that an API server takes: it answers nothing that can be read in time to more."""
+_SMALLER = "Make it smaller or split it: the cluster's store takes about 1.5 MiB an object."
 _MISTAKABLE = frozenset({UNAUTHORISED, NOT_FOUND, CONFLICT, GONE})
 
 
@@ -123,7 +136,7 @@ def error_of(answer: Answer, what: str) -> DistributorError:
         case code if code == TOO_MANY:
             return Throttled(text)
         case code if code >= FAULT:
-            return ServerFault(text)
+            return _fault(status, text, what)
         case code if status.get("kind") != "Status" and code != UNAUTHORISED:
             return BrokenAnswer(f"{what}: HTTP {code} without a Status.")
         case code if code == UNAUTHORISED:
@@ -185,6 +198,31 @@ def proves_absence(answer: Answer, name: str) -> bool:
     """Whether a 404 is of the object of this name, and not of a path that is not served (any more)."""
     details = (_json(answer.body) or {}).get("details")
     return isinstance(details, Mapping) and details.get("name") == name
+
+
+def checked(body: bytes, what: str) -> bytes:
+    """The body of a write; raises ``ApiRefused`` for one that every API server cuts off."""
+    if len(body) > _LARGEST:
+        raise ApiRefused(f"{what}: it has {len(body)} bytes.", remedy=_SMALLER)
+    return body
+
+
+def malformed(answer: Answer) -> bool:
+    """Whether an apply was refused because the object does not fit the schema that the server goes by now."""
+    message = (_json(answer.body) or {}).get("message") if answer.status == FAULT else None
+    return isinstance(message, str) and _MALFORMED.match(message) is not None
+
+
+def _fault(status: Mapping[str, Any], text: str, what: str) -> DistributorError:
+    """A server's fault, unless it is the object's: then it answers the same for ever."""
+    message = str(status.get("message", ""))
+    if found := _MALFORMED.match(message):
+        lines = _VALUE.sub(
+            "something else", found["typed"] or found["converted"] or ""
+        ).splitlines()
+        told = "; ".join(line.strip().removeprefix(".") for line in lines if line.strip())
+        return ApiRefused(f"{what}: {_short(told)}")
+    return ApiRefused(text, remedy=_SMALLER) if _TOO_LARGE.match(message) else ServerFault(text)
 
 
 def _forbidden(status: Mapping[str, Any], text: str) -> DistributorError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -30,6 +31,8 @@ from distributor.adapters.kube.messages import (
 from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.adapters.kube.slots import Slots
 from distributor.errors.cluster import BrokenAnswer, ClusterUnreachable
+
+_PIECE = 2**20
 
 
 class Transport:
@@ -201,7 +204,7 @@ class Transport:
         async with login.session.request(
             request.method,
             URL(login.host + request.path, encoded=True).with_query(dict(request.query)),
-            data=request.body,
+            data=_streamable(request.body),
             headers=headers,
             timeout=limits,
             allow_redirects=False,  # credentials go to the server named, and nowhere else
@@ -224,6 +227,11 @@ class Transport:
         if length > self._limits.largest_answer:
             raise BrokenAnswer(f"It has {length} bytes.")
         return await response.read()
+
+
+def _streamable(body: bytes | None) -> bytes | io.BytesIO | None:
+    """The body; a large one in pieces, so that it holds up nothing else."""
+    return io.BytesIO(body) if body is not None and len(body) > _PIECE else body
 
 
 def _verb(request: Request) -> str:

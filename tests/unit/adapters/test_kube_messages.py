@@ -32,6 +32,8 @@ def cause(reason: str, message: str, field: str = "") -> dict[str, Any]:
 
 DENIAL = 'admission webhook "x.example.com" denied the request: '
 POLICY = "deployments.apps \"web\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: "
+TYPED = "failed to create typed patch object (/s; /v1, Kind=Service): "
+CONVERTED = "failed to convert new object (/s; /v1, Kind=Secret) to proper version: "
 
 CASES = [
     (answer(400, message="bad"), "DST402", "bad"),
@@ -68,6 +70,17 @@ CASES = [
     (answer(422, message=POLICY + "it is immutable"), "DST402", POLICY),
     (answer(500, message=f"failed calling webhook: {'x' * 900}: connection refused"), "DST404", "connection refused"),
     (answer(500, message=DENIAL + "my database is away"), "DST404", DENIAL),
+    (answer(500, message=TYPED + '.spec.x[name="web"].imagee: field not declared in schema'), "DST402", 'cart: spec.x[name="web"].imagee: field not declared'),
+    (answer(500, message=TYPED + "errors:\n  .spec.a: duplicate entries\n  .spec.b: missing"), "DST402", "cart: spec.a: duplicate entries; spec.b: missing"),
+    (answer(500, message=TYPED + ".spec." + "x" * 900 + ": field not declared in schema"), "DST402", "field not declared in schema"),
+    (answer(500, message=CONVERTED + "illegal base64 data at input byte 3"), "DST402", "illegal base64"),
+    (answer(500, message=CONVERTED + "conversion webhook for a.b/v1, Kind=C failed: connection refused"), "DST404", "connection refused"),
+    (answer(500, message="failed to create typed live object (/s; /v1, Kind=Service): .x: y"), "DST404", "live object"),
+    (answer(500, message=DENIAL + TYPED + ".spec.x: y"), "DST404", "denied"),
+    (answer(500, message="etcdserver: request is too large"), "DST402", "too large"),
+    (answer(500, message="rpc error: code = ResourceExhausted desc = trying to send message larger than max (3 vs. 2)"), "DST402", "larger than max"),
+    (answer(500, message="rpc error: code = ResourceExhausted desc = quota"), "DST404", "quota"),
+    (answer(413, message="Request entity too large: limit is 3145728"), "DST402", "3145728"),
     (answer(429, message=DENIAL + "later"), "DST403", DENIAL),
     (
         answer(422, details=cause("FieldValueForbidden", "Forbidden: updates to statefulset spec for fields other than", "spec")),
@@ -90,6 +103,15 @@ def test_every_answer_has_a_code(given: Answer, code: str, text: str) -> None:
     assert error.detail.startswith("Deployment/shop/cart")
     assert text in error.detail
     assert len(error.detail) < 400
+
+
+def test_a_value_of_the_wrong_type_is_not_shown() -> None:
+    text = (
+        TYPED
+        + '.data.pin: expected string, got &value.valueUnstructured{Value:map[string]interface {}{"b":4711}}'
+    )
+    error = error_of(answer(500, message=text), "Secret/shop/s")
+    assert error.detail == "Secret/shop/s: data.pin: expected string, got something else"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff"])

@@ -72,6 +72,21 @@ def test_an_entry_of_a_list_keeps_its_live_value():
     assert found == [{"name": "web", "image": "a:2"}, {"name": "log", "image": "l:1"}]
 
 
+def test_a_suggestion_for_an_entry_of_a_custom_resource_is_understood_by_its_apply():
+    ref = "e.com/Gate/shop/g"
+    wanted = manifest(ref, spec={"l": [{"id": "b", "p": 1}, {"id": "c", "p": 1}]})
+    live = [{"id": "a", "p": 5}, {"id": "c", "p": 7}, {"id": "b", "p": 1}]
+    there = obj(ref, spec={"l": live})
+    fields = {"f:spec": {"f:l": {'k:{"id":"c"}': {".": {}, "f:id": {}}}}}
+    there["metadata"]["managedFields"] = [{"manager": "distributor", "fieldsV1": fields}]
+    (found,) = diff(wanted, there)
+    rules = suggested(wanted.ref, [(found.steps, "")])
+    assert [r.fields for r in rules] == [("/spec/l/id=c/p",)]
+    assert diff(wanted, there, ignore=rules) == ()
+    made = yielding(wanted, there, rules, manager="distributor")
+    assert made.data()["spec"] == {"l": [{"id": "b", "p": 1}, {"id": "c", "p": 7}]}
+
+
 def _whole(case: dict[str, Any], side: str) -> dict[str, Any]:
     api_version, _, kind = case["kind"].partition(" ")
     body = case[side]

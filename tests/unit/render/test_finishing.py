@@ -253,3 +253,21 @@ def test_rendered_knows_no_order(lines, vanished):
 def test_rendered_differs_where_anything_differs(lines, vanished, others, gone):
     equal = (lines, vanished) == (others, gone)
     assert (rendered_digest(lines, vanished) == rendered_digest(others, gone)) is equal
+
+
+@pytest.mark.parametrize(
+    "exported",
+    [{"uid": "u"}, {"resourceVersion": "1"}, {"managedFields": [{"manager": "kubectl"}]}],
+)
+def test_what_an_exported_object_says_of_itself_is_left_out(make, exported):
+    (clean,), (found,) = done(make, thing()).values(), done(make, thing(metadata=exported)).values()
+    assert found == clean
+
+
+def test_a_name_that_is_made_up_each_time_is_refused_with_what_to_do_instead(make):
+    made_up = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"generateName": "x-"}}
+    with pytest.raises(BadManifest, match="generateName 'x-'") as caught:
+        done(make, made_up)
+    assert "before-hook-creation" in caught.value.hint
+    (kept,) = done(make, thing(metadata={"generateName": "x-"})).values()
+    assert kept["metadata"]["name"] == "a"
