@@ -24,6 +24,7 @@ from distributor.services.targets.work import Work
 from distributor.services.world import World
 
 _CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+_NAMESPACE = GroupKind("", "Namespace")
 _ENDED = frozenset({HealthStatus.CURRENT, HealthStatus.FAILED})
 _EARLIER = "It is not at this revision yet"
 
@@ -77,7 +78,7 @@ def _judged(
     rulebook: Rulebook,
 ) -> ObjectHealth:
     told = replace(health(found.data, now, plain=plain, rulebook=rulebook), ref=manifest.ref)
-    if found.applied != manifest.digest:
+    if found.applied != manifest.digest and not _used(found):
         if told.status is HealthStatus.TERMINATING:
             return told
         return replace(told, status=HealthStatus.IN_PROGRESS, message=_EARLIER)
@@ -85,6 +86,11 @@ def _judged(
     if goes_by_itself(manifest) and not _is_suspended(found) and not ruled:
         told = replace(completion(found.data, now), ref=manifest.ref)
     return replace(told, revision=manifest.digest)
+
+
+def _used(found: LiveObject) -> bool:
+    """Whether it is a Namespace that is nobody's: one that was there before is used as it is."""
+    return found.ref.group_kind == _NAMESPACE and not found.owner
 
 
 def _rulebook(world: World, work: Work) -> Rulebook:
