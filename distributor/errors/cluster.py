@@ -246,3 +246,10 @@ class ExpressionFailed(Terminal):
 
     code = "DST450"
     remedy = "Mend the expression; has(object.status.x) says whether a field is there."
+
+
+class OutsideNamespaces(Terminal):
+    """The object lies in a namespace that the cluster's connection is not for."""
+
+    code = "DST460"
+    remedy = "Add the namespace to the connection's namespaces, and rights in it: `distributor cluster add --namespace` prints them."

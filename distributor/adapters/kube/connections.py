@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.adapters.kube.target import KubeCluster, KubeTarget
@@ -38,7 +39,9 @@ class KubeConnections:
     def _cluster(self, cluster: Cluster) -> KubeCluster:
         if cluster.connection not in self._clusters:
             settings = self._settings[cluster.connection]
-            self._clusters[cluster.connection] = KubeCluster.of(settings, self._limits)
+            many = settings.concurrency or self._limits.concurrency
+            limits = replace(self._limits, concurrency=many, namespaces=settings.namespaces)
+            self._clusters[cluster.connection] = KubeCluster.of(settings, limits)
         return self._clusters[cluster.connection]
 
     async def aclose(self) -> None:

@@ -7,20 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distributor.errors.service import BadSetting
+from distributor.model.refs import is_label
 
-_FIELDS = frozenset({"kubeconfig", "context"})
+_FIELDS = frozenset({"kubeconfig", "context", "concurrency", "namespaces"})
+_MOST, _DIGITS = 500, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubeSettings:
-    """One entry of the setting ``connections``; an empty context means the file's current one."""
+    """One entry of the setting ``connections``; an empty context means the file's current one.
+
+    ``concurrency`` is how many requests run at once; 0 for the usual number. ``namespaces`` are all
+    that the connection may be used for; empty for every one.
+    """
 
     kubeconfig: Path
     context: str = ""
+    concurrency: int = 0
+    namespaces: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, name: str, entry: Mapping[str, object]) -> KubeSettings:
-        """Read ``{kubeconfig, context}``; raises ``BadSetting``."""
+        """Read one entry of ``connections``; raises ``BadSetting``."""
         unknown = sorted(set(entry) - _FIELDS)
         if unknown:
             raise BadSetting(f"connections.{name} has no field {', '.join(unknown)}.")
@@ -29,7 +37,26 @@ class KubeSettings:
             raise BadSetting(f"connections.{name}.kubeconfig must name a file.")
         if not isinstance(context, str):
             raise BadSetting(f"connections.{name}.context must be a text.")
-        return cls(kubeconfig=Path(kubeconfig).expanduser(), context=context)
+        return cls(
+            kubeconfig=Path(kubeconfig).expanduser(),
+            context=context,
+            concurrency=_count(name, entry["concurrency"]) if "concurrency" in entry else 0,
+            namespaces=_names(name, entry["namespaces"]) if "namespaces" in entry else (),
+        )
+
+
+def _count(name: str, value: object) -> int:
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and 1 <= int(text) <= _MOST):
+        raise BadSetting(f"connections.{name}.concurrency must be a number from 1 to {_MOST}.")
+    return int(text)
+
+
+def _names(name: str, value: object) -> tuple[str, ...]:
+    found = tuple(str(value).split(","))
+    if not all(map(is_label, found)):
+        raise BadSetting(f"connections.{name}.namespaces must be a list of names of namespaces.")
+    return tuple(sorted(set(found)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +70,8 @@ class Limits:
     event of a watch than ``largest_event``. A watch that hears nothing for ``silence`` is broken (servers
     send a bookmark every minute); ``first_look`` is how long a new one is waited for,
     ``refused`` how long one rests that the server refuses,
-    ``broken`` how long at first one that broke off.
+    ``broken`` how long at first one that broke off. ``namespaces`` are the only ones that objects are
+    read from and applied to, where there are any.
     """
 
     concurrency: int = 8
@@ -60,3 +88,4 @@ class Limits:
     first_look: float = 10.0
     refused: float = 300.0
     broken: float = 0.5
+    namespaces: tuple[str, ...] = ()

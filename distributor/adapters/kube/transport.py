@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
+from typing import Protocol
 
 import aiohttp
 from yarl import URL
@@ -13,9 +15,19 @@ from distributor import metrics
 from distributor.adapters.kube.login import Login, log_in
 from distributor.adapters.kube.messages import APPLY, OK, TOO_MANY, UNAUTHORISED, Answer, Request
 from distributor.adapters.kube.settings import KubeSettings, Limits
+from distributor.adapters.kube.slots import Slots
 from distributor.errors.cluster import BrokenAnswer, ClusterUnreachable
 
 _FIRST_PAUSE = 0.5  # when a throttling server names no time
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class Sender(Protocol):
+    """Whoever sends requests."""
+
+    async def send(self, request: Request) -> Answer:
+        """The answer, whatever its status."""
+        ...
 
 
 class Transport:
@@ -24,17 +36,22 @@ class Transport:
     def __init__(self, settings: KubeSettings, limits: Limits) -> None:
         self._settings = settings
         self._limits = limits
-        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._slots = Slots(limits.concurrency)
         self._opening = asyncio.Lock()
         self._login: Login | None = None
         self._timeout = aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect)
 
-    async def send(self, request: Request) -> Answer:
-        """The answer, whatever its status; waits where the server asks for it, within ``throttled``."""
+    async def send(
+        self, request: Request, *, whose: object = None, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> Answer:
+        """The answer, whatever its status; waits where the server asks for it, within ``throttled``.
+
+        ``whose`` says in whose turn it is sent. ``headers`` come on top of those that say who we are.
+        """
         waited = 0.0
         while True:
-            async with self._slots:
-                answer = await self._authorised(request)
+            async with self._slots.turn(whose):
+                answer = await self._authorised(request, headers)
             pause = answer.retry_after or _FIRST_PAUSE
             if answer.status != TOO_MANY or waited + pause > self._limits.throttled:
                 return answer
@@ -82,13 +99,13 @@ class Transport:
         if login is not None:
             await self._retire(login)
 
-    async def _authorised(self, request: Request) -> Answer:
+    async def _authorised(self, request: Request, headers: Mapping[str, str]) -> Answer:
         """Send; where the credentials are refused, read the kubeconfig again once: tokens expire."""
         login = await self._logged_in(None)
-        answer = await self._exchange(login, request)
+        answer = await self._exchange(login, request, headers)
         if answer.status != UNAUTHORISED:
             return answer
-        return await self._exchange(await self._logged_in(login), request)
+        return await self._exchange(await self._logged_in(login), request, headers)
 
     async def _logged_in(self, refused: Login | None) -> Login:
         async with self._opening:
@@ -102,39 +119,43 @@ class Transport:
         if login is not self._login and not login.users:
             await login.aclose()
 
-    async def _exchange(self, login: Login, request: Request) -> Answer:
+    async def _exchange(self, login: Login, request: Request, headers: Mapping[str, str]) -> Answer:
         login.users += 1
         try:
-            return await self._twice(login, request)
+            return await self._twice(login, request, headers)
         except (TimeoutError, aiohttp.ClientError) as error:
             raise _coded(error, login.host) from error
         finally:
             login.users -= 1
             await self._retire(login)
 
-    async def _twice(self, login: Login, request: Request) -> Answer:
+    async def _twice(self, login: Login, request: Request, headers: Mapping[str, str]) -> Answer:
         """A connection kept open may have died since; applying twice does what applying once does.
 
         aiohttp asks again by itself for the other methods that may be repeated, but never a PATCH.
         """
         try:
-            return await self._ask(login, request)
+            return await self._ask(login, request, headers)
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             if request.content_type != APPLY:
                 raise
-            return await self._ask(login, request)
+            return await self._ask(login, request, headers)
 
-    async def _ask(self, login: Login, request: Request) -> Answer:
-        async with self._asked(login, request, self._timeout) as response:
+    async def _ask(self, login: Login, request: Request, headers: Mapping[str, str]) -> Answer:
+        async with self._asked(login, request, self._timeout, headers) as response:
             return await self._answer(response)
 
     @asynccontextmanager
     async def _asked(
-        self, login: Login, request: Request, limits: aiohttp.ClientTimeout
+        self,
+        login: Login,
+        request: Request,
+        limits: aiohttp.ClientTimeout,
+        more: Mapping[str, str] = _NO_HEADERS,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {"Accept": request.accept, **await login.headers()}
+        headers = {"Accept": request.accept, **await login.headers(), **more}
         if request.body is not None:
             headers["Content-Type"] = request.content_type
         async with login.session.request(

@@ -490,7 +490,8 @@ async def test_an_unknown_context_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "entry_",
     [{}, {"kubeconfig": ""}, {"kubeconfig": 1}, {"kubeconfig": "x", "context": 1},
-     {"kubeconfig": "x", "contxt": "y"}],
+     {"kubeconfig": "x", "contxt": "y"}, {"kubeconfig": "x", "namespaces": "a,B"},
+     {"kubeconfig": "x", "namespaces": ""}, {"kubeconfig": "x", "namespaces": "a,../b"}],
 )  # fmt: skip
 def test_a_bad_setting_is_refused_at_once(entry_: dict) -> None:
     with pytest.raises(BadSetting, match=r"connections\.c1"):
