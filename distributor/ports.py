@@ -215,8 +215,12 @@ class TargetConnection(Protocol):
 class Connections(Protocol):
     """Opens clusters."""
 
-    async def open(self, cluster: Cluster) -> TargetConnection:
-        """A connection by the cluster's reference; raises ``UnknownConnection``, ``Unsupported``."""
+    async def open(self, cluster: Cluster, account: str = "") -> TargetConnection:
+        """A connection by the cluster's reference; raises ``UnknownConnection``, ``Unsupported``.
+
+        With an ``account`` (``namespace/name``) objects are read, applied and deleted in the name of that
+        service account; where nobody can do that, raises ``AccountNotUsed``.
+        """
         ...
 
     async def aclose(self) -> None:

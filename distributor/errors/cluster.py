@@ -253,3 +253,12 @@ class OutsideNamespaces(Terminal):
 
     code = "DST460"
     remedy = "Add the namespace to the connection's namespaces, and rights in it: `distributor cluster add --namespace` prints them."
+
+
+class AccountNotUsed(Terminal):
+    """The instance is delivered in the name of a service account, which this target cannot do."""
+
+    code = "DST462"
+    remedy = (
+        "Take serviceAccount out of the Installation, or keep it off clusters without mode push."
+    )

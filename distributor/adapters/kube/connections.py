@@ -22,13 +22,13 @@ class KubeConnections:
         self._limits = limits or Limits()
         self._clusters: dict[str, KubeCluster] = {}
 
-    async def open(self, cluster: Cluster) -> KubeTarget:
+    async def open(self, cluster: Cluster, account: str = "") -> KubeTarget:
         """A target; nothing is asked of the cluster yet."""
         if cluster.mode is not Mode.PUSH:
             raise Unsupported(f"{cluster.name} has mode {cluster.mode}, not push.")
         if cluster.connection not in self._settings:
             raise UnknownConnection(f"{cluster.name}: {cluster.connection!r}.")
-        return KubeTarget(cluster.name, self._cluster(cluster))
+        return KubeTarget(cluster.name, self._cluster(cluster), account=account)
 
     async def mark(self, cluster: Cluster, instance: str, kinds: Collection[GroupKind]) -> str:
         """Implements ``ports.Watch`` for mode ``push``; other modes and unknown connections have no marks."""

@@ -53,9 +53,9 @@ class SplicingConnections:
         self._inner = inner
         self._splicer = splicer
 
-    async def open(self, cluster: Cluster) -> TargetConnection:
+    async def open(self, cluster: Cluster, account: str = "") -> TargetConnection:
         """A connection that splices; raises what the inner one raises."""
-        return SplicedTarget(cluster, await self._inner.open(cluster), self._splicer)
+        return SplicedTarget(cluster, await self._inner.open(cluster, account), self._splicer)
 
     async def aclose(self) -> None:
         """Close everything that was opened."""

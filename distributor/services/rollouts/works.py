@@ -97,6 +97,7 @@ def work_of(
         ignore=_ignoring(world, subject.package),
         drift=subject.installation.drift or subject.files.environment.drift,
         health=subject.package.delivery.health,
+        account=subject.installation.service_account,
     )
 
 

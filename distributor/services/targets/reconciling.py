@@ -61,7 +61,7 @@ from distributor.services.world import World
 
 async def plan_target(world: World, work: Work) -> ChangeSet:
     """What a reconcile would change, and which hooks it would run, without doing any of it."""
-    connection = await world.connections.open(work.cluster)
+    connection = await world.connections.open(work.cluster, work.account)
     inventory = await connection.read_inventory(work.environment, work.instance)
     scope = scope_of(connection, work)
     found = (await changes_of(connection, work, scope, inventory))[0]
@@ -92,7 +92,7 @@ async def reconcile_target(
     """Bring one target to its revision and say how that went; no error of the target is raised."""
     begun = world.clock.now()
     try:
-        connection = await world.connections.open(work.cluster)
+        connection = await world.connections.open(work.cluster, work.account)
         report = await _reconcile(world, connection, work, before_write)
     except _NotOursError as refused:
         raise refused.error from refused

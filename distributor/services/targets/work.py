@@ -30,6 +30,7 @@ class Work:
     ``removing`` is true for a removal: then everything in the inventory goes, by the person's request;
     ``former`` is then what the removed revision names, to tell a lost inventory from one never made.
     ``adopt`` are the field managers whose fields become the instance's own, ``health`` the package's rules.
+    ``account`` is the service account in whose name its objects are handled, if it is in one's.
     ``names`` are the instances that there are. ``agreed`` is what people agreed to for this verdict: ``consent``, ``detach``.
     """
 
@@ -53,6 +54,7 @@ class Work:
     ignore: Ignoring = NOTHING_IGNORED
     drift: DriftMode = DriftMode.HEAL
     agreed: frozenset[Verb] = frozenset()
+    account: str = ""
     names: Collection[str] = ()
     health: Mapping[GroupKind, tuple[HealthRule, ...]] = field(default_factory=dict)
 
