@@ -255,6 +255,13 @@ class OutsideNamespaces(Terminal):
     remedy = "Add the namespace to the connection's namespaces, and rights in it: `distributor cluster add --namespace` prints them."
 
 
+class LoginFailed(ClusterUnreachable):
+    """Nothing was asked of the cluster, because there are no credentials to ask with."""
+
+    code = "DST461"
+    remedy = "It is tried again; run the command of the kubeconfig's exec plugin by hand where the service runs."
+
+
 class AccountNotUsed(Terminal):
     """The instance is delivered in the name of a service account, which this target cannot do."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from distributor.errors.service import BadSetting
 from distributor.model.refs import is_label
 
-_FIELDS = frozenset({"kubeconfig", "context", "concurrency", "namespaces"})
+_FIELDS = frozenset({"kubeconfig", "context", "in_cluster", "concurrency", "namespaces"})
 _MOST, _DIGITS = 500, 3
 
 
@@ -18,11 +18,14 @@ class KubeSettings:
     """One entry of the setting ``connections``; an empty context means the file's current one.
 
     ``concurrency`` is how many requests run at once; 0 for the usual number. ``namespaces`` are all
-    that the connection may be used for; empty for every one.
+    that the connection may be used for; empty for every one. ``in_cluster`` is for a service that runs
+    in the cluster, as the service account whose token and authority are below ``mount``.
     """
 
-    kubeconfig: Path
+    kubeconfig: Path = Path()
     context: str = ""
+    in_cluster: bool = False
+    mount: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount")
     concurrency: int = 0
     namespaces: tuple[str, ...] = ()
 
@@ -33,6 +36,15 @@ class KubeSettings:
         if unknown:
             raise BadSetting(f"connections.{name} has no field {', '.join(unknown)}.")
         kubeconfig, context = entry.get("kubeconfig"), entry.get("context", "")
+        in_cluster = str(entry.get("in_cluster", "false"))
+        if in_cluster not in {"true", "false"}:
+            raise BadSetting(f"connections.{name}.in_cluster must be true or false.")
+        if in_cluster == "true":
+            if {"kubeconfig", "context"} & set(entry):
+                raise BadSetting(
+                    f"connections.{name} is in_cluster, or has a kubeconfig; not both."
+                )
+            kubeconfig = "."
         if not isinstance(kubeconfig, str) or not kubeconfig:
             raise BadSetting(f"connections.{name}.kubeconfig must name a file.")
         if not isinstance(context, str):
@@ -40,6 +52,7 @@ class KubeSettings:
         return cls(
             kubeconfig=Path(kubeconfig).expanduser(),
             context=context,
+            in_cluster=in_cluster == "true",
             concurrency=_count(name, entry["concurrency"]) if "concurrency" in entry else 0,
             namespaces=_names(name, entry["namespaces"]) if "namespaces" in entry else (),
         )
@@ -63,7 +76,7 @@ def _names(name: str, value: object) -> tuple[str, ...]:
 class Limits:
     """Limits of one cluster's connection; times in seconds.
 
-    ``concurrency`` requests run at once. ``throttled`` is the most that is waited altogether when the
+    ``concurrency`` requests run at once. ``login`` is how long credentials may take. ``throttled`` is the most that is waited altogether when the
     server asks to, ``confirm`` how long a deletion is watched, ``establish`` how long a kind is waited
     for whose definition was applied here. More objects of a kind in a namespace than ``singly`` are read
     by a list, ``page`` at a time. A longer answer than ``largest_answer`` bytes is not read, nor a longer
@@ -77,6 +90,7 @@ class Limits:
     concurrency: int = 8
     connect: float = 5.0
     total: float = 30.0
+    login: float = 30.0
     throttled: float = 5.0
     confirm: float = 3.0
     establish: float = 5.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from copy import copy
 from types import MappingProxyType
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from distributor.adapters.kube.login import Login, log_in
 from distributor.adapters.kube.messages import APPLY, OK, TOO_MANY, UNAUTHORISED, Answer, Request
 from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.adapters.kube.slots import Slots
+from distributor.errors import DistributorError
 from distributor.errors.cluster import BrokenAnswer, ClusterUnreachable
 
 _FIRST_PAUSE = 0.5  # when a throttling server names no time
@@ -37,7 +39,7 @@ class Transport:
         self._settings = settings
         self._limits = limits
         self._slots = Slots(limits.concurrency)
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[Login] | None = None
         self._login: Login | None = None
         self._timeout = aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect)
 
@@ -95,6 +97,9 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close all connections; those of requests under way when they end."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
         login, self._login = self._login, None
         if login is not None:
             await self._retire(login)
@@ -108,12 +113,25 @@ class Transport:
         return await self._exchange(await self._logged_in(login), request, headers)
 
     async def _logged_in(self, refused: Login | None) -> Login:
-        async with self._opening:
-            if self._login is None or self._login is refused:
-                old, self._login = self._login, await log_in(self._settings)
-                if old is not None:
-                    await self._retire(old)
+        """The login, or a new one where it was refused; all who wait share one try and its end."""
+        if self._login is not None and self._login is not refused:
             return self._login
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._log_in())
+            self._opening.add_done_callback(_noticed)
+        try:
+            return await asyncio.shield(self._opening)
+        except DistributorError as error:
+            raise copy(error) from None  # each notes where it came up
+
+    async def _log_in(self) -> Login:
+        try:
+            old, self._login = self._login, await log_in(self._settings, self._limits.login)
+        finally:
+            self._opening = None
+        if old is not None:
+            await self._retire(old)
+        return self._login
 
     async def _retire(self, login: Login) -> None:
         if login is not self._login and not login.users:
@@ -155,9 +173,9 @@ class Transport:
         limits: aiohttp.ClientTimeout,
         more: Mapping[str, str] = _NO_HEADERS,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {"Accept": request.accept, **await login.headers(), **more}
+        headers = [("Accept", request.accept), *await login.headers(more)]
         if request.body is not None:
-            headers["Content-Type"] = request.content_type
+            headers.append(("Content-Type", request.content_type))
         async with login.session.request(
             request.method,
             URL(login.host + request.path, encoded=True).with_query(dict(request.query)),
@@ -182,6 +200,12 @@ class Transport:
         if length > self._limits.largest_answer:
             raise BrokenAnswer(f"It has {length} bytes.")
         return await response.read()
+
+
+def _noticed(task: asyncio.Task[Login]) -> None:
+    """Whoever asked may have given up waiting: then nobody else looks at how it ended."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _verb(request: Request) -> str:
