@@ -18,7 +18,8 @@ from distributor.adapters.kube.messages import (
 )
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
-from distributor.adapters.kube.transport import Transport
+from distributor.adapters.kube.transport import Sender
+from distributor.errors.cluster import Unauthorised
 from distributor.model.changes import Inventory, InventoryEntry, Taken
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan import scaled
@@ -33,12 +34,13 @@ _LIST = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMetadataLis
 _SECRETS = f"/api/v1/namespaces/{PARENT_NAMESPACE}/secrets"
 _NAMESPACE = GroupKind("", "Namespace")
 _AUTOSCALER = GroupKind("autoscaling", "HorizontalPodAutoscaler")
+_UNLISTED = frozenset({NOT_FOUND, FORBIDDEN, NOT_ALLOWED})
 
 
 class Surveyor:
     """Asks by label, and only in the rare cases where an inventory is not enough."""
 
-    def __init__(self, transport: Transport, discovery: Discovery, limits: Limits) -> None:
+    def __init__(self, transport: Sender, discovery: Discovery, limits: Limits) -> None:
         self._transport = transport
         self._discovery = discovery
         self._limits = limits
@@ -57,8 +59,11 @@ class Surveyor:
         return tuple(sorted(ref for refs in found for ref in refs))
 
     async def _labelled(self, kind: GroupKind, resource: Resource, label: str) -> list[ObjectRef]:
-        listed = self._listed(resource.path(), {"labelSelector": label})
-        return [_ref(kind, m) async for m in listed if _applied_here(m)]
+        found: list[ObjectRef] = []
+        for path in resource.paths(self._limits.namespaces):
+            listed = self._listed(path, {"labelSelector": label})
+            found += [_ref(kind, m) async for m in listed if _applied_here(m)]
+        return found
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]
@@ -83,7 +88,8 @@ class Surveyor:
     async def _inhabited(self, instance: str) -> dict[str, str]:
         """Namespaces that hold objects of other instances, as their ApplySet parents say."""
         found = {PARENT_NAMESPACE: "the inventories of every instance"}
-        async for metadata in self._listed(_SECRETS, {"labelSelector": parents.ID}):
+        label = {"labelSelector": parents.ID}
+        async for metadata in self._listed(_SECRETS, label, strictly=True):
             name = str(metadata.get("name", ""))
             if name == parent_name(instance):
                 continue
@@ -99,9 +105,12 @@ class Surveyor:
             if kind.group != group or resources[0].plural != plural:
                 continue
             ours = {ref for ref in known if ref.group_kind == kind}
-            async for metadata in self._listed(resources[0].path(), {}):
-                if (ref := _ref(kind, metadata)) not in ours:
-                    return str(ref)
+            try:
+                async for metadata in self._listed(resources[0].path(), {}, strictly=True):
+                    if (ref := _ref(kind, metadata)) not in ours:
+                        return str(ref)
+            except Unauthorised as error:
+                return f"objects that may not be listed ({error})"
         return ""
 
     async def autoscaled(self, refs: Collection[ObjectRef]) -> frozenset[ObjectRef]:
@@ -132,14 +141,17 @@ class Surveyor:
             query = {**query, "continue": following}
 
     async def _listed(
-        self, path: str, query: Mapping[str, str]
+        self, path: str, query: Mapping[str, str], *, strictly: bool = False
     ) -> AsyncIterator[Mapping[str, Any]]:
-        """The metadata of everything in a list, page by page; nothing where it cannot be listed."""
+        """The metadata of everything in a list, page by page; nothing where it cannot be listed.
+
+        ``strictly``: raises ``Unauthorised`` where it may not be listed.
+        """
         asked = {**query, "limit": str(self._limits.page)}
         while True:
             request = Request(method="GET", path=path, query=asked, accept=_LIST)
             answer = await self._transport.send(request)
-            if answer.status in {NOT_FOUND, FORBIDDEN, NOT_ALLOWED}:
+            if answer.status in ({NOT_FOUND, NOT_ALLOWED} if strictly else _UNLISTED):
                 return
             page = answer.object(f"Listing {path}")
             for item in page.get("items") or ():
