@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -16,6 +15,7 @@ from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.package import GroupVersionKind
 from distributor.model.refs import GroupKind, ObjectId, ObjectRef
 from distributor.model.rendering import RenderJob
+from distributor.model.stored import StoredEvent, StoredRollout, StoredTarget
 from distributor.model.trees import NewCommit, TreeReader
 
 
@@ -226,8 +226,12 @@ class TargetConnection(Protocol):
 class Connections(Protocol):
     """Opens clusters."""
 
-    async def open(self, cluster: Cluster) -> TargetConnection:
-        """A connection by the cluster's reference; raises ``UnknownConnection``, ``Unsupported``."""
+    async def open(self, cluster: Cluster, account: str = "") -> TargetConnection:
+        """A connection by the cluster's reference; raises ``UnknownConnection``, ``Unsupported``.
+
+        With an ``account`` (``namespace/name``) objects are read, applied and deleted in the name of that
+        service account; where nobody can do that, raises ``AccountNotUsed``.
+        """
         ...
 
     async def aclose(self) -> None:
@@ -245,44 +249,6 @@ class Watch(Protocol):
         began after a mark was given and found all in step need not be repeated while it is the same.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRollout:
-    """A rollout's state, as ``rollout.encode`` wrote it."""
-
-    environment: str
-    instance: str
-    sequence: int
-    state: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredTarget:
-    """What was last seen of a target; times in ISO 8601, ``detail`` a JSON object."""
-
-    environment: str
-    instance: str
-    cluster: str
-    sequence: int
-    actuation: str
-    health: str
-    message: str
-    observed_at: str
-    detail: str = "{}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEvent:
-    """Something that happened; ``id`` is given by the store and only grows."""
-
-    at: str
-    kind: str
-    environment: str = ""
-    instance: str = ""
-    cluster: str = ""
-    message: str = ""
-    id: int = 0
 
 
 class Store(Protocol):

@@ -66,7 +66,7 @@ class Settings:
     )
     connections: Mapping[str, Mapping[str, str]] = _setting(
         {},
-        "How to reach clusters: by reference, a kubeconfig and a context, or a repository, branch and path",
+        "How to reach clusters, by reference: a kubeconfig and a context, or a repository, branch and path",
     )
     listen: str = _setting(
         "127.0.0.1",
@@ -257,13 +257,20 @@ def _convert(name: str, value: object, default: Any, origin: str) -> Any:  # noq
             isinstance(c, Mapping) for c in value.values()
         ):
             raise BadSetting("(a table of tables is needed)", where=where)
-        return {str(ref): {str(k): str(v) for k, v in c.items()} for ref, c in value.items()}
+        return {str(ref): {str(k): _text(v) for k, v in c.items()} for ref, c in value.items()}
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise BadSetting(f"({value!r} is not a {type(default).__name__})", where=where)
     try:
         return type(default)(value)
     except ValueError as error:
         raise BadSetting(f"({value!r} is not a {type(default).__name__})", where=where) from error
+
+
+def _text(value: object) -> str:
+    """A field of a connection: a list as its entries with commas, a truth in lower case."""
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _check_least(name: str, value: float | None, least: float | None, origin: str) -> None:

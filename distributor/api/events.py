@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 
 from distributor.api.reading import ClusterQuery, EnvironmentQuery, InstanceQuery, TheService
 from distributor.errors.service import BadRequest
-from distributor.ports import StoredEvent
+from distributor.model.stored import StoredEvent
 from distributor.services.service import Service
 
 router = APIRouter(tags=["Events"])

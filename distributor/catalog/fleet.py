@@ -92,6 +92,7 @@ def installation(document: Document, environment: str) -> Installation:
         patches=tuple(spec.get("patches", ())),
         pin=spec.get("pin", {}).get("version", ""),
         drift=DriftMode(spec["drift"]) if "drift" in spec else None,
+        service_account=spec.get("serviceAccount", ""),
     )
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 NAMESPACE = "distributor-system"
 ACCOUNT = "distributor"
-VERBS = ("get", "list", "create", "patch", "delete")
-"""Reading, server-side apply (which is create and patch) and pruning."""
-_KINDS = (
+LOOKING = ("get", "list", "watch")
+VERBS = (*LOOKING, "create", "patch", "delete")
+"""Reading, watching for drift, server-side apply (which is create and patch) and pruning."""
+_INVENTORIES = (*LOOKING, "create", "update", "delete")
+_RBAC = "rbac.authorization.k8s.io"
+_USUAL = (
     ("", ("configmaps", "limitranges", "namespaces", "persistentvolumeclaims", "resourcequotas",
           "secrets", "serviceaccounts", "services")),
     ("apps", ("daemonsets", "deployments", "statefulsets")),
@@ -18,62 +23,148 @@ _KINDS = (
     ("batch", ("cronjobs", "jobs")),
     ("networking.k8s.io", ("ingresses", "networkpolicies")),
     ("policy", ("poddisruptionbudgets",)),
-    ("rbac.authorization.k8s.io", ("rolebindings", "roles")),
+    (_RBAC, ("rolebindings", "roles")),
 )  # fmt: skip
-_RBAC = "rbac.authorization.k8s.io"
+
+Object = dict[str, Any]
+Rule = dict[str, Any]
 
 
-def setting(reference: str, kubeconfig: Path | None, context: str) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Resource:
+    """A kind as access control names it."""
+
+    group: str
+    plural: str
+    namespaced: bool = True
+
+
+NAMESPACES = Resource(group="", plural="namespaces", namespaced=False)
+USUAL = frozenset(
+    Resource(group=group, plural=plural, namespaced=plural != "namespaces")
+    for group, plurals in _USUAL
+    for plural in plurals
+)
+"""What apps are usually made of. Cluster roles, kinds of one's own and all else are added knowingly."""
+
+
+def setting(
+    reference: str,
+    kubeconfig: Path | None,
+    context: str,
+    *,
+    namespaces: Sequence[str] = (),
+    in_cluster: bool = False,
+) -> str:
     """The table of ``distributor.toml`` that says how the cluster is reached."""
     file = str(kubeconfig.expanduser().absolute()) if kubeconfig else "~/.kube/config"
-    lines = [f"[connections.{json.dumps(reference)}]", f"kubeconfig = {json.dumps(file)}"]
+    lines = [f"[connections.{json.dumps(reference)}]"]
+    lines += ["in_cluster = true"] if in_cluster else [f"kubeconfig = {json.dumps(file)}"]
     lines += [f"context = {json.dumps(context)}"] if context else []
+    lines += [f"namespaces = {json.dumps(list(namespaces))}"] if namespaces else []
     return "\n".join(lines) + "\n"
 
 
-def access() -> list[dict[str, Any]]:
-    """The account, its rights on what apps are usually made of, and those on its inventories.
+def access(
+    *,
+    resources: Collection[Resource] = USUAL,
+    namespaces: Sequence[str] = (),
+    accounts: Sequence[str] = (),
+) -> list[Object]:
+    """The account, its rights on ``resources``, in ``namespaces`` alone if any are given, and on inventories.
 
-    Kinds of its own, cluster roles and whatever else a package brings must be added knowingly; it can
-    grant nobody a right that it does not hold itself (no ``escalate``, no ``bind``).
+    ``accounts`` are service accounts (``namespace/name``) in whose name instances are delivered: each may
+    do what an app of its namespace needs, and nothing elsewhere.
     """
-    rules = [
-        {"apiGroups": [group], "resources": list(kinds), "verbs": list(VERBS)}
-        for group, kinds in _KINDS
-    ]
-    inventories = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["update"]}]
+    within = [r for r in resources if r.namespaced]
+    across = [r for r in resources if not r.namespaced]
+    objects = [_namespace(), _account(NAMESPACE, ACCOUNT)]
+    if namespaces:
+        named = [_named(NAMESPACES, LOOKING, namespaces)]
+        objects += _granted("ClusterRole", named + _rules(set(across) - {NAMESPACES}))
+        for each in namespaces:
+            objects += _granted("Role", _rules(within), namespace=each)
+    else:
+        objects += _granted("ClusterRole", _rules(resources))
+    inventories = [{"apiGroups": [""], "resources": ["secrets"], "verbs": list(_INVENTORIES)}]
+    objects += _granted("Role", inventories, name=f"{ACCOUNT}-inventories", namespace=NAMESPACE)
+    for account in accounts:
+        objects += _tenant(account, within)
+    return objects
+
+
+def _tenant(account: str, resources: Collection[Resource]) -> list[Object]:
+    """A service account that may fill its namespace, and our right to act in its name, and no other's."""
+    namespace, _, name = account.partition("/")
+    ours = f"{ACCOUNT}-as-{name}"
+    there = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    theirs = f"{ACCOUNT}:{namespace}:{name}"
+    impersonate = _named(Resource(group="", plural="serviceaccounts"), ("impersonate",), (name,))
     return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": {"name": ACCOUNT, "namespace": NAMESPACE},
-        },
-        _role("ClusterRole", rules),
-        _binding("ClusterRole"),
-        _role("Role", inventories),
-        _binding("Role"),
+        _account(namespace, name),
+        *_granted("Role", [impersonate], name=ours, namespace=namespace),
+        *_granted(
+            "Role",
+            _rules(resources),
+            name=f"{ACCOUNT}-tenant-{name}",
+            namespace=namespace,
+            to=there,
+        ),
+        *_granted(
+            "ClusterRole", [_named(NAMESPACES, ("get",), (namespace,))], name=theirs, to=there
+        ),
     ]
 
 
-def _metadata(kind: str) -> dict[str, str]:
-    return {"name": ACCOUNT} | ({} if kind.startswith("Cluster") else {"namespace": NAMESPACE})
+def _rules(resources: Collection[Resource]) -> list[Rule]:
+    groups: dict[str, list[str]] = {}
+    for each in sorted(resources):
+        groups.setdefault(each.group, []).append(each.plural)
+    return [
+        {"apiGroups": [group], "resources": plurals, "verbs": list(VERBS)}
+        for group, plurals in groups.items()
+    ]
 
 
-def _role(kind: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
+def _named(resource: Resource, verbs: Sequence[str], names: Sequence[str]) -> Rule:
     return {
-        "apiVersion": f"{_RBAC}/v1",
-        "kind": kind,
-        "metadata": _metadata(kind),
-        "rules": rules,
+        "apiGroups": [resource.group],
+        "resources": [resource.plural],
+        "resourceNames": list(names),
+        "verbs": list(verbs),
     }
 
 
-def _binding(role: str) -> dict[str, Any]:
-    return {
-        "apiVersion": f"{_RBAC}/v1",
-        "kind": f"{role}Binding",
-        "metadata": _metadata(role),
-        "roleRef": {"apiGroup": _RBAC, "kind": role, "name": ACCOUNT},
-        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}],
-    }
+def _namespace() -> Object:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+
+
+def _account(namespace: str, name: str) -> Object:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+
+
+def _granted(
+    kind: str,
+    rules: Sequence[Rule],
+    *,
+    name: str = ACCOUNT,
+    namespace: str = "",
+    to: Mapping[str, str] | None = None,
+) -> list[Object]:
+    """A role and its binding; nothing where there are no rules."""
+    if not rules:
+        return []
+    subject = to or {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}
+    metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
+    reference = {"apiGroup": _RBAC, "kind": kind, "name": name}
+    return [
+        {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata, "rules": list(rules)},
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": f"{kind}Binding",
+            "metadata": metadata,
+            "roleRef": reference,
+            "subjects": [dict(subject)],
+        },
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -12,7 +12,7 @@ from distributor.cli.output import DONE, Form, Output, emit, fail, say, table
 
 if TYPE_CHECKING:
     from distributor.model.catalog import Catalog
-    from distributor.ports import StoredTarget
+    from distributor.model.stored import StoredTarget
     from distributor.services.service import Service
     from distributor.settings import Settings
 
@@ -39,18 +39,27 @@ def add(
         Path | None, typer.Option(help="Of a push cluster: the kubeconfig to reach it with.")
     ] = None,
     context: Annotated[str, typer.Option(help="Of a push cluster: the context in it.")] = "",
+    in_cluster: Annotated[
+        bool, typer.Option("--in-cluster", help="Of a push cluster: the service runs in it.")
+    ] = False,
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(help="Of a push cluster: rights in this namespace alone. Repeat it."),
+    ] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(help="NAMESPACE/NAME of a service account to deliver as. Repeat it."),
+    ] = None,
     output: Output = Form.TABLE,
 ) -> None:
     """Write the cluster's file; print the setting to add and, for push, the rights it needs there."""
-    from distributor.cli.access import access, setting
-    from distributor.cli.manifests import as_yaml
     from distributor.cli.repositories import add_files, cluster_files
     from distributor.errors.service import BadArgument
 
     if mode not in ("push", "directory", "branch"):
         raise BadArgument(f"(--mode {mode!r}: push, directory or branch)")
-    if mode != "push" and (kubeconfig or context):
-        raise BadArgument("(--kubeconfig and --context are for push clusters)")
+    way = _Way(kubeconfig, context, in_cluster, tuple(namespace or ()), tuple(account or ()))
+    way.check(mode)
     files = cluster_files(
         name, environment, tier, mode=mode, flavour=flavour, connection=connection,
         kubernetes=kubernetes, region=region, domain=domain,
@@ -58,18 +67,63 @@ def add(
     written = [str(path) for path in add_files(next(iter(files)), files)]
     say(f"wrote {', '.join(written)}")
     reference = connection or f"{environment}/{name}"
-    rights = access() if mode == "push" else []
-    toml = setting(reference, kubeconfig, context) if mode == "push" else ""
+    toml, rights = way.described(reference) if mode == "push" else ("", [])
     if output is not Form.TABLE:
         emit({"written": written, "connection": reference, "setting": toml, "rbac": rights}, output)
         return
+    _tell(mode, f"{environment}/{name}", reference, toml, rights)
+
+
+class _Way(NamedTuple):
+    """How a push cluster is reached, and what for."""
+
+    kubeconfig: Path | None
+    context: str
+    in_cluster: bool
+    namespaces: tuple[str, ...]
+    accounts: tuple[str, ...]
+
+    def check(self, mode: str) -> None:
+        """Raise ``BadArgument`` for what cannot be, or makes no sense together."""
+        from distributor.errors.service import BadArgument
+        from distributor.model.refs import is_account, is_label
+
+        if mode != "push" and any(self):
+            names = "--kubeconfig, --context, --in-cluster, --namespace and --account"
+            raise BadArgument(f"({names} are for push clusters)")
+        if self.in_cluster and (self.kubeconfig or self.context):
+            raise BadArgument("(--in-cluster needs no --kubeconfig and no --context)")
+        for each in self.namespaces:
+            if not is_label(each):
+                raise BadArgument(f"(--namespace {each!r} cannot be a namespace)")
+        for each in self.accounts:
+            if not is_account(each):
+                raise BadArgument(f"(--account {each!r} is not NAMESPACE/NAME)")
+            if self.namespaces and each.partition("/")[0] not in self.namespaces:
+                raise BadArgument(f"(--account {each!r} is in none of the namespaces)")
+
+    def described(self, reference: str) -> tuple[str, list[dict[str, Any]]]:
+        """The setting to add, and the rights to give."""
+        from distributor.cli.access import access, setting
+
+        names = sorted(set(self.namespaces))
+        toml = setting(
+            reference, self.kubeconfig, self.context, namespaces=names, in_cluster=self.in_cluster
+        )
+        return toml, access(namespaces=names, accounts=sorted(set(self.accounts)))
+
+
+def _tell(mode: str, branch: str, reference: str, toml: str, rights: list[dict[str, Any]]) -> None:
+    """What else is to be done, on stderr; the rights, on stdout."""
+    from distributor.cli.manifests import as_yaml
+
     if mode == "push":
         say(f"add to distributor.toml where the service runs:\n\n{toml}")
         say("apply on the cluster: the account that the kubeconfig should use")
         typer.echo(as_yaml(rights), nl=False)
     elif mode == "branch":
         say(
-            f"objects will be pushed to the branch rendered/{environment}/{name}, unless a connection "
+            f"objects will be pushed to the branch rendered/{branch}, unless a connection "
             f"named {reference} says otherwise"
         )
     else:

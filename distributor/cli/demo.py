@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from distributor.cli.playground import Playground
-    from distributor.ports import StoredEvent
+    from distributor.model.stored import StoredEvent
     from distributor.services.promotion.requesting import Ask
     from distributor.services.service import Service
     from distributor.settings import Settings

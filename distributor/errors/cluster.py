@@ -248,6 +248,29 @@ class ExpressionFailed(Terminal):
     remedy = "Mend the expression; has(object.status.x) says whether a field is there."
 
 
+class OutsideNamespaces(Terminal):
+    """The object lies in a namespace that the cluster's connection is not for."""
+
+    code = "DST460"
+    remedy = "Add the namespace to the connection's namespaces, and rights in it: `distributor cluster add --namespace` prints them."
+
+
+class LoginFailed(ClusterUnreachable):
+    """Nothing was asked of the cluster, because there are no credentials to ask with."""
+
+    code = "DST461"
+    remedy = "It is tried again; run the command of the kubeconfig's exec plugin by hand where the service runs."
+
+
+class AccountNotUsed(Terminal):
+    """The instance is delivered in the name of a service account, which this target cannot do."""
+
+    code = "DST462"
+    remedy = (
+        "Take serviceAccount out of the Installation, or keep it off clusters without mode push."
+    )
+
+
 class CredentialsRefused(ClusterUnreachable):
     """The cluster refuses the credentials."""
 

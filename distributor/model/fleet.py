@@ -202,6 +202,9 @@ class Installation:
     pin: str = ""
     implicit: bool = False
     drift: DriftMode | None = None  # None: as the environment says
+    service_account: str = (
+        ""  # namespace/name: in whose name objects are applied; empty: in our own
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,3 +83,14 @@ class ObjectRef:
                 return cls(group, kind, namespace, name)
         msg = f"{text!r} is not of the form group/Kind/namespace/name"
         raise ValueError(msg)
+
+
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LONGEST_SUBDOMAIN = 253
+
+
+def is_account(text: str) -> bool:
+    """Whether this names a service account: ``namespace/name``, a label and an RFC 1123 subdomain."""
+    namespace, _, name = text.partition("/")
+    named = len(name) <= _LONGEST_SUBDOMAIN and _SUBDOMAIN.fullmatch(name) is not None
+    return is_label(namespace) and named

@@ -201,11 +201,13 @@ class MemoryConnections:
     def __init__(self, clusters: Mapping[str, MemoryCluster], **options: bool) -> None:
         self.clusters = dict(clusters)
         self._options = options
+        self.accounts: list[str] = []
 
-    async def open(self, cluster: Cluster) -> MemoryTarget:
-        """A connection to the cluster of that name."""
+    async def open(self, cluster: Cluster, account: str = "") -> MemoryTarget:
+        """A connection to the cluster of that name; ``accounts`` tells in whose name it was asked for."""
         if cluster.name not in self.clusters:
             raise UnknownConnection(f"{cluster.name} is not in the fake.")
+        self.accounts.append(account)
         return MemoryTarget(self.clusters[cluster.name], **self._options)
 
     async def aclose(self) -> None:

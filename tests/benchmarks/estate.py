@@ -20,10 +20,11 @@ from distributor.model.ledger import Claimed, Decided, Key, Observed, Progressed
 from distributor.model.package import Package
 from distributor.model.promotion import GateAnswer, GateResult, Verdict, VerdictOutcome
 from distributor.model.refs import ObjectId
+from distributor.model.stored import StoredTarget
 from distributor.model.tags import Verb
 from distributor.placement.instances import installations
 from distributor.placement.placing import Placer
-from distributor.ports import StoredTarget, TreeChange
+from distributor.ports import TreeChange
 from distributor.services.asking.founding import found_ledger
 from distributor.services.ledger.book import Entry
 from distributor.services.service import Service

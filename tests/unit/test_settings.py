@@ -79,6 +79,13 @@ def test_relative_paths_in_the_file_start_at_its_folder(folder):
     }
 
 
+def test_a_connection_may_hold_a_list_a_number_and_a_truth(folder):
+    write(folder, '[connections.a]\nin_cluster = true\nconcurrency = 4\nnamespaces = ["x", "y"]\n')
+    assert load({}, {}, folder).settings.connections == {
+        "a": {"in_cluster": "true", "concurrency": "4", "namespaces": "x,y"}
+    }
+
+
 @pytest.mark.parametrize(
     "url", ["git@forge.example:a/b.git", "https://forge.example/a/b", "/srv/a.git"]
 )

@@ -8,7 +8,7 @@ from distributor.adapters.branch.head import Head
 from distributor.adapters.branch.settings import FIELDS, BranchSettings
 from distributor.adapters.branch.target import BranchTarget
 from distributor.errors import Where
-from distributor.errors.cluster import UnknownConnection, Unsupported
+from distributor.errors.cluster import AccountNotUsed, UnknownConnection, Unsupported
 from distributor.errors.service import BadSetting
 from distributor.model.fleet import Cluster, Mode
 
@@ -39,10 +39,12 @@ class BranchConnections:
         self._make = heads
         self._heads: dict[tuple[str, str], Head] = {}
 
-    async def open(self, cluster: Cluster) -> BranchTarget:
+    async def open(self, cluster: Cluster, account: str = "") -> BranchTarget:
         """A target; nothing is asked of the remote yet."""
         if cluster.mode is not Mode.BRANCH:
             raise Unsupported(f"{cluster.name} has mode {cluster.mode}, not branch.")
+        if account:
+            raise AccountNotUsed(f"({cluster.name}: {account})")
         place = self._named(cluster).of(cluster)
         repository = place.repository or self._repository
         if repository == self._repository and place.branch in self._reserved:

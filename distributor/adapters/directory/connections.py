@@ -6,7 +6,7 @@ from pathlib import Path
 
 from distributor.adapters.directory.disk import Disk
 from distributor.adapters.directory.target import DirectoryTarget
-from distributor.errors.cluster import UnknownConnection, Unsupported
+from distributor.errors.cluster import AccountNotUsed, UnknownConnection, Unsupported
 from distributor.model.fleet import Cluster, Mode
 from distributor.model.refs import is_label
 
@@ -21,10 +21,12 @@ class DirectoryConnections:
         self._root = root
         self._disk = disk or Disk()
 
-    async def open(self, cluster: Cluster) -> DirectoryTarget:
+    async def open(self, cluster: Cluster, account: str = "") -> DirectoryTarget:
         """The folder of a cluster; raises ``UnknownConnection`` where the reference is no path of names."""
         if cluster.mode is not Mode.DIRECTORY:
             raise Unsupported(f"{cluster.name} has mode {cluster.mode}, not directory.")
+        if account:
+            raise AccountNotUsed(f"({cluster.name}: {account})")
         parts = cluster.connection.split("/")
         if not all(map(is_label, parts)):
             raise UnknownConnection(

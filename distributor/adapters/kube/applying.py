@@ -25,7 +25,7 @@ from distributor.adapters.kube.outcomes import failed
 from distributor.adapters.kube.owning import forced, prepare
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
-from distributor.adapters.kube.transport import Transport
+from distributor.adapters.kube.transport import Sender
 from distributor.errors import DistributorError
 from distributor.errors.cluster import ApiRefused, ClusterUnreachable, MissingKind
 from distributor.model.changes import Action, Outcome
@@ -43,7 +43,7 @@ _QUERY = MappingProxyType({"fieldManager": FIELD_MANAGER, "force": "false"})
 class Applier:
     """Applies objects side by side; remembers which kinds it defined, to wait for those alone."""
 
-    def __init__(self, transport: Transport, discovery: Discovery, limits: Limits) -> None:
+    def __init__(self, transport: Sender, discovery: Discovery, limits: Limits) -> None:
         self._transport = transport
         self._discovery = discovery
         self._limits = limits
@@ -92,6 +92,7 @@ class Applier:
             raise MissingKind(f"{manifest.api_version} {manifest.ref.kind}.")
         if resource.namespaced and not manifest.ref.namespace:
             raise ApiRefused(f"{manifest.ref} has no namespace.")
+        resource.check_within(manifest.ref, self._limits.namespaces)
         path = resource.of(manifest.ref)
         if claim.prepares:
             await prepare(self._transport, path, manifest, claim)

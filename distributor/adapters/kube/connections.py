@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from distributor.adapters.kube.glancing import Glancer
 from distributor.adapters.kube.settings import KubeSettings, Limits
@@ -23,13 +24,13 @@ class KubeConnections:
         self._limits = limits or Limits()
         self._clusters: dict[str, KubeCluster] = {}
 
-    async def open(self, cluster: Cluster) -> KubeTarget:
+    async def open(self, cluster: Cluster, account: str = "") -> KubeTarget:
         """A target; nothing is asked of the cluster yet."""
         if cluster.mode is not Mode.PUSH:
             raise Unsupported(f"{cluster.name} has mode {cluster.mode}, not push.")
         if cluster.connection not in self._settings:
             raise UnknownConnection(f"{cluster.name}: {cluster.connection!r}.")
-        return KubeTarget(cluster.name, self._cluster(cluster))
+        return KubeTarget(cluster.name, self._cluster(cluster), account=account)
 
     async def mark(self, cluster: Cluster, instance: str, kinds: Collection[GroupKind]) -> str:
         """Implements ``ports.Watch`` for mode ``push``; other modes and unknown connections have no marks."""
@@ -49,7 +50,9 @@ class KubeConnections:
     def _cluster(self, cluster: Cluster) -> KubeCluster:
         if cluster.connection not in self._clusters:
             settings = self._settings[cluster.connection]
-            self._clusters[cluster.connection] = KubeCluster.of(settings, self._limits)
+            many = settings.concurrency or self._limits.concurrency
+            limits = replace(self._limits, concurrency=many, namespaces=settings.namespaces)
+            self._clusters[cluster.connection] = KubeCluster.of(settings, limits)
         return self._clusters[cluster.connection]
 
     async def aclose(self) -> None:

@@ -20,7 +20,7 @@ from distributor.adapters.kube.messages import (
 from distributor.adapters.kube.outcomes import failed
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
-from distributor.adapters.kube.transport import Transport
+from distributor.adapters.kube.transport import Sender
 from distributor.errors import DistributorError
 from distributor.errors.cluster import ClusterUnreachable, DeletePending, MissingKind, NotOwned
 from distributor.model.changes import Action, InventoryEntry, Outcome
@@ -33,7 +33,7 @@ _FIRST_PAUSE = 0.02
 class Deleter:
     """Deletes objects side by side, each only in the state in which it was seen to be ours."""
 
-    def __init__(self, transport: Transport, discovery: Discovery, limits: Limits) -> None:
+    def __init__(self, transport: Sender, discovery: Discovery, limits: Limits) -> None:
         self._transport = transport
         self._discovery = discovery
         self._limits = limits

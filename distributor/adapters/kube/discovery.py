@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from distributor.adapters.kube.messages import Request
 from distributor.adapters.kube.transport import Transport
-from distributor.errors.cluster import ApiRefused, BrokenAnswer
+from distributor.errors.cluster import ApiRefused, BrokenAnswer, OutsideNamespaces
 from distributor.model.refs import GroupKind, ObjectRef
 
 _ACCEPT = ",".join(
@@ -41,6 +41,16 @@ class Resource:
         if name:
             parts.append(quote(name, safe=":"))
         return "/".join(parts)
+
+    def paths(self, namespaces: Collection[str]) -> tuple[str, ...]:
+        """Where all objects are listed: in each of these namespaces, or everywhere if none is given."""
+        wide = not (self.namespaced and namespaces)
+        return (self.path(),) if wide else tuple(self.path(each) for each in namespaces)
+
+    def check_within(self, ref: ObjectRef, namespaces: Collection[str]) -> None:
+        """Raise ``OutsideNamespaces`` for an object in another namespace than these, if there are any."""
+        if self.namespaced and namespaces and ref.namespace not in namespaces:
+            raise OutsideNamespaces(f"{ref}; it has {', '.join(namespaces)}.")
 
     def of(self, ref: ObjectRef) -> str:
         """The path of one object; raises ``ApiRefused`` for a name that would climb out of it."""

@@ -11,7 +11,7 @@ from distributor.adapters.kube.discovery import Discovery, Resource
 from distributor.adapters.kube.messages import Request
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
-from distributor.adapters.kube.transport import Transport
+from distributor.adapters.kube.transport import Sender
 from distributor.errors.cluster import ApiRefused, InventoryBroken, Unauthorised
 from distributor.model.changes import Glance, Inventory, LiveObject
 from distributor.model.refs import ObjectRef
@@ -28,7 +28,7 @@ _REFUSED = (ApiRefused, Unauthorised)
 class Glancer:
     """Reads what it may and can by lists; an instance of which it does not see everything is left out."""
 
-    def __init__(self, transport: Transport, discovery: Discovery, limits: Limits) -> None:
+    def __init__(self, transport: Sender, discovery: Discovery, limits: Limits) -> None:
         self._transport = transport
         self._discovery = discovery
         self._limits = limits
@@ -72,13 +72,13 @@ class Glancer:
         api_version = f"{resource.group}/{resource.version}".removeprefix("/")
         found: list[LiveObject] = []
         try:
-            async for item in self._listed(resource.path(), selector):
-                metadata = item.get("metadata") or {}
-                place = str(metadata.get("namespace") or ""), str(metadata.get("name", ""))
-                if owner_of(item):
-                    found.append(
-                        live_object(ObjectRef(resource.group, kind, *place), api_version, item)
-                    )
+            for path in resource.paths(self._limits.namespaces):
+                async for item in self._listed(path, selector):
+                    metadata = item.get("metadata") or {}
+                    place = str(metadata.get("namespace") or ""), str(metadata.get("name", ""))
+                    ref = ObjectRef(resource.group, kind, *place)
+                    if owner_of(item):
+                        found.append(live_object(ref, api_version, item))
         except _REFUSED:
             return []  # we may read what is ours one by one, and not everywhere at once
         return found

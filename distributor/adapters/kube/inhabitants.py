@@ -11,7 +11,7 @@ from distributor.adapters.kube.discovery import Served
 from distributor.adapters.kube.messages import METADATA_LIST, NOT_FOUND, Request
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
-from distributor.adapters.kube.transport import Transport
+from distributor.adapters.kube.transport import Sender
 from distributor.errors import DistributorError
 from distributor.errors.cluster import ClusterUnreachable
 from distributor.model.refs import GroupKind, ObjectRef
@@ -49,7 +49,7 @@ class _Found:
 
 
 async def inhabitants(
-    transport: Transport,
+    transport: Sender,
     served: Served,
     limits: Limits,
     namespace: str,
@@ -86,7 +86,7 @@ def _data_first(ref: ObjectRef) -> tuple[bool, ObjectRef]:
 
 
 async def _listed(
-    transport: Transport, limits: Limits, kind: GroupKind, path: str, ours: Collection[ObjectRef]
+    transport: Sender, limits: Limits, kind: GroupKind, path: str, ours: Collection[ObjectRef]
 ) -> _Found:
     """The strangers of one kind, read a page at a time."""
     first: list[ObjectRef] = []

@@ -11,7 +11,7 @@ import orjson
 
 from distributor.adapters.kube import parents
 from distributor.adapters.kube.messages import CONFLICT, METADATA_ONLY, NOT_FOUND, Answer, Request
-from distributor.adapters.kube.transport import Transport
+from distributor.adapters.kube.transport import Sender
 from distributor.errors.cluster import Fenced, ForeignObject, InventoryBroken
 from distributor.model.changes import Inventory
 from distributor.render.applyset import PARENT_NAMESPACE, parent_name
@@ -36,7 +36,7 @@ class InventoryStore:
     """
 
     def __init__(
-        self, transport: Transport, cluster: str, *, shard_bytes: int = parents.SHARD_BYTES
+        self, transport: Sender, cluster: str, *, shard_bytes: int = parents.SHARD_BYTES
     ) -> None:
         self._transport = transport
         self._cluster = cluster

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -12,10 +15,12 @@ import aiohttp
 import yaml
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
-from kubernetes.aio.config import ConfigException, load_kube_config
+from kubernetes.aio.config import ConfigException, load_kube_config_from_dict
+from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
+from distributor.adapters.kube import kubeconfigs
 from distributor.adapters.kube.settings import KubeSettings
-from distributor.errors.cluster import UnknownConnection
+from distributor.errors.cluster import LoginFailed, UnknownConnection
 
 _UNUSABLE = (
     ConfigException,
@@ -41,10 +46,13 @@ class _Rest(RESTClientObject):
 class Login:
     """What one reading of the kubeconfig gave. ``users`` counts the requests under way."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(
+        self, configuration: Configuration, *, impersonated: Sequence[tuple[str, str]] = ()
+    ) -> None:
         self.host = str(configuration.host)
         self.users = 0
         self._configuration = configuration
+        self._impersonated = tuple(impersonated)
         self._rest = _Rest(configuration)
         self.session = self._rest.open()
         self.options: dict[str, Any] = {}
@@ -54,11 +62,18 @@ class Login:
         if proxy:
             self.options["proxy"] = proxy
 
-    async def headers(self) -> dict[str, str]:
-        """The headers that say who asks."""
-        token = await self._configuration.get_api_key_with_prefix("BearerToken")
-        # Files with tokens end with a newline, which no header may hold.
-        return {"Authorization": token.strip()} if token else {}
+    async def headers(self, more: Mapping[str, str]) -> list[tuple[str, str]]:
+        """The headers that say who asks, and ``more``, by which an instance asks in another's name."""
+        if more and self._impersonated:
+            raise UnknownConnection(
+                "Its user acts as another already, so not as a service account."
+            )
+        try:
+            token = await self._configuration.get_api_key_with_prefix("BearerToken")
+        except _UNUSABLE as error:
+            raise LoginFailed(f"The token cannot be read ({type(error).__name__}).") from None
+        asks = [("Authorization", token.strip())] if token else []
+        return [*asks, *more.items(), *self._impersonated]
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -78,28 +93,54 @@ def environment_proxy(host: str) -> str:
     return getproxies().get(parts.scheme, "")
 
 
-async def log_in(settings: KubeSettings) -> Login:
-    """Read a kubeconfig, run its exec plugin, load its certificates; raises ``UnknownConnection``.
+async def log_in(settings: KubeSettings, deadline: float) -> Login:
+    """Read a kubeconfig, run its exec plugin, load its certificates; or be the pod that one is.
 
-    No message quotes the library's own: they contain parts of the file, credentials too.
+    Raises ``UnknownConnection``, and ``LoginFailed`` where another try may end well. No message quotes
+    the library's own: they contain parts of the file, credentials too.
     """
+    if settings.in_cluster:
+        return _as_pod(settings)
     path = settings.kubeconfig
     if not await asyncio.to_thread(path.is_file):
         raise UnknownConnection(f"There is no file {path}.")
-    configuration = _configuration()
+    context = f" with a context {settings.context!r}" if settings.context else ""
     try:
-        await load_kube_config(  # type: ignore[no-untyped-call]  # the package ships no types
-            config_file=str(path),
-            context=settings.context or None,
-            client_configuration=configuration,
-            persist_config=False,
-        )
-        _check_url(str(configuration.host))
-        return Login(configuration)
+        async with asyncio.timeout(deadline):
+            cluster, user = await asyncio.to_thread(kubeconfigs.read, path, settings.context)
+            user = await kubeconfigs.authenticated(cluster, user, path.parent, deadline)
+            return await _with(cluster, user)
+    except TimeoutError:
+        raise LoginFailed(f"{path}{context} gave no credentials in {deadline:g} s.") from None
     except _UNUSABLE as error:
-        context = f" with a context {settings.context!r}" if settings.context else ""
         raise UnknownConnection(
             f"{path} is no usable kubeconfig{context} ({type(error).__name__})."
+        ) from None
+
+
+async def _with(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> Login:
+    """What lay in files for the library is in memory afterwards, and nowhere else."""
+    configuration = _configuration()
+    with tempfile.TemporaryDirectory(prefix="distributor-") as folder:
+        await load_kube_config_from_dict(  # type: ignore[no-untyped-call]  # the package ships no types
+            kubeconfigs.document(cluster, user, Path(folder)), client_configuration=configuration
+        )
+        _check_url(str(configuration.host))
+        return Login(configuration, impersonated=kubeconfigs.impersonated(user))
+
+
+def _as_pod(settings: KubeSettings) -> Login:
+    """With the service account of the pod; its token is read again as it is renewed."""
+    configuration = _configuration()
+    try:
+        InClusterConfigLoader(  # type: ignore[no-untyped-call]  # the package ships no types
+            token_filename=str(settings.mount / "token"),
+            cert_filename=str(settings.mount / "ca.crt"),
+        ).load_and_set(configuration)
+        return Login(configuration)
+    except _UNUSABLE as error:
+        raise UnknownConnection(
+            f"in_cluster: this is no pod with a service account ({type(error).__name__})."
         ) from None
 
 

@@ -17,7 +17,7 @@ from distributor.adapters.kube.messages import (
     Request,
     holders,
 )
-from distributor.adapters.kube.transport import Transport
+from distributor.adapters.kube.transport import Sender
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import Claim
 from distributor.plan import HAND_OVER_MANAGER, handed_over, rewritten
@@ -26,7 +26,7 @@ _TRIES = 4
 """A status written in between makes a guarded write stale; more often in a row is not to be expected."""
 
 
-async def prepare(transport: Transport, path: str, manifest: Manifest, claim: Claim) -> None:
+async def prepare(transport: Sender, path: str, manifest: Manifest, claim: Claim) -> None:
     """Do what a claim asks for before the object itself is applied; raises the errors of the API.
 
     Nothing of the object changes here but who owns what, so a crash after it loses nothing.
@@ -37,7 +37,7 @@ async def prepare(transport: Transport, path: str, manifest: Manifest, claim: Cl
 
 
 async def _taken(
-    transport: Transport, path: str, manifest: Manifest, claim: Claim
+    transport: Sender, path: str, manifest: Manifest, claim: Claim
 ) -> dict[str, Any] | None:
     """The live object with its managed fields moved, or ``None`` where it is gone."""
     stale = None
@@ -53,7 +53,7 @@ async def _taken(
 
 
 async def forced(
-    transport: Transport, path: str, query: Mapping[str, str], body: bytes, claim: Claim
+    transport: Sender, path: str, query: Mapping[str, str], body: bytes, claim: Claim
 ) -> Answer | None:
     """Apply over conflicts with the managers that a claim allows, or ``None`` where there are others.
 
@@ -82,13 +82,13 @@ async def forced(
     return answer
 
 
-async def _live(transport: Transport, path: str, manifest: Manifest) -> dict[str, Any] | None:
+async def _live(transport: Sender, path: str, manifest: Manifest) -> dict[str, Any] | None:
     answer = await transport.send(Request(method="GET", path=path))
     return None if answer.status == NOT_FOUND else answer.object(f"Reading {manifest.ref}")
 
 
 async def _hand_over(
-    transport: Transport, path: str, manifest: Manifest, fields: dict[str, Any]
+    transport: Sender, path: str, manifest: Manifest, fields: dict[str, Any]
 ) -> None:
     if not fields:
         return

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from distributor.adapters.kube.messages import METADATA_LIST, Request
 from distributor.adapters.kube.settings import Limits
-from distributor.adapters.kube.transport import Transport
+from distributor.adapters.kube.transport import Sender
 
 _WORTH = 25
 """Single questions that one page of a list may replace; a list that would take more is given up."""
 
 
 async def present(
-    transport: Transport, path: str, asked: int, limits: Limits
+    transport: Sender, path: str, asked: int, limits: Limits
 ) -> frozenset[tuple[str, str]] | None:
     """(namespace, name) of all that a list holds; ``None`` where asking for each comes cheaper, or must do.
 

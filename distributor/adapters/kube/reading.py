@@ -9,15 +9,18 @@ from typing import Any
 
 from distributor.adapters.kube.bodies import live_object, version_of
 from distributor.adapters.kube.discovery import Discovery, Resource, Served, addressable
-from distributor.adapters.kube.messages import GONE, NOT_FOUND, Request, proves_absence
+from distributor.adapters.kube.messages import FORBIDDEN, GONE, NOT_FOUND, Request, proves_absence
 from distributor.adapters.kube.presence import present
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
-from distributor.adapters.kube.transport import Transport
+from distributor.adapters.kube.transport import Sender
 from distributor.errors.cluster import MissingKind
 from distributor.model.changes import InventoryEntry, LiveObject
 from distributor.model.refs import ObjectRef
 from distributor.render.applyset import PART_OF
+
+_UNLISTED = frozenset({NOT_FOUND, GONE, FORBIDDEN})
+"""No list: of a kind that is gone, one that expired between two pages, one that we may not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class _Group:
 class Reader:
     """Reads live objects. Kinds, namespaces and objects that are not there are simply absent."""
 
-    def __init__(self, transport: Transport, discovery: Discovery, limits: Limits) -> None:
+    def __init__(self, transport: Sender, discovery: Discovery, limits: Limits) -> None:
         self._transport = transport
         self._discovery = discovery
         self._limits = limits
@@ -70,6 +73,7 @@ class Reader:
         for entry in entries:
             resource = served.any_version(entry.ref.group_kind, version_of(entry.api_version))
             if resource is not None and addressable(entry.ref):
+                resource.check_within(entry.ref, self._limits.namespaces)
                 api_version = f"{resource.group}/{resource.version}".removeprefix("/")
                 namespace = entry.ref.namespace if resource.namespaced else ""
                 groups[_Group(resource, api_version, namespace)].append(entry.ref)
@@ -110,10 +114,8 @@ class Reader:
         while True:
             request = Request(method="GET", path=group.resource.path(group.namespace), query=query)
             answer = await self._transport.send(request)
-            if answer.status in {NOT_FOUND, GONE}:
-                return (
-                    found  # a list that expired between two pages too; the rest is read one by one
-                )
+            if answer.status in _UNLISTED:
+                return found  # the rest is read one by one
             page = answer.object(f"Listing {any_ref.group_kind}")
             for item in page.get("items") or ():
                 ref = _ref(any_ref, item)

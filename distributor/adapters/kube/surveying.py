@@ -18,9 +18,9 @@ from distributor.adapters.kube.messages import (
 )
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
-from distributor.adapters.kube.transport import Transport
+from distributor.adapters.kube.transport import Sender
 from distributor.errors import DistributorError
-from distributor.errors.cluster import ClusterUnreachable
+from distributor.errors.cluster import ClusterUnreachable, Unauthorised
 from distributor.model.changes import Inventory, InventoryEntry, Survey, Taken
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan import scaled
@@ -35,12 +35,13 @@ _LIST = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMetadataLis
 _SECRETS = f"/api/v1/namespaces/{PARENT_NAMESPACE}/secrets"
 _NAMESPACE = GroupKind("", "Namespace")
 _AUTOSCALER = GroupKind("autoscaling", "HorizontalPodAutoscaler")
+_UNLISTED = frozenset({NOT_FOUND, FORBIDDEN, NOT_ALLOWED})
 
 
 class Surveyor:
     """Asks by label, and only in the rare cases where an inventory is not enough."""
 
-    def __init__(self, transport: Transport, discovery: Discovery, limits: Limits) -> None:
+    def __init__(self, transport: Sender, discovery: Discovery, limits: Limits) -> None:
         self._transport = transport
         self._discovery = discovery
         self._limits = limits
@@ -67,13 +68,16 @@ class Surveyor:
         self, kind: GroupKind, resource: Resource, label: str
     ) -> list[ObjectRef] | str:
         """The objects of one kind, or why they cannot be listed."""
-        listed = self._listed(resource.path(), {"labelSelector": label})
+        found: list[ObjectRef] = []
         try:
-            return [_ref(kind, m) async for m in listed if _applied_here(m)]
+            for path in resource.paths(self._limits.namespaces):
+                listed = self._listed(path, {"labelSelector": label})
+                found += [_ref(kind, m) async for m in listed if _applied_here(m)]
         except ClusterUnreachable:
             raise
         except DistributorError as error:
             return f"{kind} ({error})"
+        return found
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]
@@ -98,7 +102,8 @@ class Surveyor:
     async def _inhabited(self, instance: str) -> dict[str, str]:
         """Namespaces that hold objects of other instances, as their ApplySet parents say."""
         found = {PARENT_NAMESPACE: "the inventories of every instance"}
-        async for metadata in self._listed(_SECRETS, {"labelSelector": parents.ID}):
+        label = {"labelSelector": parents.ID}
+        async for metadata in self._listed(_SECRETS, label, strictly=True):
             name = str(metadata.get("name", ""))
             if name == parent_name(instance):
                 continue
@@ -114,9 +119,12 @@ class Surveyor:
             if kind.group != group or resources[0].plural != plural:
                 continue
             ours = {ref for ref in known if ref.group_kind == kind}
-            async for metadata in self._listed(resources[0].path(), {}):
-                if (ref := _ref(kind, metadata)) not in ours:
-                    return str(ref)
+            try:
+                async for metadata in self._listed(resources[0].path(), {}, strictly=True):
+                    if (ref := _ref(kind, metadata)) not in ours:
+                        return str(ref)
+            except Unauthorised as error:
+                return f"objects that may not be listed ({error})"
         return ""
 
     async def autoscaled(self, refs: Collection[ObjectRef]) -> frozenset[ObjectRef]:
@@ -147,14 +155,17 @@ class Surveyor:
             query = {**query, "continue": following}
 
     async def _listed(
-        self, path: str, query: Mapping[str, str]
+        self, path: str, query: Mapping[str, str], *, strictly: bool = False
     ) -> AsyncIterator[Mapping[str, Any]]:
-        """The metadata of everything in a list, page by page; nothing where it cannot be listed."""
+        """The metadata of everything in a list, page by page; nothing where it cannot be listed.
+
+        ``strictly``: raises ``Unauthorised`` where it may not be listed.
+        """
         asked = {**query, "limit": str(self._limits.page)}
         while True:
             request = Request(method="GET", path=path, query=asked, accept=_LIST)
             answer = await self._transport.send(request)
-            if answer.status in {NOT_FOUND, FORBIDDEN, NOT_ALLOWED}:
+            if answer.status in ({NOT_FOUND, NOT_ALLOWED} if strictly else _UNLISTED):
                 return
             page = answer.object(f"Listing {path}")
             for item in page.get("items") or ():

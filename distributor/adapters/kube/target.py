@@ -9,6 +9,7 @@ from distributor.adapters.kube.applying import Applier
 from distributor.adapters.kube.deleting import Deleter
 from distributor.adapters.kube.discovery import Discovery
 from distributor.adapters.kube.inventory import InventoryStore
+from distributor.adapters.kube.lanes import Lane
 from distributor.adapters.kube.parents import SHARD_BYTES
 from distributor.adapters.kube.reading import Reader
 from distributor.adapters.kube.settings import KubeSettings, Limits
@@ -50,18 +51,30 @@ class KubeTarget:
     ``ClusterUnreachable`` is raised, as nothing else can be done then; errors of single objects are
     outcomes, retryable or not. Nothing is held between calls but connections, discovery, and the
     inventory that was read or written last.
+
+    With an ``account`` (``namespace/name``) the instance's objects are read, applied and deleted in its
+    name. The inventory stays ours: an account that could write it could say what is deleted.
     """
 
     delivered_only = False
     ordered = True
 
-    def __init__(self, name: str, cluster: KubeCluster, *, shard_bytes: int = SHARD_BYTES) -> None:
-        transport, discovery = cluster.transport, cluster.discovery
-        self._store = InventoryStore(transport, name, shard_bytes=shard_bytes)
-        self._reader = Reader(transport, discovery, cluster.limits)
-        self._applier = Applier(transport, discovery, cluster.limits)
-        self._deleter = Deleter(transport, discovery, cluster.limits)
-        self._surveyor = Surveyor(transport, discovery, cluster.limits)
+    def __init__(
+        self,
+        name: str,
+        cluster: KubeCluster,
+        *,
+        account: str = "",
+        shard_bytes: int = SHARD_BYTES,
+    ) -> None:
+        discovery, limits = cluster.discovery, cluster.limits
+        ours = Lane(cluster.transport, whose=self)
+        theirs = Lane(cluster.transport, whose=self, account=account)
+        self._store = InventoryStore(ours, name, shard_bytes=shard_bytes)
+        self._reader = Reader(theirs, discovery, limits)
+        self._applier = Applier(theirs, discovery, limits)
+        self._deleter = Deleter(theirs, discovery, limits)
+        self._surveyor = Surveyor(ours, discovery, limits)
 
     async def read_inventory(self, environment: str, instance: str) -> Inventory | None:
         """The inventory, from its ApplySet parent."""

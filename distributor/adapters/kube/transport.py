@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
+from typing import Protocol
 
 import aiohttp
 from yarl import URL
@@ -33,6 +35,15 @@ from distributor.adapters.kube.slots import Slots
 from distributor.errors.cluster import BrokenAnswer, ClusterUnreachable
 
 _PIECE = 2**20
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class Sender(Protocol):
+    """Whoever sends requests."""
+
+    async def send(self, request: Request) -> Answer:
+        """The answer, whatever its status."""
+        ...
 
 
 class Transport:
@@ -46,11 +57,15 @@ class Transport:
             patience=limits.patience,
         )
         self._gate = Gate()
-        self._logins = Logins(settings)
+        self._logins = Logins(settings, limits.login)
         self._timeout = aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect)
 
-    async def send(self, request: Request) -> Answer:
+    async def send(
+        self, request: Request, *, whose: object = None, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> Answer:
         """The answer, whatever its status; waits where the server asks for it, within ``throttled``.
+
+        ``whose`` says in whose turn it is sent. ``headers`` come on top of those that say who we are.
 
         Nobody waits in a slot. A refusal of everybody shuts the gate for all; one of this request alone
         (a ``Status``: a kind whose storage is being set up, a webhook) keeps no other one waiting.
@@ -58,10 +73,10 @@ class Transport:
         waited, refusals = 0.0, 0
         while True:
             waited += await self._gate.passed(self._limits.throttled - waited)
-            async with self._slots.one(), self._gate.turn():
+            async with self._slots.turn(whose), self._gate.turn():
                 if self._gate.shut:  # since it was passed
                     continue
-                answer = await self._heard(request)
+                answer = await self._heard(request, headers)
                 if answer.status != TOO_MANY:
                     self._gate.taken()
                     return answer
@@ -75,11 +90,11 @@ class Transport:
                 waited += pause
                 await asyncio.sleep(pause)
 
-    async def _heard(self, request: Request) -> Answer:
+    async def _heard(self, request: Request, headers: Mapping[str, str]) -> Answer:
         """The answer; the gate is told of it, or that there is none."""
         sent = asyncio.get_running_loop().time()
         try:
-            answer = await self._authorised(request)
+            answer = await self._authorised(request, headers)
         except ClusterUnreachable as error:
             self._gate.unanswered(sent, error)
             raise
@@ -137,18 +152,20 @@ class Transport:
         """Close all connections; those of requests under way when they end."""
         await self._logins.aclose()
 
-    async def _authorised(self, request: Request) -> Answer:
+    async def _authorised(self, request: Request, headers: Mapping[str, str]) -> Answer:
         """Send; where the credentials are refused, read the kubeconfig again once: tokens expire."""
         login = await self._logins.current()
-        answer = await self._exchange(login, request)
+        answer = await self._exchange(login, request, headers)
         if answer.status == UNAUTHORISED:
             newer = await self._logins.refused(login)
-            return answer if newer is login else await self._exchange(newer, request)
+            return answer if newer is login else await self._exchange(newer, request, headers)
         if denied(answer):
-            return await self._denied(login, request, answer)
+            return await self._denied(login, request, headers, answer)
         return answer
 
-    async def _denied(self, login: Login, request: Request, answer: Answer) -> Answer:
+    async def _denied(
+        self, login: Login, request: Request, headers: Mapping[str, str], answer: Answer
+    ) -> Answer:
         """A server that has just begun refuses everything, as it has read no roles yet.
 
         So access control's word counts only of a server that says that it is ready, and after that.
@@ -156,11 +173,13 @@ class Transport:
         ready = await self._exchange(login, Request(method="GET", path="/readyz"))
         if not ready.good:
             return replace(answer, status=STARTING)
-        return await self._exchange(login, request)
+        return await self._exchange(login, request, headers)
 
-    async def _exchange(self, login: Login, request: Request) -> Answer:
+    async def _exchange(
+        self, login: Login, request: Request, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> Answer:
         async with self._told(login), self._logins.used(login):
-            answer = await self._twice(login, request)
+            answer = await self._twice(login, request, headers)
         if answer.status != UNAUTHORISED:
             self._logins.took(login)
         return answer
@@ -176,31 +195,35 @@ class Transport:
                 await self._logins.unanswered(login)
             raise coded from error
 
-    async def _twice(self, login: Login, request: Request) -> Answer:
+    async def _twice(self, login: Login, request: Request, headers: Mapping[str, str]) -> Answer:
         """A connection kept open may have died since; applying twice does what applying once does.
 
         aiohttp asks again by itself for the other methods that may be repeated, but never a PATCH.
         """
         try:
-            return await self._ask(login, request)
+            return await self._ask(login, request, headers)
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             if request.content_type != APPLY:
                 raise
-            return await self._ask(login, request)
+            return await self._ask(login, request, headers)
 
-    async def _ask(self, login: Login, request: Request) -> Answer:
-        async with self._asked(login, request, self._timeout) as response:
+    async def _ask(self, login: Login, request: Request, headers: Mapping[str, str]) -> Answer:
+        async with self._asked(login, request, self._timeout, headers) as response:
             return await self._answer(response)
 
     @asynccontextmanager
     async def _asked(
-        self, login: Login, request: Request, limits: aiohttp.ClientTimeout
+        self,
+        login: Login,
+        request: Request,
+        limits: aiohttp.ClientTimeout,
+        more: Mapping[str, str] = _NO_HEADERS,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {"Accept": request.accept, **await login.headers()}
+        headers = [("Accept", request.accept), *await login.headers(more)]
         if request.body is not None:
-            headers["Content-Type"] = request.content_type
+            headers.append(("Content-Type", request.content_type))
         async with login.session.request(
             request.method,
             URL(login.host + request.path, encoded=True).with_query(dict(request.query)),

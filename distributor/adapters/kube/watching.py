@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ _VAIN_BEFORE_LIST, _MOST_VAIN = 3, 8
 _RANDOM = random.SystemRandom()
 _SHORTEST, _LONGEST = 240, 300
 """Seconds after which a server ends a watch; no two of them at once."""
-_SECRET = GroupKind("", "Secret")
+_SECRET, _NAMESPACE = GroupKind("", "Secret"), GroupKind("", "Namespace")
 
 
 class _ExpiredError(Exception):
@@ -36,19 +36,26 @@ class _ExpiredError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What one watch sees: a kind, in a namespace or everywhere, with a label."""
+    """What one watch sees: a kind, in a namespace or everywhere, with a label, of one name or of any."""
 
     resource: Resource
     selector: str
     namespace: str = ""
+    name: str = ""
 
     @property
     def path(self) -> str:
         """Where it is asked for."""
         return self.resource.path(self.namespace)
 
+    @property
+    def query(self) -> dict[str, str]:
+        """What it is asked for with. By the field selector, access control knows the name."""
+        named = {"fieldSelector": f"metadata.name={self.name}"} if self.name else {}
+        return {"labelSelector": self.selector, **named}
+
     def __str__(self) -> str:
-        return f"{self.path}?{self.selector}"
+        return f"{self.path}?{self.selector}" + (f"&{self.name}" if self.name else "")
 
 
 class Watch:
@@ -100,7 +107,7 @@ class Watch:
     async def _list(self) -> str:
         """See all there is, a page at a time; the version from which to go on."""
         seen: set[bytes] = set()
-        query = {"labelSelector": self._scope.selector, "limit": str(self._limits.page)}
+        query = {**self._scope.query, "limit": str(self._limits.page)}
         while True:
             asked = Request(method="GET", path=self._scope.path, query=query, accept=METADATA_LIST)
             answer = await self._transport.send(asked)
@@ -120,8 +127,8 @@ class Watch:
         """The versions as they pass; ends when the server ends it, which it does every few minutes."""
         seconds = _RANDOM.randint(_SHORTEST, _LONGEST)
         query = {
+            **self._scope.query,
             "watch": "true",
-            "labelSelector": self._scope.selector,
             "resourceVersion": version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(seconds),
@@ -196,11 +203,23 @@ class Watches:
         """The watches that are needed; none where a kind is not served."""
         served = await self._discovery.served()
         found = {kind: served.any_version(kind, "") for kind in (*kinds, _SECRET)}
-        scopes = [Scope(r, PART_OF) for kind, r in found.items() if r is not None and kind in kinds]
+        scopes = [
+            scope for kind in kinds if (r := found[kind]) is not None for scope in self._of(kind, r)
+        ]
         parents = found[_SECRET]
         if parents is None or None in found.values():
             return ()
         return (*scopes, Scope(parents, PARENT_ID, PARENT_NAMESPACE))
+
+    def _of(self, kind: GroupKind, resource: Resource) -> Iterator[Scope]:
+        """Where a connection is for some namespaces: a watch in each, and of those Namespaces alone."""
+        namespaces = self._limits.namespaces or ("",)
+        if resource.namespaced:
+            yield from (Scope(resource, PART_OF, namespace=each) for each in namespaces)
+        elif kind == _NAMESPACE:
+            yield from (Scope(resource, PART_OF, name=each) for each in namespaces)
+        else:
+            yield Scope(resource, PART_OF)
 
     def _watch(self, scope: Scope) -> Watch:
         known = self._running.get(scope)

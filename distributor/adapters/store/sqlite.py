@@ -20,7 +20,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from distributor.adapters.store.tables import events, meta, rollouts, targets
 from distributor.errors.service import DatabaseFailed, DatabaseNewer, StateNotWritable
-from distributor.ports import StoredEvent, StoredRollout, StoredTarget
+from distributor.model.stored import StoredEvent, StoredRollout, StoredTarget
 
 _T = TypeVar("_T")
 _KEPT_EVENTS = 20_000

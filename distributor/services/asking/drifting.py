@@ -54,7 +54,7 @@ async def _drift_of(service: Service, desired: Desired, cluster: Cluster) -> Dri
     try:
         rendered = await service.renderer.render(subject, {cluster.name: cluster})
         work = work_of(service.world, subject, cluster, rendered.of(cluster.name), verdict)
-        connection = await service.world.connections.open(cluster)
+        connection = await service.world.connections.open(cluster, work.account)
         inventory = await connection.read_inventory(work.environment, work.instance)
         members = scope_of(connection, work).members
         known = {e.ref: e for e in entries_of(members)} | dict(

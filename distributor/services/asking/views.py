@@ -21,10 +21,10 @@ from distributor.model.health import HealthStatus, worst
 from distributor.model.ledger import InstanceState, LedgerState, Progress, Step
 from distributor.model.promotion import Revision, Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState
+from distributor.model.stored import StoredTarget
 from distributor.model.tags import Verb
 from distributor.placement.instances import installations
 from distributor.policy import changed
-from distributor.ports import StoredTarget
 from distributor.services.promotion.windows import kept_shut
 from distributor.services.service import Service
 from distributor.services.state.desired import tier_names

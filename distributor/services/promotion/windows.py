@@ -14,9 +14,9 @@ from distributor.model.findings import Finding, errors
 from distributor.model.ledger import InstanceState, LedgerState
 from distributor.model.promotion import OVERRIDE, GateAnswer, GateResult, Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState, Shut
+from distributor.model.stored import StoredRollout
 from distributor.model.tags import Request, TagName, TagObject, Trailers
 from distributor.policy import GateFacts, PolicyView, before_wave
-from distributor.ports import StoredRollout
 from distributor.rollout import decode, shut_out
 from distributor.services.ledger.book import LedgerBook
 from distributor.services.promotion.gathering import tiers_of

@@ -66,9 +66,9 @@ class SplicingConnections:
         self._splicer = splicer
         self._glances = glances
 
-    async def open(self, cluster: Cluster) -> TargetConnection:
+    async def open(self, cluster: Cluster, account: str = "") -> TargetConnection:
         """A connection that splices; raises what the inner one raises."""
-        return SplicedTarget(cluster, await self._inner.open(cluster), self._splicer)
+        return SplicedTarget(cluster, await self._inner.open(cluster, account), self._splicer)
 
     async def glance(self, cluster: Cluster, instances: Collection[str]) -> Mapping[str, Glance]:
         """``Glances``: what the inner ones see, with placeholders for values again."""

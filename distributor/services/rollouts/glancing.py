@@ -37,6 +37,8 @@ async def glanced(
     marks: dict[Place, str] = {}
     clusters: dict[str, Cluster] = {}
     for desired, cluster in pairs:
+        if desired.subject.installation.service_account:
+            continue  # what it has is read in that account's name, and in no other
         if await unmoved.unknown(desired.verdict, cluster):
             place = place_of(desired.verdict, cluster)
             marks[place] = await unmoved.before(desired.verdict, cluster)

@@ -32,8 +32,8 @@ from distributor.model.rollout import (
     WakeAt,
     WavesShut,
 )
+from distributor.model.stored import StoredRollout, StoredTarget
 from distributor.model.tags import Verb
-from distributor.ports import StoredRollout, StoredTarget
 from distributor.rollout import (
     advance_all,
     encode,

@@ -15,12 +15,13 @@ import orjson
 
 from distributor import metrics
 from distributor.errors import DistributorError
+from distributor.errors.cluster import UsedAsItIs
 from distributor.model.changes import Actuation, TargetReport
 from distributor.model.fleet import Cluster
 from distributor.model.health import HealthStatus
 from distributor.model.promotion import Verdict
 from distributor.model.refs import GroupKind
-from distributor.ports import StoredTarget
+from distributor.model.stored import StoredTarget
 from distributor.services.world import World
 
 Place = tuple[str, str, str]
@@ -136,7 +137,7 @@ class Unmoved:
             cluster=cluster,
             sequence=report.sequence,
             kinds=self._kinds.setdefault(kinds, kinds),
-            in_step=healthy and not (report.outcomes or report.findings or report.drift),
+            in_step=healthy and not (report.outcomes or _told(report) or report.drift),
             looked=now,
             mark=mark if same else "",
             fight=fight,
@@ -181,6 +182,11 @@ class Unmoved:
         if self._world.watch is None or not self._begun:
             return ""
         return await self._world.watch.mark(known.cluster, place[1], known.kinds)
+
+
+def _told(report: TargetReport) -> bool:
+    """Whether there is something to say beside that a Namespace is used as it is, which stays so."""
+    return any(finding.code != UsedAsItIs.code for finding in report.findings)
 
 
 def _read(rows: tuple[StoredTarget, ...], cluster: Cluster) -> _Known | None:

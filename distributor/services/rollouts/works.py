@@ -112,6 +112,7 @@ def work_of(
         drift=subject.installation.drift or subject.files.environment.drift,
         health=subject.package.delivery.health,
         undo=world.undo_managers,
+        account=subject.installation.service_account,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from distributor import log
 from distributor.errors import DistributorError
-from distributor.ports import StoredEvent
+from distributor.model.stored import StoredEvent
 from distributor.services.world import World
 
 _PAGE = 500

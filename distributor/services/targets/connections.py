@@ -15,13 +15,13 @@ class OpenByMode:
     def __init__(self, openers: Mapping[Mode, Connections]) -> None:
         self._openers = dict(openers)
 
-    async def open(self, cluster: Cluster) -> TargetConnection:
+    async def open(self, cluster: Cluster, account: str = "") -> TargetConnection:
         """A connection; raises ``Unsupported`` where the mode has no opener, or what the opener raises."""
         opener = self._openers.get(cluster.mode)
         if opener is None:
             known = ", ".join(sorted(self._openers)) or "none"
             raise Unsupported(f"{cluster.name} has mode {cluster.mode}; there are: {known}.")
-        return await opener.open(cluster)
+        return await opener.open(cluster, account)
 
     async def aclose(self) -> None:
         """Close every opener, also when one of them fails; the first failure is raised."""

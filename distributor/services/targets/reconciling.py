@@ -70,7 +70,7 @@ from distributor.services.world import World
 
 async def plan_target(world: World, work: Work) -> ChangeSet:
     """What a reconcile would change, and which hooks it would run, without doing any of it."""
-    connection = await world.connections.open(work.cluster)
+    connection = await world.connections.open(work.cluster, work.account)
     inventory = await connection.read_inventory(work.environment, work.instance)
     scope = scope_of(connection, work)
     found = (await changes_of(connection, work, scope, inventory))[0]
@@ -108,7 +108,7 @@ async def reconcile_target(
     """
     begun = world.clock.now()
     try:
-        connection = await world.connections.open(work.cluster)
+        connection = await world.connections.open(work.cluster, work.account)
         report = await _glanced_at(world, connection, work, glance) if glance else None
         report = report or await _reconcile(world, connection, work, before_write)
     except _NotOursError as refused:

@@ -31,6 +31,7 @@ class Work:
     ``former`` is then what the removed revision names, to tell a lost inventory from one never made.
     ``adopt`` are the field managers whose fields become the instance's own, ``health`` the package's rules,
     ``undo`` the managers, as patterns, whose changes of the instance's fields are undone.
+    ``account`` is the service account in whose name its objects are handled, if it is in one's.
     ``renewed_below``: smaller sequence numbers are of the ledger that this one renews.
     ``names`` are the instances that there are. ``agreed`` is what people agreed to for this verdict: ``consent``, ``detach``.
     """
@@ -55,6 +56,7 @@ class Work:
     ignore: Ignoring = NOTHING_IGNORED
     drift: DriftMode = DriftMode.HEAL
     agreed: frozenset[Verb] = frozenset()
+    account: str = ""
     names: Collection[str] = ()
     renewed_below: int = 0
     health: Mapping[GroupKind, tuple[HealthRule, ...]] = field(default_factory=dict)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from distributor.adapters.store import SqlStore
 from distributor.adapters.store.tables import metadata
 from distributor.errors.service import DatabaseFailed, DatabaseNewer, StateNotWritable
-from distributor.ports import StoredEvent
+from distributor.model.stored import StoredEvent
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from distributor.adapters.store import SqlStore
-from distributor.ports import Store, StoredEvent, StoredRollout, StoredTarget
+from distributor.model.stored import StoredEvent, StoredRollout, StoredTarget
+from distributor.ports import Store
 
 
 @pytest.fixture(params=["memory", "disk"])

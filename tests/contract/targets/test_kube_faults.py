@@ -27,6 +27,7 @@ from distributor.errors.cluster import (
     Fenced,
     ForeignObject,
     InventoryBroken,
+    LoginFailed,
     ServerFault,
     UnknownConnection,
     Unsupported,
@@ -545,7 +546,10 @@ async def test_an_unknown_context_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "entry_",
     [{}, {"kubeconfig": ""}, {"kubeconfig": 1}, {"kubeconfig": "x", "context": 1},
-     {"kubeconfig": "x", "contxt": "y"}],
+     {"kubeconfig": "x", "contxt": "y"}, {"kubeconfig": "x", "namespaces": "a,B"},
+     {"kubeconfig": "x", "namespaces": ""}, {"kubeconfig": "x", "namespaces": "a,../b"},
+     {"in_cluster": "yes"}, {"in_cluster": "true", "context": "x"},
+     {"in_cluster": "true", "kubeconfig": "x"}, {"in_cluster": "false"}],
 )  # fmt: skip
 def test_a_bad_setting_is_refused_at_once(entry_: dict) -> None:
     with pytest.raises(BadSetting, match=r"connections\.c1"):
@@ -580,3 +584,14 @@ def test_the_environments_proxy(host: str, expected: str, monkeypatch: pytest.Mo
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("no_proxy", "inner.example")
     assert environment_proxy(host) == expected
+
+
+async def test_a_login_that_fails_between_objects_ends_the_apply(stand: Stand) -> None:
+    """Not one try for each object: a plugin that hangs would hang so often."""
+    kept = await stand.installed("a")
+    how = {"apiVersion": "client.authentication.k8s.io/v1", "command": "./is-not-there"}
+    kubeconfig(stand.path, stand.url, exec=how)
+    stand.api.tokens = {"Bearer another"}
+    with pytest.raises(LoginFailed, match="is-not-there"):
+        await stand.target.apply(kept, [config_map(f"m{n}") for n in range(50)])
+    assert len(stand.api.requests) < 20

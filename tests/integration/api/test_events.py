@@ -11,7 +11,7 @@ import pytest
 from distributor.adapters.clock import SystemClock
 from distributor.adapters.store import SqlStore
 from distributor.api.events import Wanted, stream
-from distributor.ports import StoredEvent
+from distributor.model.stored import StoredEvent
 from distributor.services.state.journal import Journal
 
 ALL = Wanted()

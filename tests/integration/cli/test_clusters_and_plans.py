@@ -22,6 +22,24 @@ def test_a_push_cluster(program, repository):
     assert program(*add, code=1).err.startswith("DST118")
 
 
+def test_a_push_cluster_for_some_namespaces_and_accounts(program, repository):
+    add = ["cluster", "add", "uat-new", "--env", "uat", "--tier", "edge", "--mode", "push"]
+    for wrong in ("a/b/c", "a", "A/b", "a/..", "/b", "b/x"):
+        assert program(*add, "--namespace", "a", "--account", wrong, code=2).err.startswith(
+            "DST716"
+        )
+    assert program(*add, "--namespace", "A", code=2).err.startswith("DST716")
+    assert program(*add, "--in-cluster", "--context", "x", code=2).err.startswith("DST716")
+    how = ["--namespace", "b", "--namespace", "a", "--account", "a/robot", "--in-cluster"]
+    said = program(*add, *how, "-o", "json").json()
+    assert tomllib.loads(said["setting"])["connections"]["uat/uat-new"] == {
+        "in_cluster": True, "namespaces": ["a", "b"],
+    }  # fmt: skip
+    assert {o["metadata"].get("namespace") for o in said["rbac"] if o["kind"] == "Role"} == {
+        "a", "b", "distributor-system",
+    }  # fmt: skip
+
+
 def test_a_directory_cluster(program, repository):
     add = ["cluster", "add", "uat-dir", "--env", "uat", "--tier", "slim", "--mode", "directory"]
     assert program(*add, "--context", "x", code=2).err.startswith("DST716")

@@ -24,7 +24,7 @@ class Requests:
             self.tasks[name] = asyncio.create_task(self._ask(name))
 
     async def _ask(self, name: str) -> None:
-        async with self.slots.one():
+        async with self.slots.turn(name):
             self.under_way.add(name)
             try:
                 await self.answers[name].wait()

@@ -397,6 +397,26 @@ def test_two_thousand_clusters(files, load):
     assert list(catalog.packages["shop"])[:2] == ["1.4.2", "2.0.0"]
 
 
+def test_the_account_of_an_installation(files, load):
+    file = "environments/uat/apps/shop.yaml"
+    catalog = load({**files, file: files[file] + b"  serviceAccount: team-a/robot.v1\n"})
+    assert errors(catalog.findings) == ()
+    assert catalog.environments["uat"].installations["shop"].service_account == "team-a/robot.v1"
+
+
+@pytest.mark.parametrize(
+    "account",
+    ["robot", "a/b/c", "/robot", "team-a/", "Team/robot", "a/..", '"a/b\\r\\nImpersonate-Group: x"',
+     '"a/b\\n"', "a/b:c", f"{'n' * 64}/a", f"a/{'n' * 300}"],
+)  # fmt: skip
+def test_an_account_that_is_none_is_refused(files, load, account):
+    file = "environments/uat/apps/shop.yaml"
+    line = f"  serviceAccount: {account}\n".encode()
+    found = errors(load({**files, file: files[file] + line}).findings)
+    assert found, account
+    assert "serviceAccount" in str(found[0]) or "serviceAccount" in found[0].where.field
+
+
 def test_drift_modes_and_ignore_rules(files, load):
     installation = "environments/uat/apps/shop.yaml"
     rule = "{group: apps, kind: Deployment, managers: [scaler], fields: [/spec/replicas]}"

@@ -110,7 +110,31 @@ def test_the_account_of_a_push_cluster_cannot_give_itself_more():
     ]  # fmt: skip
     assert not any("*" in (*r["apiGroups"], *r["resources"], *r["verbs"]) for r in rules)
     assert not {"escalate", "bind", "impersonate"} & {v for r in rules for v in r["verbs"]}
-    assert set(VERBS) == {"get", "list", "create", "patch", "delete"}
+    assert set(VERBS) == {"get", "list", "watch", "create", "patch", "delete"}
+
+
+def test_rights_in_named_namespaces_reach_no_other_one():
+    objects = access(namespaces=["a", "b"])
+    wide = [r for o in objects if o["kind"] == "ClusterRole" for r in o["rules"]]
+    assert [(r["resources"], r["resourceNames"], r["verbs"]) for r in wide] == [
+        (["namespaces"], ["a", "b"], ["get", "list", "watch"])
+    ]
+    roles = [o["metadata"]["namespace"] for o in objects if o["kind"] == "Role"]
+    assert roles == ["a", "b", "distributor-system"]
+
+
+def test_an_account_is_all_that_may_be_acted_for():
+    objects = access(accounts=["team-a/deployer"])
+    roles = [o for o in objects if "rules" in o]
+    acted = [(o["metadata"], r) for o in roles for r in o["rules"] if "impersonate" in r["verbs"]]
+    assert acted == [
+        ({"name": "distributor-as-deployer", "namespace": "team-a"},
+         {"apiGroups": [""], "resources": ["serviceaccounts"], "resourceNames": ["deployer"],
+          "verbs": ["impersonate"]}),
+    ]  # fmt: skip
+    theirs = [o["metadata"].get("namespace") for o in objects if o.get("subjects")
+              and o["subjects"][0]["name"] == "deployer" and o["kind"] == "RoleBinding"]  # fmt: skip
+    assert theirs == ["team-a"]
 
 
 def test_a_setting_is_toml(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from distributor.errors.cluster import ClusterUnreachable, DeletePending
 from distributor.model.changes import Actuation, LiveObject
+from distributor.model.health import HealthStatus
 from distributor.model.manifest import ManifestSet
 from distributor.model.tags import Verb
 from distributor.services.targets.work import Work
@@ -54,6 +55,9 @@ async def test_what_was_never_taken_over_stays_when_the_instance_goes():
     nobodys(shop, HOME)
     report = await shop.once(shop.work("one", 1, (HOME, WEB)))
     assert (report.actuation, codes(report)) == (Actuation.APPLIED, ["DST431"])
+    assert {h.ref: h.status for h in report.health}[HOME.ref] is HealthStatus.CURRENT
+    report = await shop.once(shop.work("one", 1, (HOME, WEB)))
+    assert {h.ref: h.status for h in report.health}[HOME.ref] is HealthStatus.CURRENT
     gone = shop.work("one", 2, (), removing=True, former=ManifestSet.of((HOME, WEB)))
     report = await shop.once(gone)
     assert report.actuation is Actuation.APPLIED, report.findings

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from distributor.errors.cluster import ServerFault, UnknownConnection, Unsupported
+from distributor.adapters.directory import DirectoryConnections
+from distributor.errors.cluster import AccountNotUsed, ServerFault, UnknownConnection, Unsupported
 from distributor.model.fleet import Cluster, Mode
 from distributor.services.targets.connections import OpenByMode
 from distributor.testing.targets import MemoryCluster, MemoryConnections, MemoryTarget
@@ -52,6 +53,18 @@ async def test_a_mode_without_opener_is_unsupported(mode: Mode) -> None:
     connections = OpenByMode({Mode.PUSH: MemoryConnections({})})
     with pytest.raises(Unsupported, match=f"{mode}.*push"):
         await connections.open(cluster("a", mode))
+
+
+async def test_an_account_is_asked_for_where_that_can_be_done_and_refused_elsewhere(
+    tmp_path,
+) -> None:
+    pushed = MemoryConnections({"a": MemoryCluster(name="a")})
+    folders = DirectoryConnections(tmp_path)
+    connections = OpenByMode({Mode.PUSH: pushed, Mode.DIRECTORY: folders})
+    await connections.open(cluster("a", Mode.PUSH), "team-a/deployer")
+    assert pushed.accounts == ["team-a/deployer"]
+    with pytest.raises(AccountNotUsed, match="team-a/deployer"):
+        await connections.open(cluster("a", Mode.DIRECTORY), "team-a/deployer")
 
 
 async def test_all_openers_are_closed_whatever_one_does() -> None:

@@ -234,7 +234,7 @@ async def test_a_branch_takes_no_values_at_all(memory):
 
 def folder(tmp_path, cluster):
     class One:
-        async def open(self, _cluster):
+        async def open(self, _cluster, _account):
             return DirectoryTarget(cluster, tmp_path)
 
     return One()

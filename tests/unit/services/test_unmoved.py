@@ -16,8 +16,8 @@ from distributor.model.fleet import Cluster, Mode
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.promotion import Verdict
 from distributor.model.refs import GroupKind, ObjectRef
+from distributor.model.stored import StoredTarget
 from distributor.model.tags import Verb
-from distributor.ports import StoredTarget
 from distributor.services.rollouts.unmoved import Fight, Unmoved
 from distributor.services.world import World
 from distributor.testing.clock import FakeClock
