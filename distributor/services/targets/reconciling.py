@@ -15,7 +15,6 @@ from distributor.errors.cluster import (
     NotSurveyed,
     TargetNotWritable,
 )
-from distributor.health import goes_by_itself
 from distributor.model.changes import (
     Action,
     Actuation,
@@ -32,17 +31,13 @@ from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import Moment
 from distributor.model.refs import Digest, ObjectId, ObjectRef
 from distributor.plan import (
-    FORGOTTEN,
     apply_plan,
-    confirmed,
     foreseen,
     made_here,
-    narrowed,
     recovered,
     remaining,
     says_the_same,
     schedule,
-    seen_uids,
 )
 from distributor.ports import TargetConnection
 from distributor.services.targets.applying import apply_phases, prune
@@ -57,11 +52,11 @@ from distributor.services.targets.comparing import (
 )
 from distributor.services.targets.drift_modes import look_for_drift
 from distributor.services.targets.hooking import (
-    finished,
     foreseen_hooks,
     run_failure_hooks,
     run_hooks,
 )
+from distributor.services.targets.narrowing import narrow
 from distributor.services.targets.observing import observed
 from distributor.services.targets.taking_back import in_time
 from distributor.services.targets.work import Run, Scope, Work
@@ -239,11 +234,11 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
     at_work = await _apply_all(run, planned)
     later = [s for s in run.steps if s.moment is Moment.POST]
     whole = not (run.failed or at_work or errors(planned.findings))
-    await _narrow(run, planned, whole=whole and not later)
+    await narrow(run, planned, whole=whole and not later)
     seen = await _seen(run, at_work)
     if later and not (run.failed or at_work) and _current(seen):
         at_work = await unended_jobs(run) or await run_hooks(run, Moment.POST)
-        await _narrow(run, planned, whole=whole and not (at_work or run.failed))
+        await narrow(run, planned, whole=whole and not (at_work or run.failed))
     if any(o.error is not None and not o.retryable for o in run.outcomes):
         at_work = await run_failure_hooks(run) or at_work
     bad = bool(run.failed or errors(planned.findings))
@@ -336,31 +331,6 @@ def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> N
     known = inventory.ledger_commit if inventory.sequence >= work.renewed_below else ""
     if known and not world.objects.is_ancestor(ObjectId(known), work.ledger_commit):
         raise ForeignLedger(f"(ledger commit {known} is not in this ledger)")
-
-
-async def _narrow(run: Run, planned: ChangeSet, *, whole: bool) -> None:
-    """Take confirmed deletions out of the inventory, and say whether the change is carried out in full.
-
-    It is written only for that: uids that the target gave come along with the next write, but for those
-    of objects that go by themselves, of which nothing else would tell that they were there.
-    """
-    applied = run.work.desired.digest if whole else Digest("")
-    gone = confirmed(run.outcomes) | {c.ref for c in planned.changes if c.reason in FORGOTTEN}
-    uids = {**run.uids, **seen_uids(run.outcomes)}
-    narrow = narrowed(run.inventory, gone, applied, uids)
-    if whole:
-        narrow = replace(narrow, hooks=await finished(run, narrow.hooks))
-    elif narrow.hooks.occasion is None:
-        narrow = replace(narrow, hooks=replace(narrow.hooks, occasion=run.occasion))
-    fleeting = frozenset(m.ref for m in run.scope.members if goes_by_itself(m))
-    if _told(narrow, fleeting) != _told(run.inventory, fleeting):
-        run.inventory = await run.connection.write_inventory(narrow)
-
-
-def _told(inventory: Inventory, fleeting: frozenset[ObjectRef]) -> object:
-    """What of an inventory is worth a write."""
-    uids = {ref: inventory.entries[ref].uid for ref in fleeting if ref in inventory.entries}
-    return (inventory.entries.keys(), inventory.hooks, uids)
 
 
 def _settled(
