@@ -5,21 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from distributor.health import goes_by_itself
-from distributor.model.changes import (
-    ChangeSet,
-    Inventory,
-)
+from distributor.model.changes import ChangeSet, Inventory
 from distributor.model.refs import Digest, ObjectRef
-from distributor.plan import (
-    FORGOTTEN,
-    confirmed,
-    narrowed,
-    seen_uids,
-)
-from distributor.services.targets.hooking import (
-    finished,
-)
-from distributor.services.targets.narrowing import narrow
+from distributor.plan import FORGOTTEN, confirmed, narrowed, seen_uids
+from distributor.services.targets.hooking import finished
 from distributor.services.targets.work import Run
 
 
