@@ -31,11 +31,16 @@ def spread(pause: float) -> float:
 class Gate:
     """Shut by refusals that mean everybody; after one, requests go one by one until one is answered.
 
+    A storm of refusals is waited out for ``longest`` seconds, counted from its first: who comes later does not
+    wait all over again.
+
     Shut too by silence: while a server answers nobody, one request at a time finds out whether it still does
     not, with pauses between; all others are told at once instead of waiting for what one has waited for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest: float) -> None:
+        self._longest = longest
+        self._since = 0.0
         self._until = 0.0
         self._refusals = 0
         self._turn = asyncio.Lock()
@@ -52,9 +57,11 @@ class Gate:
 
     def refused(self, retry_after: float | None) -> None:
         """The server asked everybody to wait. Refusals of what was under way already count as one."""
+        now = asyncio.get_running_loop().time()
+        self._since = self._since if self._refusals else now
         self._refusals += not self.shut
         pause = pause_after(retry_after, self._refusals)
-        self._until = max(self._until, asyncio.get_running_loop().time() + pause)
+        self._until = max(self._until, now + pause)
 
     def taken(self) -> None:
         """The server took a request."""
@@ -79,7 +86,8 @@ class Gate:
         self._check()
         waited = 0.0
         while (left := self._left()) > 0:
-            if waited + left > patience:
+            stormed = asyncio.get_running_loop().time() - self._since
+            if waited + left > patience or stormed > self._longest:
                 raise Throttled(f"It is not asked again for {left:.1f} s, as it said.")
             pause = spread(left)
             await asyncio.sleep(pause)

@@ -56,7 +56,7 @@ class Transport:
             most=limits.concurrency * limits.lenient,
             patience=limits.patience,
         )
-        self._gate = Gate()
+        self._gate = Gate(limits.throttled)
         self._logins = Logins(settings, limits.login)
         self._timeout = aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect)
 
