@@ -8,8 +8,6 @@ from dataclasses import replace
 
 from distributor.app import open_service
 from distributor.cli.playground import PEOPLE
-from distributor.errors import Where
-from distributor.ledger import decode
 from distributor.model.ledger import Claimed, Decided, Progressed
 from distributor.model.tags import Verb
 from distributor.services.asking.following import follow
@@ -85,9 +83,8 @@ def told(service):
     """What the ledger says, file by file, but for times, object ids, keys and claims."""
     book = service.book
     found = {}
-    for key, blob in book.files(book.state.head).items():
-        lines = service.world.objects.blob(blob).splitlines()
-        records = [decode(line, Where(file="/".join(key))) for line in lines]
+    for key in book.keys(book.state.head):
+        records = book.records(book.state.head, key)
         found[key] = [plain(record) for record in records if not isinstance(record, Claimed)]
     return found
 

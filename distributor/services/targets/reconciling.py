@@ -31,6 +31,7 @@ from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import Moment
 from distributor.model.refs import Digest, ObjectId, ObjectRef
 from distributor.plan import (
+    ALREADY_GONE,
     apply_plan,
     foreseen,
     made_here,
@@ -271,7 +272,8 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
         run.inventory = await run.connection.write_inventory(replace(run.inventory, hooks=log))
     awaited = await apply_phases(run, plan, phases)
     if awaited is None and not run.failed and plan.prune:
-        awaited = await before_prune(run)
+        there = any(c.reason != ALREADY_GONE for c in planned.of(Action.PRUNED))
+        awaited = await before_prune(run) if there else None
         if awaited is None:
             await prune(run, plan)
     return awaited

@@ -94,7 +94,7 @@ class One:
     def __init__(self, target: KubeTarget) -> None:
         self.target = target
 
-    async def open(self, _cluster: Cluster) -> KubeTarget:
+    async def open(self, _cluster: Cluster, _account: str = "") -> KubeTarget:
         return self.target
 
 

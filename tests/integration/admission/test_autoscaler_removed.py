@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -24,6 +25,15 @@ async def replicas(instance) -> int:
     return (await instance.get(WEB))["spec"]["replicas"]
 
 
+async def applied(instance, *objects):
+    """A new revision, until what it has no more is gone: that waits for what it has."""
+    report = await instance.sync(*objects)
+    while report.actuation is Actuation.APPLYING:
+        await asyncio.sleep(0.2)
+        report = await instance.resync(*objects)
+    return report
+
+
 async def scaled_to(instance, number: int) -> None:
     async def so() -> bool:
         return await replicas(instance) == number
@@ -40,7 +50,7 @@ async def test_its_number_stays_while_it_is_there_and_goes_back_when_it_leaves_t
     assert (await instance.plan(*both)).empty
     assert (await instance.resync(*both)).outcomes == ()
 
-    report = await instance.sync(both[0])
+    report = await applied(instance, both[0])
     assert report.actuation is Actuation.APPLIED, report
     assert await instance.get(f"{HPAS}/web") == {}
     planned = await instance.plan(both[0])
@@ -77,7 +87,7 @@ async def test_an_autoscaler_of_somebody_else_counts_as_well(instance):
 async def test_where_the_package_sets_no_number_the_last_one_stays(instance):
     await instance.sync(web(), autoscaler("web", lowest=4))
     await scaled_to(instance, 4)
-    await instance.sync(web())
+    await applied(instance, web())
     assert await instance.get(f"{HPAS}/web") == {}
     assert (await instance.plan(web())).empty
     await instance.sync(web(minReadySeconds=1))

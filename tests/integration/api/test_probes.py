@@ -45,6 +45,7 @@ async def test_ready_names_the_heads_and_an_unreachable_remote(api, service):
         "main": snapshot.main,
         "ledger": snapshot.ledger.head,
         "offline": "",
+        "local_ledger": False,
     }
     service.offline = RemoteUnreachable("(timed out)")
     assert "timed out" in (await api.get("/readyz")).json()["offline"]
