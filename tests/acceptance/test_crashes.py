@@ -49,8 +49,9 @@ def dies(play, steps: int, command: str) -> bool:
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGTERM)
             _, said = process.communicate(timeout=60)
-    assert process.returncode in (0, -signal.SIGKILL), said.decode()
-    return process.returncode != 0
+    # On a busy machine it may be asked to stop before it has begun to listen: then it dies of that, at no step.
+    assert process.returncode in (0, -signal.SIGKILL, -signal.SIGTERM), said.decode()
+    return process.returncode == -signal.SIGKILL
 
 
 async def push(play, act) -> None:

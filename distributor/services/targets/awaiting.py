@@ -14,6 +14,8 @@ from distributor.services.targets.observing import observed
 from distributor.services.targets.work import Run
 
 _JOB = GroupKind("batch", "Job")
+_CLAIM = GroupKind("", "PersistentVolumeClaim")
+"""It may wait for its first pod, so none waits for it."""
 
 
 async def earlier_phases(run: Run, phase: Phase) -> ObjectHealth | None:
@@ -56,7 +58,8 @@ async def before_prune(run: Run) -> ObjectHealth | None:
     work = run.work
     if work.removing or run.connection.delivered_only or Verb.CONSENT in work.agreed:
         return None
-    first = _worst(await _not_current(run, run.scope.members.refs(), jobs_to_their_end=False))
+    members = {m.ref for m in run.scope.members if m.ref.group_kind != _CLAIM}
+    first = _worst(await _not_current(run, members, jobs_to_their_end=False))
     text = "what is not wanted any more goes when this is current"
     return replace(first, message=f"{text}: {first.message}") if first else None
 

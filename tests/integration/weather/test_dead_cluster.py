@@ -18,7 +18,7 @@ from tests.integration.membership.conftest import codes, settings
 from tests.integration.weather.conftest import Outside, landed, refused
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(240)]
-HASTY = Limits(connect=1.0, total=2.0)
+HASTY = Limits(connect=1.0, total=2.0, patience=3.0)  # no slot is lent before a request ends
 
 
 @pytest.fixture

@@ -27,9 +27,11 @@ class Work:
             self.running += 1
             self.most = max(self.most, self.running)
             self.order.append(whose)
-            await self.let_go.wait()
-            await asyncio.sleep(0)
-            self.running -= 1
+            try:
+                await self.let_go.wait()
+                await asyncio.sleep(0)
+            finally:
+                self.running -= 1
 
 
 async def settle() -> None:
