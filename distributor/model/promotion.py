@@ -40,6 +40,15 @@ class GateResult(StrEnum):
     SKIPPED = "skipped"
 
 
+WORSE = (
+    GateResult.SKIPPED,
+    GateResult.PASS,
+    GateResult.WARN,
+    GateResult.PENDING,
+    GateResult.ERROR,
+    GateResult.FAIL,
+)
+"""From what keeps nobody out to what refuses: of several answers the last in this order counts."""
 KEEPS_OUT = frozenset({GateResult.FAIL, GateResult.PENDING, GateResult.ERROR})
 """The answers with which a gate keeps a request out."""
 

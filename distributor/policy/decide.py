@@ -23,7 +23,7 @@ from distributor.errors.policy import (
 from distributor.model.findings import Finding, errors
 from distributor.model.fleet import ALL
 from distributor.model.policy import GateBinding, GateSeverity
-from distributor.model.promotion import GateAnswer, GateResult, VerdictOutcome
+from distributor.model.promotion import WORSE, GateAnswer, GateResult, VerdictOutcome
 from distributor.model.tags import Verb
 from distributor.policy import overriding
 from distributor.policy.facts import GateFacts, PolicyView, Source
@@ -32,14 +32,6 @@ from distributor.policy.gates.signature import PRINCIPAL
 from distributor.policy.registry import NAMES, SUPPORTED, WINDOWS, Gate, gates_for
 from distributor.policy.roles import ANONYMOUS
 
-_WORSE = (
-    GateResult.SKIPPED,
-    GateResult.PASS,
-    GateResult.WARN,
-    GateResult.PENDING,
-    GateResult.ERROR,
-    GateResult.FAIL,
-)
 _KEEPS_OUT = frozenset({GateResult.FAIL, GateResult.PENDING})
 """What a gate whose severity is warn only warns of."""
 _POLICY = Speaker(0, "policy")
@@ -214,7 +206,7 @@ def _guarded(
 
 def _worst(answers: list[GateAnswer]) -> GateAnswer:
     """The worst answer, with the findings and evidence of all."""
-    worst = max(answers, key=lambda answer: _WORSE.index(answer.result))
+    worst = max(answers, key=lambda answer: WORSE.index(answer.result))
     same = [answer for answer in answers if answer.result is worst.result]
     evidence = {key: text for answer in reversed(answers) for key, text in answer.evidence.items()}
     untils = [answer.until for answer in same if answer.until is not None]

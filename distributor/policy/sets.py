@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from distributor.errors.policy import SetWithheld
 from distributor.model.findings import Finding
-from distributor.model.promotion import KEEPS_OUT, GateAnswer, GateResult, VerdictOutcome
+from distributor.model.promotion import KEEPS_OUT, WORSE, GateAnswer, VerdictOutcome
 from distributor.model.refs import Digest
 from distributor.model.tags import Request
 from distributor.policy.facts import Approval, GateFacts
@@ -17,14 +17,6 @@ from distributor.policy.gates.signature import PRINCIPAL
 
 _SAY = Speaker(0, "set")
 _OUTCOMES = (VerdictOutcome.ACCEPTED, VerdictOutcome.PENDING, VerdictOutcome.REFUSED)
-_RESULTS = (
-    GateResult.SKIPPED,
-    GateResult.PASS,
-    GateResult.WARN,
-    GateResult.PENDING,
-    GateResult.ERROR,
-    GateResult.FAIL,
-)
 
 
 def members(request: Request) -> tuple[Request, ...]:
@@ -99,7 +91,7 @@ def approved(facts: GateFacts, whole: Digest) -> GateFacts:
 
 
 def _join(given: Mapping[str, GateAnswer]) -> GateAnswer:
-    worst = max(given.values(), key=lambda answer: _RESULTS.index(answer.result))
+    worst = max(given.values(), key=lambda answer: WORSE.index(answer.result))
     same = {name: a for name, a in given.items() if a.result is worst.result}
     texts: dict[str, list[str]] = {}
     for name, answer in same.items():

@@ -1,15 +1,16 @@
-"""Verdicts exported as in-toto verification summaries, verified by a program that knows nothing of ours."""
+"""Verdicts exported as in-toto verification summaries, verified by what knows nothing of ours."""
 
 from __future__ import annotations
 
 import base64
 import json
 import os
-import shutil
 import subprocess
 import sys
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from distributor.adapters.keys import generate
 from distributor.errors.git import BadKey, NotTheLedgersKey
@@ -39,37 +40,19 @@ def run(play, *arguments: str, code: int = 0) -> str:
     return done.stdout
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is the other program")
-def test_openssl_verifies_every_summary(decided, tmp_path):
+def test_a_library_that_knows_nothing_of_ours_verifies_every_summary(decided):
     play = decided
-    (tmp_path / "key.pem").write_text(run(play, "ledger", "key"))
+    key = load_pem_public_key(run(play, "ledger", "key").encode())
     lines = [json.loads(line) for line in run(play, "ledger", "export").splitlines()]
     results = []
     for line in lines:
         payload = base64.b64decode(line["payload"])
         kind = line["payloadType"].encode()
         signed = b" ".join([b"DSSEv1", b"%d" % len(kind), kind, b"%d" % len(payload), payload])
-        for name, data in (
-            ("signed", signed),
-            ("sig", base64.b64decode(line["signatures"][0]["sig"])),
-        ):
-            (tmp_path / name).write_bytes(data)
-        check = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "key.pem", "-rawin"]
-        told = subprocess.run(
-            [*check, "-in", "signed", "-sigfile", "sig"],
-            cwd=tmp_path,
-            capture_output=True,
-            check=False,
-        )
-        assert told.returncode == 0, told
-        (tmp_path / "signed").write_bytes(signed[:-1] + b"!")
-        told = subprocess.run(
-            [*check, "-in", "signed", "-sigfile", "sig"],
-            cwd=tmp_path,
-            capture_output=True,
-            check=False,
-        )
-        assert told.returncode != 0, "a changed payload must not verify"
+        signature = base64.b64decode(line["signatures"][0]["sig"])
+        key.verify(signature, signed)
+        with pytest.raises(InvalidSignature):
+            key.verify(signature, signed[:-1] + b"!")
         said = json.loads(payload)
         results.append((said["subject"][0]["name"], said["predicate"]["verificationResult"]))
     assert results == [("shop@1.4.1", "PASSED"), ("shop@1.4.2", "FAILED")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,9 @@ from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 from distributor.adapters.kube import kubeconfigs
 from distributor.adapters.kube.settings import KubeSettings
 from distributor.errors.cluster import LoginFailed, UnknownConnection
+
+_READ: Callable[..., Awaitable[None]] = load_kube_config_from_dict
+_AS_POD: Callable[..., Any] = InClusterConfigLoader
 
 _UNUSABLE = (
     ConfigException,
@@ -122,7 +125,7 @@ async def _with(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> Login:
     """What lay in files for the library is in memory afterwards, and nowhere else."""
     configuration = _configuration()
     with tempfile.TemporaryDirectory(prefix="distributor-") as folder:
-        await load_kube_config_from_dict(  # type: ignore[no-untyped-call]  # the package ships no types
+        await _READ(
             kubeconfigs.document(cluster, user, Path(folder)), client_configuration=configuration
         )
         _check_url(str(configuration.host))
@@ -133,7 +136,7 @@ def _as_pod(settings: KubeSettings) -> Login:
     """With the service account of the pod; its token is read again as it is renewed."""
     configuration = _configuration()
     try:
-        InClusterConfigLoader(  # type: ignore[no-untyped-call]  # the package ships no types
+        _AS_POD(
             token_filename=str(settings.mount / "token"),
             cert_filename=str(settings.mount / "ca.crt"),
         ).load_and_set(configuration)

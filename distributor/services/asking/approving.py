@@ -7,7 +7,7 @@ from datetime import datetime
 
 from distributor.catalog.tags import format_name, parse_name
 from distributor.catalog.trailers import format_message
-from distributor.errors.git import PushRejected, TagRefused
+from distributor.errors.git import TagRefused
 from distributor.errors.policy import NothingToApprove, RenderedDiffers, Unsigned
 from distributor.model.findings import Finding, Invalid
 from distributor.model.promotion import VerdictOutcome
@@ -16,7 +16,7 @@ from distributor.model.tags import Request, TagName, Trailers, Verb
 from distributor.policy import verify_bytes
 from distributor.policy.signatures import address
 from distributor.ports import Signer
-from distributor.services.promotion.requesting import Ask, Asked
+from distributor.services.promotion.requesting import Ask, Asked, push_tag, write_tag
 from distributor.services.service import Service
 from distributor.services.state.looking import Snapshot
 
@@ -50,19 +50,9 @@ async def make_approval(
         reason=ask.reason,
     )
     subject = f"approve {ask.instance} {ask.version} in {ask.environment}"
-    tag = service.world.objects.write_tag(
-        written,
-        request,
-        message=format_message(subject, trailers),
-        at=service.now(),
-        tagger=tagger,
-        signer=signer,
-    )
-    ref = f"refs/tags/{written}"
-    try:
-        await service.world.remote.push({ref: tag}, expect={ref: None})
-    except PushRejected as error:
-        raise TagRefused(f"({written}: {error.detail})") from error
+    message = format_message(subject, trailers)
+    tag = write_tag(service.world, written, request, message=message, tagger=tagger, signer=signer)
+    await push_tag(service.world, written, tag)
     return Asked(ref=written, tag=tag, version=ask.version)
 
 

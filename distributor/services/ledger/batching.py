@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from distributor.errors import DistributorError
 from distributor.errors.git import PushRejected, RemoteUnreachable
 from distributor.model.ledger import Key, LedgerState, Record
 from distributor.ports import TreeChange
@@ -78,12 +79,18 @@ class Batches:
             await self._tried(batch)
         except (PushRejected, RemoteUnreachable) as error:
             _fail(batch, error)
-        except Exception as error:  # noqa: BLE001 - told to whoever waits, whatever it was
+        except DistributorError as error:
             if len(batch) == 1:
                 _fail(batch, error)
             else:
                 for each in batch:
                     await self._carried([each])
+        except (
+            Exception
+        ) as error:  # a fault of ours: nobody is left waiting for this task, which ends with it
+            _fail([*batch, *self._waiting], error)
+            self._waiting.clear()
+            raise
         except BaseException:
             for each in batch:
                 each.done.cancel()
@@ -116,7 +123,7 @@ class Batches:
         """Whether the ledger can be gone on with; if not, that is so for all."""
         try:
             await self._door.catch_up()
-        except Exception as error:  # noqa: BLE001 - told to whoever waits, whatever it was
+        except DistributorError as error:
             _fail(batch, error)
             return False
         return True

@@ -67,20 +67,29 @@ async def make_request(
     name = _free_name(ask, {*snapshot.tags, *_recorded(snapshot, ask)})
     written = format_name(name)
     subject = f"{ask.verb.value} {ask.instance} {ask.version}".rstrip() + f" in {ask.environment}"
-    tag = world.objects.write_tag(
-        written,
-        commit,
-        message=format_message(subject, trailers),
-        at=world.clock.now(),
-        tagger=tagger,
-        signer=signer,
+    message = format_message(subject, trailers)
+    tag = write_tag(world, written, commit, message=message, tagger=tagger, signer=signer)
+    await push_tag(world, written, tag)
+    return Asked(ref=written, tag=tag, version=ask.version)
+
+
+def write_tag(
+    world: World, name: str, target: ObjectId, *, message: str, tagger: str, signer: Signer | None
+) -> ObjectId:
+    """The tag object of a request, made now; nobody sees it before it is pushed."""
+    at = world.clock.now()
+    return world.objects.write_tag(
+        name, target, message=message, at=at, tagger=tagger, signer=signer
     )
-    ref = f"refs/tags/{written}"
+
+
+async def push_tag(world: World, name: str, tag: ObjectId) -> None:
+    """Push a new tag; raises ``TagRefused`` where the remote does not take it, or has one of that name."""
+    ref = f"refs/tags/{name}"
     try:
         await world.remote.push({ref: tag}, expect={ref: None})
     except PushRejected as error:
-        raise TagRefused(f"({written}: {error.detail})") from error
-    return Asked(ref=written, tag=tag, version=ask.version)
+        raise TagRefused(f"({name}: {error.detail})") from error
 
 
 def hypothetical(
@@ -96,14 +105,8 @@ def hypothetical(
         attempt=99_999,
     )
     written = format_name(name)
-    tag = world.objects.write_tag(
-        written,
-        snapshot.main,
-        message=format_message("plan", trailers),
-        at=world.clock.now(),
-        tagger=tagger,
-        signer=signer,
-    )
+    message = format_message("plan", trailers)
+    tag = write_tag(world, written, snapshot.main, message=message, tagger=tagger, signer=signer)
     return written, tag
 
 

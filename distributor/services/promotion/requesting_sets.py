@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from distributor.catalog.tags import format_name
 from distributor.catalog.trailers import format_message
-from distributor.errors.git import PushRejected, TagRefused
+from distributor.errors.git import TagRefused
 from distributor.model.refs import Digest
 from distributor.model.tags import TagName, Trailers, Verb, ledger_name
 from distributor.ports import Signer
-from distributor.services.promotion.requesting import Ask, Asked, trailers_of
+from distributor.services.promotion.requesting import Ask, Asked, push_tag, trailers_of, write_tag
 from distributor.services.state.looking import Snapshot
 from distributor.services.world import World
 
@@ -41,22 +41,10 @@ async def make_set(
         items.append({"instance": instance, **{key: getattr(found, key) for key in _KEYS}})
         common = replace(found, app="", version="", digest=Digest(""), prev="")
     written = _free(snapshot, ask)
-    tag = world.objects.write_tag(
-        written,
-        commit,
-        message=format_message(
-            f"promote the set {ask.instance} in {ask.environment}",
-            replace(common, items=tuple(items)),
-        ),
-        at=world.clock.now(),
-        tagger=tagger,
-        signer=signer,
-    )
-    ref = f"refs/tags/{written}"
-    try:
-        await world.remote.push({ref: tag}, expect={ref: None})
-    except PushRejected as error:
-        raise TagRefused(f"({written}: {error.detail})") from error
+    subject = f"promote the set {ask.instance} in {ask.environment}"
+    message = format_message(subject, replace(common, items=tuple(items)))
+    tag = write_tag(world, written, commit, message=message, tagger=tagger, signer=signer)
+    await push_tag(world, written, tag)
     return Asked(ref=written, tag=tag)
 
 
