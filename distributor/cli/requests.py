@@ -26,6 +26,7 @@ Version = Annotated[str, typer.Argument(help="Version, such as 1.4.2.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the tag and the ledger.")]
 Ticket = Annotated[str, typer.Option("--ticket", help="A ticket, for the record.")]
 Sign = Annotated[str | None, typer.Option("--sign", help="ed25519 key file to sign the tag with.")]
+Hotfix = Annotated[bool, typer.Option("--hotfix", help="Class hotfix instead of normal.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the request until it ends.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait at most.")]
 
@@ -52,9 +53,7 @@ def promote(
     reason: Reason = "",
     ticket: Ticket = "",
     sign: Sign = None,
-    hotfix: Annotated[
-        bool, typer.Option("--hotfix", help="Class hotfix instead of normal.")
-    ] = False,
+    hotfix: Hotfix = False,
     override: Annotated[
         str,
         typer.Option(

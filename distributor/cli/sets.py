@@ -8,7 +8,7 @@ import typer
 
 from distributor.cli.context import run, settings
 from distributor.cli.output import DONE, Form, Output
-from distributor.cli.requests import Environment, Reason, Sign, Ticket, check, show
+from distributor.cli.requests import Environment, Hotfix, Reason, Sign, Ticket, check, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,9 +31,7 @@ def promote_set(
     reason: Reason = "",
     ticket: Ticket = "",
     sign: Sign = None,
-    hotfix: Annotated[
-        bool, typer.Option("--hotfix", help="Class hotfix instead of normal.")
-    ] = False,
+    hotfix: Hotfix = False,
     output: Output = Form.TABLE,
 ) -> None:
     """Ask for versions of several instances at once: all of them are accepted, or none is."""
