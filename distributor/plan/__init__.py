@@ -13,7 +13,7 @@ from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, c
 from distributor.plan.conflicts import agreed_claim, foreseen
 from distributor.plan.dependencies import asks_for_order
 from distributor.plan.drift import AUTOSCALER, Drifted, FieldDrift, diff
-from distributor.plan.guards import guard
+from distributor.plan.guards import guard, held_back
 from distributor.plan.hooks import (
     REMOVED,
     Judged,
@@ -86,6 +86,7 @@ __all__ = [
     "foreseen",
     "guard",
     "handed_over",
+    "held_back",
     "judge",
     "left_scaled",
     "made_by_run",

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from distributor.errors import Where
 from distributor.errors.cluster import PruneGuard
 from distributor.model.changes import Action, Change, ChangeSet, Inventory
-from distributor.model.findings import Finding
+from distributor.model.findings import Finding, errors
 from distributor.model.manifest import ManifestSet
 from distributor.model.refs import ObjectRef
 from distributor.plan.changing import ALREADY_GONE
@@ -58,6 +58,31 @@ def guard(
         else:
             kept.append(change)
     return ChangeSet(changes=tuple(kept), findings=tuple(findings))
+
+
+def held_back(changes: ChangeSet) -> ChangeSet:
+    """Skip every deletion while an object that is wanted is refused, or others hold fields of it.
+
+    What is not wanted any more goes once the new is there; that is not to be before this is mended.
+    Volume claims hold nothing back: they may wait for their first pod.
+    """
+    bad = {f.where.file for f in errors(changes.findings)}
+    refused = [
+        c.ref
+        for c in changes.of(Action.SKIPPED)
+        if c.manifest is not None and str(c.ref) in bad and c.ref.group_kind != CLAIM
+    ]
+    refused += [c.ref for c in changes.changes if c.conflicts]
+    if not refused:
+        return changes
+    reason = f"goes once {refused[0]} is as wanted"
+    kept = tuple(
+        replace(change, action=Action.SKIPPED, reason=reason)
+        if change.action is Action.PRUNED and change.reason != ALREADY_GONE
+        else change
+        for change in changes.changes
+    )
+    return replace(changes, changes=kept)
 
 
 def _barred(*, wanted: bool, known: bool) -> str:

@@ -29,6 +29,7 @@ from distributor.plan import (
     asks_for_order,
     changes,
     guard,
+    held_back,
     left_scaled,
     occasion_of,
     opened,
@@ -99,6 +100,8 @@ async def changes_of(
         consents=consents,
         taken={ref: _bound(each) for ref, each in taken.items() if each.barred or not agreed},
     )
+    if not (work.removing or connection.delivered_only or agreed):
+        found = held_back(found)
     return replace(found, findings=(*found.findings, *scope.findings)), live
 
 

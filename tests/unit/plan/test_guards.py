@@ -8,7 +8,7 @@ from distributor.model.changes import Action, LiveObject
 from distributor.model.findings import Severity
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
-from distributor.plan import changes, guard
+from distributor.plan import changes, guard, held_back
 from distributor.plan.changing import NEVER_OURS
 from distributor.render.applyset import applyset_id
 from tests.unit.plan.objects import (
@@ -158,6 +158,20 @@ def test_what_is_there_is_taken_over_only_where_somebody_says_so():
         found = changes(wanted, None, there, owner=OWNER, prune={}, adopting=agreed)
         assert said(found) == [(CART, Action.CONFIGURED, "adopted: nobody's")]
         assert [f.code for f in found.findings] == ["DST429"]
+
+
+def test_nothing_goes_while_what_is_wanted_is_refused():
+    """It goes once the new is there; a claim holds nothing back, and what went already is forgotten."""
+    held = inventory(entry("ConfigMap/shop/old", "o"), entry("ConfigMap/shop/went", "w"))
+    for ref, action in ((CART, Action.SKIPPED), ("PersistentVolumeClaim/shop/d", Action.PRUNED)):
+        there = by_ref([live(ref, owner=""), live("ConfigMap/shop/old", uid="o")])
+        found = changes(manifests(ref), held, there, owner=OWNER, prune={})
+        assert [f.code for f in found.findings] == ["DST430"]
+        reason = f"goes once {CART} is as wanted" if action is Action.SKIPPED else ""
+        assert ("ConfigMap/shop/old", action, reason) in said(held_back(found))
+        assert [str(c.ref) for c in held_back(found).of(Action.PRUNED)][-1:] == [
+            "ConfigMap/shop/went"
+        ]
 
 
 def test_a_namespace_that_was_there_is_used_and_left():
