@@ -19,6 +19,8 @@ from distributor.adapters.kube.messages import (
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
 from distributor.adapters.kube.transport import Transport
+from distributor.errors import DistributorError
+from distributor.errors.cluster import ClusterUnreachable, Throttled
 from distributor.model.changes import Inventory, InventoryEntry, Taken
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan import scaled
@@ -99,9 +101,14 @@ class Surveyor:
             if kind.group != group or resources[0].plural != plural:
                 continue
             ours = {ref for ref in known if ref.group_kind == kind}
-            async for metadata in self._listed(resources[0].path(), {}):
-                if (ref := _ref(kind, metadata)) not in ours:
-                    return str(ref)
+            try:
+                async for metadata in self._listed(resources[0].path(), {}):
+                    if (ref := _ref(kind, metadata)) not in ours:
+                        return str(ref)
+            except (ClusterUnreachable, Throttled):
+                raise
+            except DistributorError as error:
+                return f"any {kind} ({error})"
         return ""
 
     async def autoscaled(self, refs: Collection[ObjectRef]) -> frozenset[ObjectRef]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from distributor.errors import registry
 from distributor.errors.cluster import (
     DeletePending,
     ForeignObject,
@@ -18,7 +19,7 @@ from distributor.errors.cluster import (
     LetGo,
 )
 from distributor.health import runs_to_an_end
-from distributor.model.changes import InventoryEntry, LiveObject
+from distributor.model.changes import Action, InventoryEntry, LiveObject, Outcome
 from distributor.model.findings import Finding, Severity
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import (
@@ -76,6 +77,14 @@ async def _advance(run: Run, step: HookStep) -> ObjectHealth | None:
         run.fail(step.hook.ref, HookFailed(f"({step}: {known.message})"))
         return None
     live = (await run.connection.read_live([_entry(known)])).get(step.hook.ref)
+    if live is not None and live.error is not None:
+        run.outcomes.append(_unreadable(live.ref, live.error))
+        return None
+    return await _moved(run, step, live)
+
+
+async def _moved(run: Run, step: HookStep, live: LiveObject | None) -> ObjectHealth | None:
+    known = run.inventory.hooks.runs[step.name]
     now = (live.read_at if live else None) or run.world.clock.now()
     found = judge(step, known, live, owner=run.work.owner, now=now)
     match found.move:
@@ -149,6 +158,16 @@ async def _delete(run: Run, step: HookStep, policy: DeletePolicy) -> None:
     await _note(run, step, known.result, uid="", message=known.message)
 
 
+def _unreadable(ref: ObjectRef, error: Finding) -> Outcome:
+    kind = registry().get(error.code)
+    passing = kind is not None and kind.retryable
+    return Outcome(ref=ref, action=Action.SKIPPED, error=error, retryable=passing)
+
+
+def _not_ours(live: LiveObject, owner: str) -> bool:
+    return live.error is None and live.owner != owner
+
+
 def _at_work(step: HookStep, message: str) -> ObjectHealth:
     return ObjectHealth(
         ref=step.hook.ref,
@@ -173,6 +192,6 @@ async def finished(run: Run, log: HookLog) -> HookLog:
     """The hooks' section once a change was carried out in full: objects of the past that are gone go."""
     past = [known for known in log.runs.values() if known.result is HookResult.PAST]
     live = await run.connection.read_live([_entry(known) for known in past]) if past else {}
-    gone = {k.name for k in past if k.ref not in live or live[k.ref].owner != run.work.owner}
+    gone = {k.name for k in past if k.ref not in live or _not_ours(live[k.ref], run.work.owner)}
     kept = {name: known for name, known in log.runs.items() if name not in gone}
     return replace(log, occasion=None, runs=kept)

@@ -98,6 +98,23 @@ async def test_a_definition_tells_of_objects_that_are_not_the_instances(
 
 
 @pytest.mark.parametrize("harness", ["kube"], indirect=True)
+async def test_a_definition_whose_objects_cannot_be_listed_says_so(
+    harness: Harness, api: FakeApi
+) -> None:
+    api.kinds["x.example"] = [("Thing", "things", "Namespaced"), ("Rest", "rests", "Namespaced")]
+    kept = await harness.installed(namespace(), thing("ours"))
+    asked = [entry(definition("things", "Thing")), entry(definition("rests", "Rest"))]
+
+    async def broken(request):
+        return status(500, "Fault") if request.path.endswith("/things") else None
+
+    api.fault = broken
+    ((ref, taken),) = (await harness.target.taken_along(kept, asked)).items()
+    assert (ref, taken.barred) == (asked[0].ref, False)
+    assert taken.what.startswith("any x.example/Thing (DST404")
+
+
+@pytest.mark.parametrize("harness", ["kube"], indirect=True)
 async def test_copies_and_kinds_that_may_not_be_listed_are_passed_over(
     harness: Harness, api: FakeApi
 ) -> None:
