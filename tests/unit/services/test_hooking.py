@@ -547,7 +547,7 @@ async def test_a_hook_that_cannot_be_read_is_neither_run_again_nor_taken_as_lost
     report = await shop.settle(work)
     assert (report.actuation, report.findings) == (Actuation.APPLIED, ())
     assert ref("ConfigMap", "settings") in shop.memory.objects
-    assert len(shop.began) == 1
+    assert shop.began == ["migrate!", "settings"]
 
 
 async def test_a_hook_of_the_past_that_cannot_be_read_is_remembered() -> None:
