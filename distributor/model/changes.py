@@ -72,7 +72,8 @@ class Action(StrEnum):
 class LiveObject:
     """An object as the target shows it. ``applied`` is the digest annotation we left on it.
 
-    ``read_at`` is when, by the target's own clock, to which the times in the object belong.
+    ``read_at`` is when, by the target's own clock, to which the times in the object belong. ``error`` is
+    why it could not be read: then nothing else is known of it, not even whether it is there.
     """
 
     ref: ObjectRef
@@ -82,6 +83,7 @@ class LiveObject:
     owner: str = ""  # the ApplySet label's value, empty for nobody's
     data: Mapping[str, Any] = field(default_factory=dict)
     read_at: datetime | None = field(default=None, compare=False)
+    error: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ from distributor.render.placeholders import in_data
 ALREADY_GONE = "already gone"
 NEVER_OURS = "never became this instance's"
 USED = "was there before, and is used as it is"
+UNREADABLE = "cannot be read, and is left as it is"
 MOVED = "the same object is desired under another API group"
 FORGOTTEN = frozenset({NEVER_OURS, MOVED})
 """Reasons for which an inventory forgets what the revision no longer has: nothing is left to take away."""
@@ -116,7 +117,7 @@ def changes(
     """What it takes to bring a target to ``desired``; ``owner`` is our ApplySet id.
 
     ``live`` must have been read for every desired object and every inventory entry: what is not in it is
-    not there. Live data counts as whole unless it is empty or metadata only; fields are compared then.
+    not there, and what is in it with an error is left as it is. Live data counts as whole unless it is empty or metadata only; fields are compared then.
     Nothing outside the inventory is ever pruned. ``consents`` are objects whose deletion was agreed to,
     ``adopt`` are the field managers whose fields may become ours, ``ignore`` rules for what is no drift.
     ``adopting`` says that people agreed: what is there and nobody's may become ours, and conflicts be
@@ -141,7 +142,7 @@ def changes(
     refs = desired.refs()
     vanished = [entry for ref, entry in sorted(scene.entries.items()) if ref not in refs]
     judged: list[_Judged] = [_prepared(scene, *_wanted(scene, manifest)) for manifest in desired]
-    judged.extend(_unwanted(scene, entry) for entry in vanished)
+    judged.extend(_vanished(scene, entry) for entry in vanished)
     return _collected(judged)
 
 
@@ -180,6 +181,8 @@ def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
     there = scene.live.get(ref)
     if there is None:
         return _missing(manifest, entry), None
+    if there.error is not None:
+        return change(Action.SKIPPED, UNREADABLE), there.error
     digests = (manifest.digest, entry.digest) if entry is not None else (manifest.digest,)
     ours = is_ours(there, scene.owner, entry, *digests)
     stopped = _stopped(scene, manifest, there, ours=ours)
@@ -296,16 +299,24 @@ def _terminating(there: LiveObject) -> bool:
     return isinstance(metadata, Mapping) and bool(metadata.get("deletionTimestamp"))
 
 
-def _unwanted(scene: _Scene, entry: InventoryEntry) -> _Judged:
-    """An object that the revision no longer has."""
+def _vanished(scene: _Scene, entry: InventoryEntry) -> _Judged:
+    """An object that the revision no longer has; one that cannot be read is neither gone nor deleted."""
+    there = scene.live.get(entry.ref)
+    found = Change(ref=entry.ref, action=Action.PRUNED, reason=ALREADY_GONE, entry=entry)
+    if there is None:
+        return found, None
+    if there.error is not None:
+        return replace(found, action=Action.SKIPPED, reason=UNREADABLE), there.error
+    return _unwanted(scene, entry, there)
+
+
+def _unwanted(scene: _Scene, entry: InventoryEntry, there: LiveObject) -> _Judged:
+    """An object that the revision no longer has, and that is there."""
     ref = entry.ref
 
     def change(action: Action, reason: str = "") -> Change:
         return Change(ref=ref, action=action, reason=reason, entry=entry)
 
-    there = scene.live.get(ref)
-    if there is None:
-        return change(Action.PRUNED, ALREADY_GONE), None
     if there.uid and there.uid in scene.wanted_uids:
         return change(Action.SKIPPED, MOVED), None
     if not is_ours(there, scene.owner, entry, entry.digest):

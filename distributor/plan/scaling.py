@@ -39,6 +39,7 @@ def left_scaled(
         m.ref
         for m in wanted
         if m.ref in live
+        and live[m.ref].error is None
         and m.ref not in known
         and any(is_autoscaled(f) for f in diff(m, live[m.ref].data, autoscaled=False))
     )

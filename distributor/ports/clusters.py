@@ -39,7 +39,7 @@ class TargetConnection(Protocol):
         ...
 
     async def read_live(self, entries: Entries) -> Mapping[ObjectRef, LiveObject]:
-        """The objects of these that exist."""
+        """The objects of these that exist; one that cannot be read stands there with its ``error``."""
         ...
 
     async def apply(

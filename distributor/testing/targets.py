@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from distributor.errors import DistributorError
+from distributor.errors import DistributorError, Where
 from distributor.errors.cluster import (
     Fenced,
     ForeignObject,
@@ -36,7 +36,7 @@ class MemoryCluster:
     """The state of one cluster, shared by all connections to it, and its faults.
 
     ``fail`` is called with the name of each step before it is done, and may raise. ``refuse`` maps
-    objects to the error that applying or deleting them gives. ``statuses`` are what controllers would
+    objects to the error that applying or deleting them gives, ``unreadable`` to that of reading them. ``statuses`` are what controllers would
     write, by object. ``calls`` lists the steps in order, ``claims`` what was to become of fields' owners.
     """
 
@@ -44,6 +44,7 @@ class MemoryCluster:
     objects: dict[ObjectRef, LiveObject] = field(default_factory=dict)
     inventories: dict[str, Inventory] = field(default_factory=dict)
     refuse: dict[ObjectRef, DistributorError] = field(default_factory=dict)
+    unreadable: dict[ObjectRef, DistributorError] = field(default_factory=dict)
     statuses: dict[ObjectRef, Mapping[str, Any]] = field(default_factory=dict)
     fail: Callable[[str], None] = lambda _step: None
     calls: list[str] = field(default_factory=list)
@@ -98,10 +99,11 @@ class MemoryTarget:
         return kept
 
     async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
-        """The objects that exist."""
+        """The objects that exist, and those that cannot be read."""
         self.cluster.step("read_live")
-        objects = self.cluster.objects
-        return {e.ref: self._shown(objects[e.ref]) for e in entries if e.ref in objects}
+        objects, hidden = self.cluster.objects, self.cluster.unreadable
+        found = {e.ref: self._shown(objects[e.ref]) for e in entries if e.ref in objects}
+        return found | {e.ref: _hidden(e, hidden[e.ref]) for e in entries if e.ref in hidden}
 
     def _shown(self, found: LiveObject) -> LiveObject:
         status = self.cluster.statuses.get(found.ref)
@@ -212,6 +214,11 @@ class MemoryConnections:
 
     async def aclose(self) -> None:
         """Nothing is kept open."""
+
+
+def _hidden(entry: InventoryEntry, error: DistributorError) -> LiveObject:
+    told = replace(Finding.from_error(error), where=Where(file=str(entry.ref)))
+    return LiveObject(ref=entry.ref, api_version=entry.api_version, error=told)
 
 
 def failed(ref: ObjectRef, error: DistributorError) -> Outcome:

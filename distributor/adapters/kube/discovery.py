@@ -66,10 +66,11 @@ def addressable(ref: ObjectRef) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """Everything served; ``stale`` where a server behind the API server could not be asked."""
+    """Everything served; ``stale`` where a server behind the API server could not be asked, for these groups."""
 
     kinds: Mapping[GroupKind, tuple[Resource, ...]] = field(default_factory=dict)
     stale: bool = False
+    stale_groups: frozenset[str] = frozenset()
 
     def find(self, kind: GroupKind, version: str) -> Resource | None:
         """The resource in exactly this version."""
@@ -92,17 +93,22 @@ def read(*documents: Mapping[str, Any]) -> Served:
     Servers give it since Kubernetes 1.27; older ones answer with another kind.
     """
     kinds: dict[GroupKind, list[Resource]] = {}
-    stale = False
+    stale: set[str] = set()
     for document in documents:
         if document.get("kind") != "APIGroupDiscoveryList":
             raise BrokenAnswer(
                 f"Discovery gave a {document.get('kind')!r}; Kubernetes 1.27 or newer is needed."
             )
         for group, version in _versions(document):
-            stale = stale or version.get("freshness") == "Stale"
+            if version.get("freshness") == "Stale":
+                stale.add(group)
             for kind, resource in _resources(group, version):
                 kinds.setdefault(kind, []).append(resource)
-    return Served(kinds={kind: tuple(found) for kind, found in kinds.items()}, stale=stale)
+    return Served(
+        kinds={kind: tuple(found) for kind, found in kinds.items()},
+        stale=bool(stale),
+        stale_groups=frozenset(stale),
+    )
 
 
 def _versions(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from distributor.adapters.kube.bodies import live_object, version_of
 from distributor.adapters.kube.discovery import Discovery, Resource, Served, addressable
-from distributor.adapters.kube.messages import FORBIDDEN, GONE, NOT_FOUND, Request, proves_absence
+from distributor.adapters.kube.messages import (
+    NOT_FOUND,
+    TOO_MANY,
+    Request,
+    error_of,
+    proves_absence,
+)
 from distributor.adapters.kube.presence import present
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
 from distributor.adapters.kube.transport import Sender
-from distributor.errors.cluster import MissingKind
+from distributor.errors import DistributorError, Where
+from distributor.errors.cluster import ClusterUnreachable, MissingKind, Throttled
 from distributor.model.changes import InventoryEntry, LiveObject
+from distributor.model.findings import Finding
 from distributor.model.refs import ObjectRef
 from distributor.render.applyset import PART_OF
-
-_UNLISTED = frozenset({NOT_FOUND, GONE, FORBIDDEN})
-"""No list: of a kind that is gone, one that expired between two pages, one that we may not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,11 @@ class _Group:
 
 
 class Reader:
-    """Reads live objects. Kinds, namespaces and objects that are not there are simply absent."""
+    """Reads live objects. Kinds, namespaces and objects that are not there are simply absent.
+
+    What cannot be read stands there with the error: a right that is missing, a conversion webhook that is
+    down, an API that does not answer stop the objects of that kind alone.
+    """
 
     def __init__(self, transport: Sender, discovery: Discovery, limits: Limits) -> None:
         self._transport = transport
@@ -39,7 +48,7 @@ class Reader:
         self._limits = limits
 
     async def read(self, entries: Sequence[InventoryEntry]) -> dict[ObjectRef, LiveObject]:
-        """Those of the objects that exist."""
+        """Those of the objects that exist, and those of which nobody can tell."""
         served = await self._discovery.served()
         if any(
             served.any_version(e.ref.group_kind, version_of(e.api_version)) is None for e in entries
@@ -50,10 +59,11 @@ class Reader:
             again = [e for e in entries if e.ref in unproven]
             more, unproven = await self._read(await self._discovery.refresh(served), again)
             found |= more
-        if unproven:
-            raise MissingKind(
-                f"{min(unproven)}: its API neither shows it nor says that it is gone."
-            )
+        found |= _hidden(await self._discovery.served(), entries)
+        versions = {e.ref: e.api_version for e in entries}
+        for ref in unproven:
+            error = MissingKind(f"{ref}: its API neither shows it nor says that it is gone.")
+            found[ref] = _unreadable(ref, versions[ref], error)
         return found
 
     async def _read(
@@ -85,7 +95,7 @@ class Reader:
             found = await self._listed(group, frozenset(refs))
         # What the list did not show may be there without our label, or with another owner's.
         missing = await self._there(group, [ref for ref in refs if ref not in found])
-        others = await together(self._one(group, ref) for ref in missing)
+        others = await together(self._one_or_why(group, ref) for ref in missing)
         return [*found.values(), *(one for one in others if one is not None)]
 
     async def _there(self, group: _Group, refs: list[ObjectRef]) -> list[ObjectRef]:
@@ -97,11 +107,21 @@ class Reader:
         namespaced = group.resource.namespaced
         return [ref for ref in refs if (ref.namespace if namespaced else "", ref.name) in known]
 
+    async def _one_or_why(self, group: _Group, ref: ObjectRef) -> LiveObject | ObjectRef | None:
+        try:
+            return await self._one(group, ref)
+        except (ClusterUnreachable, Throttled):  # that is of the whole cluster
+            raise
+        except DistributorError as error:
+            return _unreadable(ref, group.api_version, error)
+
     async def _one(self, group: _Group, ref: ObjectRef) -> LiveObject | ObjectRef | None:
         """The object; ``None`` where it is not there; its reference where nobody can tell by this path."""
         answer = await self._transport.send(Request(method="GET", path=group.resource.of(ref)))
         if answer.status == NOT_FOUND:
             return None if proves_absence(answer, ref.name) else ref
+        if answer.status == TOO_MANY and not answer.of_everybody:
+            return _unreadable(ref, group.api_version, error_of(answer, f"Reading {ref}"))
         whole = answer.object(f"Reading {ref}")
         return live_object(ref, group.api_version, whole, answer.date)
 
@@ -114,8 +134,8 @@ class Reader:
         while True:
             request = Request(method="GET", path=group.resource.path(group.namespace), query=query)
             answer = await self._transport.send(request)
-            if answer.status in _UNLISTED:
-                return found  # the rest is read one by one
+            if not answer.good:
+                return found  # whatever it is, the rest is read one by one
             page = answer.object(f"Listing {any_ref.group_kind}")
             for item in page.get("items") or ():
                 ref = _ref(any_ref, item)
@@ -130,3 +150,19 @@ class Reader:
 def _ref(like: ObjectRef, item: Mapping[str, Any]) -> ObjectRef:
     metadata = item.get("metadata") or {}
     return ObjectRef(like.group, like.kind, metadata.get("namespace", ""), metadata.get("name", ""))
+
+
+def _hidden(served: Served, entries: Iterable[InventoryEntry]) -> dict[ObjectRef, LiveObject]:
+    """Objects of kinds that may be there, behind a server that does not answer."""
+    found: dict[ObjectRef, LiveObject] = {}
+    for entry in entries:
+        ref = entry.ref
+        if ref.group in served.stale_groups and not served.kinds.get(ref.group_kind):
+            error = MissingKind(f"{entry.api_version} {ref.kind} cannot be looked up.")
+            found[ref] = _unreadable(ref, entry.api_version, error)
+    return found
+
+
+def _unreadable(ref: ObjectRef, api_version: str, error: DistributorError) -> LiveObject:
+    finding = replace(Finding.from_error(error), where=Where(file=str(ref)))
+    return LiveObject(ref=ref, api_version=api_version, error=finding)

@@ -20,7 +20,7 @@ from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
 from distributor.adapters.kube.transport import Sender
 from distributor.errors import DistributorError
-from distributor.errors.cluster import ClusterUnreachable, Unauthorised
+from distributor.errors.cluster import ClusterUnreachable, Throttled
 from distributor.model.changes import Inventory, InventoryEntry, Survey, Taken
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan import scaled
@@ -123,8 +123,10 @@ class Surveyor:
                 async for metadata in self._listed(resources[0].path(), {}, strictly=True):
                     if (ref := _ref(kind, metadata)) not in ours:
                         return str(ref)
-            except Unauthorised as error:
-                return f"objects that may not be listed ({error})"
+            except (ClusterUnreachable, Throttled):
+                raise
+            except DistributorError as error:
+                return f"any {kind} ({error})"
         return ""
 
     async def autoscaled(self, refs: Collection[ObjectRef]) -> frozenset[ObjectRef]:

@@ -85,7 +85,7 @@ class KubeTarget:
         return await self._store.write(inventory)
 
     async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
-        """The objects of these that exist, whole."""
+        """The objects of these that exist, whole; what cannot be read with the error."""
         return await self._reader.read(entries)
 
     async def apply(

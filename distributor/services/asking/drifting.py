@@ -13,12 +13,12 @@ from distributor.plan import Comparison, compare
 from distributor.services.rollouts.works import work_of
 from distributor.services.service import Service
 from distributor.services.state.desired import Desired, read_desired
-from distributor.services.targets.comparing import entries_of, scope_of
+from distributor.services.targets.comparing import entries_of, scope_of, unread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftedTarget:
-    """The drift of one target; ``error`` where it cannot be known."""
+    """The drift of one target; ``error`` where it, or that of some objects, cannot be known."""
 
     environment: str
     instance: str
@@ -61,8 +61,9 @@ async def _drift_of(service: Service, desired: Desired, cluster: Cluster) -> Dri
             inventory.entries if inventory else {}
         )
         live = await connection.read_live(tuple(known.values()))
-        there = [one.data for one in live.values()]
-        found = compare(members, there, inventory, ignore=work.ignore)
+        there = [one.data for one in live.values() if one.error is None]
+        told = [m for m in members if m.ref not in live or live[m.ref].error is None]
+        found = compare(told, there, inventory, ignore=work.ignore)
     except DistributorError as error:
         return replace(target, error=str(error))
-    return replace(target, found=found)
+    return replace(target, found=found, error="; ".join(map(str, unread(live))))

@@ -143,7 +143,7 @@ class SplicedTarget:
     def shown(self, found: Mapping[ObjectRef, LiveObject]) -> dict[ObjectRef, LiveObject]:
         """Objects as a target has them, as they are told: the values of Secrets are placeholders again."""
         return {
-            ref: self._restored(live) if ref.group_kind == SECRET else live
+            ref: self._restored(live) if ref.group_kind == SECRET and not live.error else live
             for ref, live in found.items()
         }
 

@@ -109,6 +109,11 @@ def _bound(taken: Taken) -> str:
     return taken.what if taken.barred else f"{taken.what}; that needs consent"
 
 
+def unread(live: Mapping[ObjectRef, LiveObject]) -> tuple[Finding, ...]:
+    """Why objects could not be read."""
+    return tuple(each.error for each in live.values() if each.error is not None)
+
+
 def entries_of(members: ManifestSet) -> tuple[InventoryEntry, ...]:
     """What to ask a target for, to see these objects."""
     return tuple(

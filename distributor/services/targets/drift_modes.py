@@ -14,7 +14,7 @@ from distributor.model.findings import Finding, Severity
 from distributor.model.fleet import DriftMode
 from distributor.model.refs import ObjectRef
 from distributor.ports import TargetConnection
-from distributor.services.targets.comparing import changes_of, entries_of
+from distributor.services.targets.comparing import changes_of, entries_of, unread
 from distributor.services.targets.work import Scope, Work
 
 _UNTOLD = MappingProxyType(
@@ -51,7 +51,7 @@ async def look_for_drift(
         members = entries_of(scope.members)
         live = seen if seen is not None else await connection.read_live(members)
         told = Finding.of(DriftPaused, severity=Severity.WARNING)
-        return Looked(planned=ChangeSet(findings=(told, *scope.findings)), live=live)
+        return Looked(planned=ChangeSet(findings=(*unread(live), told, *scope.findings)), live=live)
     planned, live = await changes_of(connection, work, scope, inventory, seen)
     found = planned.of(*_UNTOLD)
     if (

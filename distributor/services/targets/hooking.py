@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from distributor.errors import DistributorError, Where
+from distributor.errors import DistributorError, Where, registry
 from distributor.errors.cluster import (
     Adopted,
     DeletePending,
@@ -24,7 +24,7 @@ from distributor.errors.cluster import (
     UsedAsItIs,
 )
 from distributor.health import runs_to_an_end
-from distributor.model.changes import InventoryEntry, LiveObject
+from distributor.model.changes import Action, InventoryEntry, LiveObject, Outcome
 from distributor.model.findings import Finding, Severity
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import (
@@ -98,6 +98,14 @@ async def _advance(run: Run, step: HookStep) -> ObjectHealth | None:
         run.fail(step.hook.ref, HookFailed(f"({step}: {known.message})"))
         return None
     live = (await run.connection.read_live([_entry(known)])).get(step.hook.ref)
+    if live is not None and live.error is not None:
+        run.outcomes.append(_unreadable(live.ref, live.error))
+        return None
+    return await _moved(run, step, live)
+
+
+async def _moved(run: Run, step: HookStep, live: LiveObject | None) -> ObjectHealth | None:
+    known = run.inventory.hooks.runs[step.name]
     now = (live.read_at if live else None) or run.world.clock.now()
     agreed = Verb.CONSENT in run.work.agreed
     found = judge(step, known, live, owner=run.work.owner, now=now, adopting=agreed)
@@ -212,6 +220,16 @@ async def _delete(run: Run, step: HookStep, policy: DeletePolicy) -> None:
     await _note(run, step, known.result, uid="", message=known.message)
 
 
+def _unreadable(ref: ObjectRef, error: Finding) -> Outcome:
+    kind = registry().get(error.code)
+    passing = kind is not None and kind.retryable
+    return Outcome(ref=ref, action=Action.SKIPPED, error=error, retryable=passing)
+
+
+def _not_ours(live: LiveObject, owner: str) -> bool:
+    return live.error is None and live.owner != owner
+
+
 def _at_work(step: HookStep, message: str) -> ObjectHealth:
     return ObjectHealth(
         ref=step.hook.ref,
@@ -236,6 +254,6 @@ async def finished(run: Run, log: HookLog) -> HookLog:
     """The hooks' section once a change was carried out in full: objects of the past that are gone go."""
     past = [known for known in log.runs.values() if known.result is HookResult.PAST]
     live = await run.connection.read_live([_entry(known) for known in past]) if past else {}
-    gone = {k.name for k in past if k.ref not in live or live[k.ref].owner != run.work.owner}
+    gone = {k.name for k in past if k.ref not in live or _not_ours(live[k.ref], run.work.owner)}
     kept = {name: known for name, known in log.runs.items() if name not in gone}
     return replace(log, occasion=None, runs=kept)

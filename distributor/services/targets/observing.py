@@ -90,6 +90,14 @@ def _judged(
     *,
     to_an_end: bool,
 ) -> ObjectHealth:
+    if found.error is not None:
+        return ObjectHealth(
+            ref=manifest.ref,
+            api_version=manifest.api_version,
+            status=HealthStatus.UNKNOWN,
+            message=f"{found.error.code} {found.error.message}",
+            observed_at=now,
+        )
     there = found.read_at or now  # its times are its server's, whose clock may be far from ours
     told = replace(health(found.data, there, plain=plain, rulebook=rulebook), ref=manifest.ref)
     told = replace(told, observed_at=now)

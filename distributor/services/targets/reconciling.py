@@ -8,12 +8,10 @@ from dataclasses import replace
 from distributor import metrics
 from distributor.errors import DistributorError
 from distributor.errors.cluster import (
-    ClusterUnreachable,
     Fenced,
     ForeignLedger,
     InventoryBroken,
     NotSurveyed,
-    TargetNotWritable,
 )
 from distributor.model.changes import (
     Action,
@@ -23,7 +21,6 @@ from distributor.model.changes import (
     Inventory,
     InventoryEntry,
     LiveObject,
-    Outcome,
     TargetReport,
 )
 from distributor.model.findings import Finding, Severity, errors
@@ -49,6 +46,7 @@ from distributor.services.targets.comparing import (
     no_inventory,
     occasion_at,
     scope_of,
+    unread,
     wide,
 )
 from distributor.services.targets.drift_modes import look_for_drift
@@ -59,6 +57,7 @@ from distributor.services.targets.hooking import (
 )
 from distributor.services.targets.narrowing import narrow
 from distributor.services.targets.observing import observed
+from distributor.services.targets.reporting import ended_by, reported
 from distributor.services.targets.taking_back import in_time
 from distributor.services.targets.work import Run, Scope, Work
 from distributor.services.world import World
@@ -109,12 +108,8 @@ async def reconcile_target(
         report = report or await _reconcile(world, connection, work, before_write)
     except _NotOursError as refused:
         raise refused.error from refused
-    except Fenced as error:
-        report = _report(world, work, Actuation.FENCED, findings=(Finding.from_error(error),))
-    except (ClusterUnreachable, TargetNotWritable) as error:
-        report = _report(world, work, Actuation.UNREACHABLE, findings=(Finding.from_error(error),))
     except DistributorError as error:
-        report = _report(world, work, Actuation.FAILED, findings=(Finding.from_error(error),))
+        report = ended_by(world, work, error)
     metrics.RECONCILES.labels(work.environment, report.actuation.value).inc()
     metrics.RECONCILE_SECONDS.observe((world.clock.now() - begun).total_seconds())
     return report
@@ -157,10 +152,9 @@ async def _reconcile(
     inventory = await connection.read_inventory(work.environment, work.instance)
     _check_inventory(world, work, inventory)
     if inventory is None and work.removing:
-        await _check_never_there(connection, work)
-        return _report(world, work, Actuation.APPLIED, delivered=connection.delivered_only)
+        return await _never_there(world, connection, work)
     if work.started_only and (inventory is None or inventory.sequence < work.sequence):
-        return _report(world, work, Actuation.PENDING)
+        return reported(world, work, Actuation.PENDING)
     scope = scope_of(connection, work)
     drift: tuple[str, ...] = ()
     if inventory is not None and _is_settled(inventory, work, scope):
@@ -192,7 +186,11 @@ async def _reconcile(
         c.ref for c in planned.of(Action.SKIPPED) if c.manifest is not None and str(c.ref) in bad
     )
     run.uids = {ref: there.uid for ref, there in live.items() if made_here(there, work.owner)}
-    report = await in_time(run, _carried_out(run, planned))
+    try:
+        report = await in_time(run, _carried_out(run, planned))
+    except DistributorError as error:  # what was done before it stays told
+        findings = (*run.failures(), *planned.findings, *run.warnings)
+        report = ended_by(world, work, error, tuple(run.outcomes), findings)
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
     return replace(report, drift=drift)
@@ -245,7 +243,7 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
     bad = bool(run.failed or errors(planned.findings))
     waits = at_work is not None and at_work.status is not HealthStatus.FAILED
     actuation = Actuation.APPLYING if waits else Actuation.APPLIED
-    return _report(
+    return reported(
         run.world,
         run.work,
         Actuation.FAILED if bad else actuation,
@@ -309,8 +307,11 @@ async def _allowed(before_write: BeforeWrite | None) -> None:
         raise _NotOursError(error) from error
 
 
-async def _check_never_there(connection: TargetConnection, work: Work) -> None:
-    """Nothing to remove, or nothing that says what to remove: the labels on the objects tell."""
+async def _never_there(world: World, connection: TargetConnection, work: Work) -> TargetReport:
+    """Nothing to remove, or nothing that says what to remove: the labels on the objects tell.
+
+    The answer is why some of them could not be asked.
+    """
     entries = [
         InventoryEntry(ref=m.ref, api_version=m.api_version, digest=Digest("")) for m in work.former
     ]
@@ -323,6 +324,10 @@ async def _check_never_there(connection: TargetConnection, work: Work) -> None:
         raise InventoryBroken(f"It is gone, but {len(ours)} of its objects are there: {told}.")
     if survey.unread:
         raise NotSurveyed(f"({_shown(survey.unread)})")
+    unseen = unread(live)
+    actuation = Actuation.FAILED if unseen else Actuation.APPLIED
+    delivered = connection.delivered_only
+    return reported(world, work, actuation, delivered=delivered, findings=unseen)
 
 
 def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> None:
@@ -345,36 +350,11 @@ def _settled(
 ) -> TargetReport:
     """Nothing to write: only health and findings are told."""
     actuation = Actuation.FAILED if errors(planned.findings) else Actuation.APPLIED
-    return _report(
+    return reported(
         world,
         work,
         actuation,
         health=health,
         delivered=connection.delivered_only,
         findings=planned.findings,
-    )
-
-
-def _report(
-    world: World,
-    work: Work,
-    actuation: Actuation,
-    *,
-    health: tuple[ObjectHealth, ...] = (),
-    delivered: bool = False,
-    outcomes: tuple[Outcome, ...] = (),
-    findings: Sequence[Finding] = (),
-) -> TargetReport:
-    return TargetReport(
-        environment=work.environment,
-        instance=work.instance,
-        cluster=work.cluster.name,
-        sequence=work.sequence,
-        actuation=actuation,
-        health=health,
-        delivered=delivered,
-        outcomes=outcomes,
-        findings=tuple(findings),
-        observed_at=world.clock.now(),
-        ledger_commit=work.ledger_commit,
     )

@@ -16,6 +16,7 @@ from distributor.adapters.kube import KubeSettings, KubeTarget, Limits
 from distributor.adapters.kube.target import KubeCluster
 from distributor.model.changes import Actuation, TargetReport
 from distributor.model.fleet import Cluster, Mode
+from distributor.model.health import HealthStatus
 from distributor.model.hooks import HookResult
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import ObjectId
@@ -121,7 +122,8 @@ async def settle(world: World, change: str, sequence: int) -> TargetReport:
     )  # fmt: skip
     for _ in range(12):
         report = await reconcile_target(world, work)
-        if report.actuation is Actuation.APPLIED:
+        seen = all(h.status is HealthStatus.CURRENT for h in report.health)
+        if report.actuation is Actuation.APPLIED and seen:
             break
     return report
 

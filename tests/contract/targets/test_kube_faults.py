@@ -8,7 +8,7 @@ import json
 import socket
 import stat
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,13 +28,16 @@ from distributor.errors.cluster import (
     ForeignObject,
     InventoryBroken,
     LoginFailed,
+    MissingKind,
     ServerFault,
+    Throttled,
     UnknownConnection,
     Unsupported,
 )
 from distributor.errors.service import BadSetting
-from distributor.model.changes import Action, Inventory
+from distributor.model.changes import Action, Inventory, InventoryEntry
 from distributor.model.fleet import Cluster, Mode
+from distributor.model.refs import Digest, ObjectRef
 from tests.contract.targets.fake_api import FakeApi, kubeconfig, ok, raw_server, serve, status
 from tests.contract.targets.objects import (
     CLUSTER,
@@ -209,15 +212,89 @@ async def test_a_connection_that_died_is_tried_once_more(
     assert outcome.retryable == bool(code)
 
 
-async def test_reading_is_all_or_nothing(stand: Stand) -> None:
+async def test_what_cannot_be_read_is_told_beside_what_can(stand: Stand) -> None:
     await stand.installed("a", "b")
 
     async def fault(request: web.Request) -> web.Response | None:
         return status(500, "Fault") if request.path == f"{MAPS}/a" else None
 
     stand.api.fault = fault
-    with pytest.raises(ServerFault):
-        await stand.target.read_live([entry(config_map("a")), entry(config_map("b"))])
+    first, second = config_map("a"), config_map("b")
+    live = await stand.target.read_live([entry(first), entry(second)])
+    assert live.keys() == {first.ref, second.ref}
+    error = live[first.ref].error
+    assert error is not None
+    assert (error.code, error.where.file) == (ServerFault.code, str(first.ref))
+    assert live[second.ref].error is None
+
+
+async def test_a_list_that_cannot_be_had_hides_nothing_that_can_be_read(stand: Stand) -> None:
+    many = [config_map(f"m{n}") for n in range(40)]
+    await stand.installed(*(m.ref.name for m in many))
+
+    async def fault(request: web.Request) -> web.Response | None:
+        return status(500, "Fault") if request.path in {MAPS, f"{MAPS}/m7"} else None
+
+    stand.api.fault = fault
+    live = await stand.target.read_live([entry(m) for m in many])
+    assert live.keys() == {m.ref for m in many}
+    assert [ref.name for ref, found in live.items() if found.error] == ["m7"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (lambda: status(401, "Unauthorized"), CredentialsRefused),
+        (lambda: web.Response(status=429, text="busy"), Throttled),
+    ],
+)
+async def test_what_is_of_the_whole_cluster_is_no_object_s_error(
+    stand: Stand, answer: Callable[[], web.Response], error: type[DistributorError]
+) -> None:
+    await stand.installed("a")
+
+    async def fault(request: web.Request) -> web.Response | None:
+        return answer() if request.path == f"{MAPS}/a" else None
+
+    stand.api.fault = fault
+    with pytest.raises(error):
+        await stand.target.read_live([entry(config_map("a"))])
+
+
+async def test_a_kind_that_asks_to_wait_keeps_no_other_waiting(stand: Stand) -> None:
+    await stand.installed("a", "b")
+
+    async def fault(request: web.Request) -> web.Response | None:
+        return status(429, "TooManyRequests") if request.path == f"{MAPS}/a" else None
+
+    stand.api.fault = fault
+    live = await stand.target.read_live([entry(config_map("a")), entry(config_map("b"))])
+    assert [f.error and f.error.code for f in live.values()] == [Throttled.code, None]
+
+
+async def test_a_kind_behind_a_server_that_does_not_answer_is_not_absent(stand: Stand) -> None:
+    served = {
+        "kind": "APIGroupDiscoveryList",
+        "items": [
+            {"metadata": {"name": group}, "versions": [{"version": "v1", "freshness": fresh}]}
+            for group, fresh in (("down.example", "Stale"), ("up.example", "Current"))
+        ],
+    }
+
+    async def fault(request: web.Request) -> web.Response | None:
+        return web.json_response(served) if request.path == "/apis" else None
+
+    stand.api.fault = fault
+    down, up = (
+        ObjectRef(group, "Thing", NAMESPACE, "one") for group in ("down.example", "up.example")
+    )
+    live = await stand.target.read_live(
+        [InventoryEntry(ref=r, api_version=f"{r.group}/v1", digest=Digest("")) for r in (down, up)]
+    )
+    assert live.keys() == {down}
+    error = live[down].error
+    assert error is not None
+    assert error.code == MissingKind.code
 
 
 async def test_a_hanging_server_stops_the_whole_group_at_once(stand: Stand) -> None:

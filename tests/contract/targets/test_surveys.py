@@ -10,7 +10,6 @@ import pytest
 from aiohttp import web
 
 from distributor.adapters.kube import KubeConnections, Limits
-from distributor.errors.cluster import MissingKind
 from distributor.model.changes import Survey, Taken
 from distributor.model.manifest import Manifest
 from distributor.testing.targets import MemoryCluster, MemoryTarget
@@ -97,6 +96,23 @@ async def test_a_definition_tells_of_objects_that_are_not_the_instances(
     assert await harness.target.taken_along(kept, asked) == {}
     await harness.other.apply(kept, [theirs])
     assert await harness.target.taken_along(kept, asked) == {asked[0].ref: Taken(str(theirs.ref))}
+
+
+@pytest.mark.parametrize("harness", ["kube"], indirect=True)
+async def test_a_definition_whose_objects_cannot_be_listed_says_so(
+    harness: Harness, api: FakeApi
+) -> None:
+    api.kinds["x.example"] = [("Thing", "things", "Namespaced"), ("Rest", "rests", "Namespaced")]
+    kept = await harness.installed(namespace(), thing("ours"))
+    asked = [entry(definition("things", "Thing")), entry(definition("rests", "Rest"))]
+
+    async def broken(request):
+        return status(500, "Fault") if request.path.endswith("/things") else None
+
+    api.fault = broken
+    ((ref, taken),) = (await harness.target.taken_along(kept, asked)).items()
+    assert (ref, taken.barred) == (asked[0].ref, False)
+    assert taken.what.startswith("any x.example/Thing (DST404")
 
 
 @pytest.mark.parametrize("harness", ["kube"], indirect=True)
@@ -205,8 +221,9 @@ async def test_a_404_that_does_not_name_the_object_is_no_proof_of_its_absence(
     assert outcome.error is not None
     assert (outcome.error.code, outcome.retryable) == ("DST411", True)
     if method == "GET":
-        with pytest.raises(MissingKind):
-            await harness.target.read_live([entry(first), entry(config_map("never"))])
+        there = await harness.target.read_live([entry(first), entry(config_map("never"))])
+        told = {ref: found.error and found.error.code for ref, found in there.items()}
+        assert told == {first.ref: "DST411"}, "nobody can tell"
     api.fault = None
     assert set(await harness.target.read_live([entry(first), entry(config_map("never"))])) == {
         first.ref

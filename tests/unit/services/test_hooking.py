@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 
 from distributor.errors import registry
-from distributor.errors.cluster import ApiRefused, ClusterUnreachable, DeletePending, Throttled
+from distributor.errors.cluster import (
+    ApiRefused,
+    ClusterUnreachable,
+    DeletePending,
+    ServerFault,
+    Throttled,
+)
 from distributor.model.changes import Actuation, TargetReport
 from distributor.model.fleet import Cluster, Mode
 from distributor.model.health import HealthStatus
@@ -528,3 +534,32 @@ async def test_nothing_after_a_crash_in_the_middle_of_a_write_is_lost(shop):
     assert hooks.occasion is Occasion.INSTALL
     assert {run.ref.name for run in hooks.runs.values()} == {"init", "migrate", "greet"}
     assert {run.result for run in hooks.runs.values()} == {HookResult.PENDING}
+
+
+async def test_a_hook_that_cannot_be_read_is_neither_run_again_nor_taken_as_lost() -> None:
+    shop = Shop()
+    objects = (thing("Job", "migrate", "pre-install"), thing("ConfigMap", "settings"))
+    work = shop.work("1", 1, objects)
+    assert (await shop.once(work)).actuation is Actuation.APPLYING
+    shop.end()
+    shop.memory.unreadable[ref("Job", "migrate")] = ServerFault("its API is down")
+    report = await shop.once(work)
+    assert report.actuation is Actuation.FAILED
+    assert [(o.ref.name, o.retryable) for o in report.outcomes] == [("migrate", True)]
+    assert [f.code for f in report.findings] == [ServerFault.code]
+    assert ref("ConfigMap", "settings") not in shop.memory.objects
+    shop.memory.unreadable.clear()
+    report = await shop.settle(work)
+    assert (report.actuation, report.findings) == (Actuation.APPLIED, ())
+    assert ref("ConfigMap", "settings") in shop.memory.objects
+    assert shop.began == ["migrate!", "settings"]
+
+
+async def test_a_hook_of_the_past_that_cannot_be_read_is_remembered() -> None:
+    shop = Shop()
+    settings = thing("ConfigMap", "settings")
+    await shop.settle(shop.work("1", 1, (thing("Job", "migrate", "pre-install"), settings)))
+    shop.memory.unreadable[ref("Job", "migrate")] = ServerFault("its API is down")
+    await shop.settle(shop.work("2", 2, (settings, thing("Job", "other", "pre-upgrade"))))
+    runs = shop.memory.inventories["shop"].hooks.runs.values()
+    assert ref("Job", "migrate") in {run.ref for run in runs}
