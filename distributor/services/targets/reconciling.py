@@ -308,10 +308,7 @@ async def _allowed(before_write: BeforeWrite | None) -> None:
 
 
 async def _never_there(world: World, connection: TargetConnection, work: Work) -> TargetReport:
-    """Nothing to remove, or nothing that says what to remove: the labels on the objects tell.
-
-    The answer is why some of them could not be asked.
-    """
+    """Nothing to remove, or nothing that says what to remove: the labels on the objects tell."""
     entries = [
         InventoryEntry(ref=m.ref, api_version=m.api_version, digest=Digest("")) for m in work.former
     ]
