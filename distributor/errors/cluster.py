@@ -131,10 +131,13 @@ class Unsupported(Terminal):
 
 
 class NotOwned(Terminal):
-    """An object in the inventory carries another owner's label."""
+    """An object in the inventory is not provably this instance's: it was left as it is."""
 
     code = "DST418"
-    remedy = "Nothing was changed; find out who took it over."
+    remedy = (
+        "What the revision no longer has is forgotten, and stays: delete it by hand if nobody needs it. Else "
+        "find out who took it over."
+    )
 
 
 class DeletePending(Retryable):

@@ -6,9 +6,9 @@ a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan)
 """
 
 from distributor.plan.applying import GROUND, apply_plan, blocked_by, dependents
-from distributor.plan.attesting import made_here
+from distributor.plan.attesting import is_ours, made_here
 from distributor.plan.capacity import declared, demand, supply
-from distributor.plan.changing import ALREADY_GONE, FORGOTTEN, changes
+from distributor.plan.changing import ALREADY_GONE, changes
 from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
 from distributor.plan.conflicts import agreed_claim, foreseen
 from distributor.plan.dependencies import asks_for_order
@@ -55,7 +55,6 @@ __all__ = [
     "ALREADY_GONE",
     "AUTOSCALER",
     "DEFINITION",
-    "FORGOTTEN",
     "GROUND",
     "HANDED_OVER",
     "HAND_OVER_MANAGER",
@@ -86,6 +85,7 @@ __all__ = [
     "foreseen",
     "guard",
     "handed_over",
+    "is_ours",
     "judge",
     "left_scaled",
     "made_by_run",

@@ -13,10 +13,12 @@ from distributor.model.manifest import Manifest
 from distributor.model.refs import Digest
 from distributor.plan.dependencies import annotations_of
 from distributor.plan.ownership import OUR_MANAGER
+from distributor.render.applyset import applyset_id
 
 ADOPT = "distributor.dev/adopt"
 """Annotation of a desired object: with ``existing``, one of its name that is nobody's becomes ours."""
 _EXISTING = "existing"
+_INSTANCE = "app.kubernetes.io/instance"
 FOUND = Digest(f"sha256:{'0' * 64}")
 """The digest of an inventory entry that was found by its label, after the inventory was lost."""
 
@@ -26,12 +28,16 @@ def is_ours(there: LiveObject, owner: str, entry: InventoryEntry | None, *digest
 
     By our label, unless others alone wrote the object: then it must be the very one that the inventory
     names, or carry the digest of what we applied under its name (a backup that was restored). Without a
-    label it must be either in any case: every instance writes under the same manager.
+    label it must be either, or name our instance and be written by us: every instance writes under the
+    same manager.
     """
     known = entry is not None and entry.uid != "" and entry.uid == there.uid
     same = bool(there.applied) and there.applied in digests
     if there.owner == "":
-        return known or same
+        named = instance_of(there)
+        return (
+            known or same or (lost_its_label(there) and bool(named) and applyset_id(named) == owner)
+        )
     return there.owner == owner and (_wrote(there) is not False or known or same)
 
 
@@ -48,6 +54,14 @@ def is_copy(there: LiveObject, owner: str) -> bool:
 def lost_its_label(there: LiveObject) -> bool:
     """Whether an instance of ours, no matter which, wrote an object that carries no label any more."""
     return there.owner == "" and _wrote(there) is True
+
+
+def instance_of(there: LiveObject) -> str:
+    """The instance that an object names, empty where it names none."""
+    metadata = there.data.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    name = labels.get(_INSTANCE) if isinstance(labels, Mapping) else None
+    return name if isinstance(name, str) else ""
 
 
 def writers(there: LiveObject) -> str:

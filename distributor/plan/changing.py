@@ -29,7 +29,15 @@ from distributor.model.findings import Finding, Severity
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
-from distributor.plan.attesting import FOUND, adopts, is_copy, is_ours, lost_its_label, writers
+from distributor.plan.attesting import (
+    FOUND,
+    adopts,
+    instance_of,
+    is_copy,
+    is_ours,
+    lost_its_label,
+    writers,
+)
 from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented, undone
 from distributor.plan.conflicts import held
 from distributor.plan.conflicts import told as conflicts_told
@@ -47,9 +55,6 @@ ALREADY_GONE = "already gone"
 NEVER_OURS = "never became this instance's"
 USED = "was there before, and is used as it is"
 MOVED = "the same object is desired under another API group"
-FORGOTTEN = frozenset({NEVER_OURS, MOVED})
-"""Reasons for which an inventory forgets what the revision no longer has: nothing is left to take away."""
-_INSTANCE = "app.kubernetes.io/instance"
 _KEEP: Mapping[str, str] = {
     "helm.sh/resource-policy": "keep",
     "client.lifecycle.config.k8s.io/deletion": "detach",
@@ -165,10 +170,8 @@ def _told(there: LiveObject) -> str:
 
 def _instance(there: LiveObject) -> str:
     """The instance that an object names, if it does, in words."""
-    metadata = there.data.get("metadata")
-    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
-    name = labels.get(_INSTANCE) if isinstance(labels, Mapping) else None
-    return f"instance {name}" if isinstance(name, str) and name else ""
+    name = instance_of(there)
+    return f"instance {name}" if name else ""
 
 
 def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
@@ -297,23 +300,27 @@ def _terminating(there: LiveObject) -> bool:
 
 
 def _unwanted(scene: _Scene, entry: InventoryEntry) -> _Judged:
-    """An object that the revision no longer has."""
+    """An object that the revision no longer has.
+
+    What is not provably ours is never deleted, and never will be: it is told once, and forgotten.
+    """
     ref = entry.ref
 
-    def change(action: Action, reason: str = "") -> Change:
-        return Change(ref=ref, action=action, reason=reason, entry=entry)
+    def change(action: Action, reason: str = "", *, forgets: bool = False) -> Change:
+        return Change(ref=ref, action=action, reason=reason, entry=entry, forgets=forgets)
 
     there = scene.live.get(ref)
     if there is None:
         return change(Action.PRUNED, ALREADY_GONE), None
     if there.uid and there.uid in scene.wanted_uids:
-        return change(Action.SKIPPED, MOVED), None
+        return change(Action.SKIPPED, MOVED, forgets=True), None
     if not is_ours(there, scene.owner, entry, entry.digest):
         # Had we made it, it would carry our label, or somebody took that away.
         if not entry.uid and there.owner != scene.owner and not lost_its_label(there):
-            return change(Action.SKIPPED, NEVER_OURS), None
+            return change(Action.SKIPPED, NEVER_OURS, forgets=True), None
         whose = scene.belongs(there)
-        return change(Action.SKIPPED, whose), _finding(NotOwned, ref, whose)
+        told = Finding.of(NotOwned, f"({whose})", Where(file=str(ref)), severity=Severity.WARNING)
+        return change(Action.SKIPPED, whose, forgets=True), told
     policy = scene.prune.get(ref.group_kind, PrunePolicy.DELETE)
     found = annotations_of(there.data)
     if policy is PrunePolicy.KEEP or any(found.get(k) == v for k, v in _KEEP.items()):

@@ -27,7 +27,7 @@ from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claim, Claims
 from distributor.model.refs import ObjectRef
-from distributor.plan import scaled
+from distributor.plan import is_ours, scaled
 from distributor.render.applyset import PART_OF, applyset_id
 
 
@@ -189,7 +189,8 @@ class MemoryTarget:
         if (error := self.cluster.refuse.get(entry.ref)) is not None:
             return failed(entry.ref, error)
         there = self.cluster.objects.get(entry.ref)
-        if there is not None and there.owner != applyset_id(instance):
+        owner = applyset_id(instance)
+        if there and there.owner != owner and not is_ours(there, owner, entry, entry.digest):
             return failed(entry.ref, NotOwned(f"{entry.ref} has the owner {there.owner!r}."))
         self.cluster.objects.pop(entry.ref, None)
         return Outcome(ref=entry.ref, action=Action.PRUNED)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from distributor.adapters.kube.bodies import owner_of, version_of
+from distributor.adapters.kube.bodies import live_object, version_of
 from distributor.adapters.kube.discovery import Discovery, Served
 from distributor.adapters.kube.messages import (
     METADATA_ONLY,
@@ -25,6 +25,7 @@ from distributor.errors import DistributorError
 from distributor.errors.cluster import ClusterUnreachable, DeletePending, MissingKind, NotOwned
 from distributor.model.changes import Action, InventoryEntry, Outcome
 from distributor.model.refs import ObjectRef
+from distributor.plan import is_ours
 from distributor.render.applyset import applyset_id
 
 _FIRST_PAUSE = 0.02
@@ -75,8 +76,9 @@ class Deleter:
         seen = await self._metadata(path, entry.ref)
         if seen is None:
             return
-        if owner_of({"metadata": seen}) != owner:
-            raise NotOwned(f"{entry.ref} has the owner {owner_of({'metadata': seen})!r}.")
+        there = live_object(entry.ref, entry.api_version, {"metadata": seen})
+        if there.owner != owner and not is_ours(there, owner, entry, entry.digest):
+            raise NotOwned(f"{entry.ref} has the owner {there.owner!r}.")
         uid = str(seen.get("uid", ""))
         if seen.get("deletionTimestamp") or not await self._send(path, entry.ref, uid):
             await self._confirm(path, entry.ref, uid)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from distributor.health import goes_by_itself
 from distributor.model.changes import ChangeSet, Inventory
 from distributor.model.refs import Digest, ObjectRef
-from distributor.plan import FORGOTTEN, confirmed, narrowed, seen_uids
+from distributor.plan import confirmed, narrowed, seen_uids
 from distributor.services.targets.hooking import finished
 from distributor.services.targets.work import Run
 
@@ -19,7 +19,7 @@ async def narrow(run: Run, planned: ChangeSet, *, whole: bool) -> None:
     of objects that go by themselves, of which nothing else would tell that they were there.
     """
     applied = run.work.desired.digest if whole else Digest("")
-    gone = confirmed(run.outcomes) | {c.ref for c in planned.changes if c.reason in FORGOTTEN}
+    gone = confirmed(run.outcomes) | {c.ref for c in planned.changes if c.forgets}
     uids = {**run.uids, **seen_uids(run.outcomes)}
     narrow = narrowed(run.inventory, gone, applied, uids)
     if whole:
