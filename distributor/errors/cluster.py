@@ -78,7 +78,10 @@ class ForeignObject(Terminal):
     """The object exists and belongs to another owner."""
 
     code = "DST410"
-    remedy = "Rename one of the two, or let go of it there first."
+    remedy = (
+        "Rename one of the two, or hand it over: take it out of the other's package, and annotate it "
+        "distributor.dev/adopt: from/INSTANCE in this one's. See docs/howto/hand-an-object-over.md."
+    )
 
 
 class MissingKind(Retryable):

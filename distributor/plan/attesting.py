@@ -16,8 +16,11 @@ from distributor.plan.ownership import OUR_MANAGER
 from distributor.render.applyset import applyset_id
 
 ADOPT = "distributor.dev/adopt"
-"""Annotation of a desired object: with ``existing``, one of its name that is nobody's becomes ours."""
-_EXISTING = "existing"
+"""Annotation of a desired object: with ``existing``, one of its name that is nobody's becomes ours; with
+``from/<instance>``, that instance's does, whether it holds the object still or has released it."""
+_EXISTING, _FROM = "existing", "from/"
+RELEASED_BY = "distributor.dev/released-by"
+"""Annotation of an object that was kept when its instance let go of it: that instance's name."""
 _INSTANCE = "app.kubernetes.io/instance"
 FOUND = Digest(f"sha256:{'0' * 64}")
 """The digest of an inventory entry that was found by its label, after the inventory was lost."""
@@ -73,6 +76,30 @@ def writers(there: LiveObject) -> str:
 def adopts(manifest: Manifest) -> bool:
     """Whether the desired object itself says that an existing one may become ours."""
     return annotations_of(manifest.data()).get(ADOPT) == _EXISTING
+
+
+def comes_from(manifest: Manifest, there: LiveObject, owner: str) -> str:
+    """The instance whose object may become ours: the one that the desired object names, or ours once.
+
+    What we released ourselves comes back without a word, so that one may go back to a revision that has it.
+    """
+    giver = _giver(manifest.data())
+    if there.owner:
+        return giver if giver and there.owner == applyset_id(giver) else ""
+    by = str(annotations_of(there.data).get(RELEASED_BY, ""))
+    may = by and not lost_its_label(there) and (by == giver or applyset_id(by) == owner)
+    return by if may else ""
+
+
+def went_from(there: LiveObject, owner: str) -> bool:
+    """Whether another took an object over from our instance, and names that."""
+    giver = _giver(there.data)
+    return there.owner not in {"", owner} and bool(giver) and applyset_id(giver) == owner
+
+
+def _giver(data: Mapping[str, object]) -> str:
+    asked = str(annotations_of(data).get(ADOPT, ""))
+    return asked.removeprefix(_FROM) if asked.startswith(_FROM) else ""
 
 
 def _wrote(there: LiveObject) -> bool | None:

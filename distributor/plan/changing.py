@@ -32,10 +32,12 @@ from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan.attesting import (
     FOUND,
     adopts,
+    comes_from,
     instance_of,
     is_copy,
     is_ours,
     lost_its_label,
+    went_from,
     writers,
 )
 from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented, undone
@@ -53,12 +55,14 @@ from distributor.render.placeholders import in_data
 
 ALREADY_GONE = "already gone"
 NEVER_OURS = "never became this instance's"
+NOBODYS = "nobody's"
 USED = "was there before, and is used as it is"
 MOVED = "the same object is desired under another API group"
 _KEEP: Mapping[str, str] = {
     "helm.sh/resource-policy": "keep",
     "client.lifecycle.config.k8s.io/deletion": "detach",
 }
+KEPT = "kept, as its prune policy says"
 _METADATA_ONLY = frozenset({"PartialObjectMetadata", ""})
 
 
@@ -94,6 +98,8 @@ class _Scene:
             return f"only carries a copy of our label: {writers(there) or 'others'} made it"
         whose, ours = (self._named(owner) for owner in (there.owner, self.owner))
         told = f"belongs to {whose or _told(there)}"
+        if went_from(there, self.owner):
+            return f"{told}, which took it over from {ours or 'this one'}"
         return f"{told}, wanted by {ours}" if ours else told
 
     def _named(self, owner: str) -> str:
@@ -189,8 +195,12 @@ def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
     if stopped is not None:
         return replace(change(Action.SKIPPED), reason=stopped[0]), stopped[1]
     if not ours:
-        adopted = Finding.of(Adopted, where=Where(file=str(ref)), severity=Severity.WARNING)
-        return change(Action.CONFIGURED, "adopted: nobody's"), adopted
+        giver = comes_from(manifest, there, scene.owner)
+        said = f"from instance {giver}" if giver else ""
+        adopted = Finding.of(
+            Adopted, said and f"({said})", Where(file=str(ref)), severity=Severity.WARNING
+        )
+        return change(Action.CONFIGURED, f"adopted: {said or NOBODYS}"), adopted
     if there.owner == "":
         return change(Action.CONFIGURED, "lost its owner label"), None
     if there.applied != manifest.digest:
@@ -207,7 +217,8 @@ def _stopped(
     used, with a word about it.
     """
     ref, where = manifest.ref, Where(file=str(manifest.ref))
-    if there.owner not in {"", scene.owner}:
+    given = comes_from(manifest, there, scene.owner) != ""
+    if there.owner not in {"", scene.owner} and not given:
         whose = scene.belongs(there)
         return whose, _finding(ForeignObject, ref, whose)
     if _terminating(there):
@@ -216,7 +227,7 @@ def _stopped(
     if dropped := dropped_versions(manifest, there):
         finding = _finding(StoredVersionDropped, ref, f"stored: {', '.join(dropped)}")
         return "would drop a version that is stored", finding
-    if ours or scene.adopting or adopts(manifest):
+    if ours or given or scene.adopting or adopts(manifest):
         return None
     if ref.group_kind == NAMESPACE:
         return USED, Finding.of(UsedAsItIs, where=where, severity=Severity.WARNING)
@@ -316,7 +327,8 @@ def _unwanted(scene: _Scene, entry: InventoryEntry) -> _Judged:
         return change(Action.SKIPPED, MOVED, forgets=True), None
     if not is_ours(there, scene.owner, entry, entry.digest):
         # Had we made it, it would carry our label, or somebody took that away.
-        if not entry.uid and there.owner != scene.owner and not lost_its_label(there):
+        known = entry.uid or lost_its_label(there) or went_from(there, scene.owner)
+        if not known and there.owner != scene.owner:
             return change(Action.SKIPPED, NEVER_OURS, forgets=True), None
         whose = scene.belongs(there)
         told = Finding.of(NotOwned, f"({whose})", Where(file=str(ref)), severity=Severity.WARNING)
@@ -324,7 +336,7 @@ def _unwanted(scene: _Scene, entry: InventoryEntry) -> _Judged:
     policy = scene.prune.get(ref.group_kind, PrunePolicy.DELETE)
     found = annotations_of(there.data)
     if policy is PrunePolicy.KEEP or any(found.get(k) == v for k, v in _KEEP.items()):
-        return change(Action.SKIPPED, "kept, as its prune policy says"), None
+        return replace(change(Action.SKIPPED, KEPT), releases=True), None
     if entry.digest == FOUND and ref not in scene.consents:
         reason = (
             "the inventory was lost, and its label alone says that it is ours; that needs consent"

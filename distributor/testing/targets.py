@@ -26,8 +26,8 @@ from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claim, Claims
-from distributor.model.refs import ObjectRef
-from distributor.plan import is_ours, scaled
+from distributor.model.refs import Digest, ObjectRef
+from distributor.plan import RELEASED_BY, is_ours, scaled
 from distributor.render.applyset import PART_OF, applyset_id
 
 
@@ -121,6 +121,16 @@ class MemoryTarget:
         """Drop the objects that carry the instance's ApplySet label."""
         self.cluster.step(f"delete {inventory.instance}")
         return tuple(self._delete(entry, inventory.instance) for entry in entries)
+
+    async def release(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> tuple[Outcome, ...]:
+        """Make the objects nobody's, with a note whose they were."""
+        self.cluster.step(f"release {inventory.instance}")
+        for there in (self.cluster.objects.get(entry.ref) for entry in entries):
+            if there is not None and there.owner == applyset_id(inventory.instance):
+                self.cluster.objects[there.ref] = _released(there, inventory.instance)
+        return tuple(Outcome(ref=entry.ref, action=Action.SKIPPED) for entry in entries)
 
     async def owned(self, instance: str) -> Survey:
         """The objects that carry the instance's label."""
@@ -220,6 +230,14 @@ def failed(ref: ObjectRef, error: DistributorError) -> Outcome:
     return Outcome(
         ref=ref, action=Action.SKIPPED, error=Finding.from_error(error), retryable=error.retryable
     )
+
+
+def _released(there: LiveObject, instance: str) -> LiveObject:
+    before = there.data.get("metadata") or {}
+    labels = {k: v for k, v in (before.get("labels") or {}).items() if k != PART_OF}
+    notes = {**(before.get("annotations") or {}), RELEASED_BY: instance}
+    data = {**there.data, "metadata": {**before, "labels": labels, "annotations": notes}}
+    return replace(there, applied=Digest(""), owner="", data=data)
 
 
 def owner_of(data: Mapping[str, Any]) -> str:

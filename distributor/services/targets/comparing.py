@@ -99,6 +99,8 @@ async def changes_of(
         consents=consents,
         taken={ref: _bound(each) for ref, each in taken.items() if each.barred or not agreed},
     )
+    if connection.delivered_only:  # what follows a folder takes away whatever it names no more
+        found = replace(found, changes=tuple(replace(c, releases=False) for c in found.changes))
     return replace(found, findings=(*found.findings, *scope.findings)), live
 
 
