@@ -78,7 +78,10 @@ class ForeignObject(Terminal):
     """The object exists and belongs to another owner."""
 
     code = "DST410"
-    remedy = "Rename one of the two, or let go of it there first."
+    remedy = (
+        "Rename one of the two, or hand it over: take it out of the other's package, and annotate it "
+        "distributor.dev/adopt: from/INSTANCE in this one's. See docs/howto/hand-an-object-over.md."
+    )
 
 
 class MissingKind(Retryable):
@@ -131,10 +134,13 @@ class Unsupported(Terminal):
 
 
 class NotOwned(Terminal):
-    """An object in the inventory carries another owner's label."""
+    """An object in the inventory is not provably this instance's: it was left as it is."""
 
     code = "DST418"
-    remedy = "Nothing was changed; find out who took it over."
+    remedy = (
+        "What the revision no longer has is forgotten, and stays: delete it by hand if nobody needs it. Else "
+        "find out who took it over."
+    )
 
 
 class DeletePending(Retryable):

@@ -100,7 +100,8 @@ class Change:
 
     ``manifest`` is there for what is desired, ``entry`` for what only the inventory still names.
     ``claim`` says what becomes of its fields' owners, ``conflicts`` who is in its way; ``recreates`` that it may be deleted and made anew
-    where the API server confirms that a field cannot change.
+    where the API server confirms that a field cannot change, ``forgets`` that the inventory names it no
+    longer, as nothing of ours is left to take away, ``releases`` that it stays and is let go of first.
     """
 
     ref: ObjectRef
@@ -111,6 +112,8 @@ class Change:
     claim: Claim | None = None
     conflicts: str = ""
     recreates: bool = False
+    forgets: bool = False
+    releases: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +131,8 @@ class ChangeSet:
     @property
     def empty(self) -> bool:
         """Whether nothing would be written, and no hook run."""
-        return not self.hooks and not self.of(Action.CREATED, Action.CONFIGURED, Action.PRUNED)
+        writes = self.of(Action.CREATED, Action.CONFIGURED, Action.PRUNED)
+        return not (self.hooks or writes or any(c.releases for c in self.changes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

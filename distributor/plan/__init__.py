@@ -6,10 +6,16 @@ a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan)
 """
 
 from distributor.plan.applying import GROUND, apply_plan, blocked_by, dependents
-from distributor.plan.attesting import made_here
+from distributor.plan.attesting import RELEASED_BY, is_ours, made_here
 from distributor.plan.capacity import declared, demand, supply
-from distributor.plan.changing import ALREADY_GONE, FORGOTTEN, changes
-from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
+from distributor.plan.changing import ALREADY_GONE, changes
+from distributor.plan.claims import (
+    HAND_OVER_MANAGER,
+    HANDED_OVER,
+    RELEASE_MANAGER,
+    TAKE_OVER,
+    claim,
+)
 from distributor.plan.conflicts import agreed_claim, foreseen
 from distributor.plan.dependencies import asks_for_order
 from distributor.plan.drift import AUTOSCALER, Drifted, FieldDrift, diff
@@ -44,7 +50,7 @@ from distributor.plan.inventories import (
     seen_uids,
     widened,
 )
-from distributor.plan.managed import handed_over, rewritten
+from distributor.plan.managed import disowned, handed_over, rewritten
 from distributor.plan.order import DEFINITION, NAMESPACE, ordered
 from distributor.plan.ownership import OUR_MANAGER
 from distributor.plan.printing import text
@@ -55,13 +61,14 @@ __all__ = [
     "ALREADY_GONE",
     "AUTOSCALER",
     "DEFINITION",
-    "FORGOTTEN",
     "GROUND",
     "HANDED_OVER",
     "HAND_OVER_MANAGER",
     "NAMESPACE",
     "NOTHING_IGNORED",
     "OUR_MANAGER",
+    "RELEASED_BY",
+    "RELEASE_MANAGER",
     "REMOVED",
     "TAKE_OVER",
     "Comparison",
@@ -82,11 +89,13 @@ __all__ = [
     "demand",
     "dependents",
     "diff",
+    "disowned",
     "ended",
     "foreseen",
     "guard",
     "handed_over",
     "held_back",
+    "is_ours",
     "judge",
     "left_scaled",
     "made_by_run",

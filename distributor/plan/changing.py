@@ -29,7 +29,17 @@ from distributor.model.findings import Finding, Severity
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
-from distributor.plan.attesting import FOUND, adopts, is_copy, is_ours, lost_its_label, writers
+from distributor.plan.attesting import (
+    FOUND,
+    adopts,
+    comes_from,
+    instance_of,
+    is_copy,
+    is_ours,
+    lost_its_label,
+    went_from,
+    writers,
+)
 from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented, undone
 from distributor.plan.conflicts import held
 from distributor.plan.conflicts import told as conflicts_told
@@ -45,16 +55,15 @@ from distributor.render.placeholders import in_data
 
 ALREADY_GONE = "already gone"
 NEVER_OURS = "never became this instance's"
+NOBODYS = "nobody's"
 USED = "was there before, and is used as it is"
 UNREADABLE = "cannot be read, and is left as it is"
 MOVED = "the same object is desired under another API group"
-FORGOTTEN = frozenset({NEVER_OURS, MOVED})
-"""Reasons for which an inventory forgets what the revision no longer has: nothing is left to take away."""
-_INSTANCE = "app.kubernetes.io/instance"
 _KEEP: Mapping[str, str] = {
     "helm.sh/resource-policy": "keep",
     "client.lifecycle.config.k8s.io/deletion": "detach",
 }
+KEPT = "kept, as its prune policy says"
 _METADATA_ONLY = frozenset({"PartialObjectMetadata", ""})
 
 
@@ -90,6 +99,8 @@ class _Scene:
             return f"only carries a copy of our label: {writers(there) or 'others'} made it"
         whose, ours = (self._named(owner) for owner in (there.owner, self.owner))
         told = f"belongs to {whose or _told(there)}"
+        if went_from(there, self.owner):
+            return f"{told}, which took it over from {ours or 'this one'}"
         return f"{told}, wanted by {ours}" if ours else told
 
     def _named(self, owner: str) -> str:
@@ -166,10 +177,8 @@ def _told(there: LiveObject) -> str:
 
 def _instance(there: LiveObject) -> str:
     """The instance that an object names, if it does, in words."""
-    metadata = there.data.get("metadata")
-    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
-    name = labels.get(_INSTANCE) if isinstance(labels, Mapping) else None
-    return f"instance {name}" if isinstance(name, str) and name else ""
+    name = instance_of(there)
+    return f"instance {name}" if name else ""
 
 
 def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
@@ -189,8 +198,12 @@ def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
     if stopped is not None:
         return replace(change(Action.SKIPPED), reason=stopped[0]), stopped[1]
     if not ours:
-        adopted = Finding.of(Adopted, where=Where(file=str(ref)), severity=Severity.WARNING)
-        return change(Action.CONFIGURED, "adopted: nobody's"), adopted
+        giver = comes_from(manifest, there, scene.owner)
+        said = f"from instance {giver}" if giver else ""
+        adopted = Finding.of(
+            Adopted, said and f"({said})", Where(file=str(ref)), severity=Severity.WARNING
+        )
+        return change(Action.CONFIGURED, f"adopted: {said or NOBODYS}"), adopted
     if there.owner == "":
         return change(Action.CONFIGURED, "lost its owner label"), None
     if there.applied != manifest.digest:
@@ -207,7 +220,8 @@ def _stopped(
     used, with a word about it.
     """
     ref, where = manifest.ref, Where(file=str(manifest.ref))
-    if there.owner not in {"", scene.owner}:
+    given = comes_from(manifest, there, scene.owner) != ""
+    if there.owner not in {"", scene.owner} and not given:
         whose = scene.belongs(there)
         return whose, _finding(ForeignObject, ref, whose)
     if _terminating(there):
@@ -216,7 +230,7 @@ def _stopped(
     if dropped := dropped_versions(manifest, there):
         finding = _finding(StoredVersionDropped, ref, f"stored: {', '.join(dropped)}")
         return "would drop a version that is stored", finding
-    if ours or scene.adopting or adopts(manifest):
+    if ours or given or scene.adopting or adopts(manifest):
         return None
     if ref.group_kind == NAMESPACE:
         return USED, Finding.of(UsedAsItIs, where=where, severity=Severity.WARNING)
@@ -311,24 +325,29 @@ def _vanished(scene: _Scene, entry: InventoryEntry) -> _Judged:
 
 
 def _unwanted(scene: _Scene, entry: InventoryEntry, there: LiveObject) -> _Judged:
-    """An object that the revision no longer has, and that is there."""
+    """An object that the revision no longer has, and that is there.
+
+    What is not provably ours is never deleted, and never will be: it is told once, and forgotten.
+    """
     ref = entry.ref
 
-    def change(action: Action, reason: str = "") -> Change:
-        return Change(ref=ref, action=action, reason=reason, entry=entry)
+    def change(action: Action, reason: str = "", *, forgets: bool = False) -> Change:
+        return Change(ref=ref, action=action, reason=reason, entry=entry, forgets=forgets)
 
     if there.uid and there.uid in scene.wanted_uids:
-        return change(Action.SKIPPED, MOVED), None
+        return change(Action.SKIPPED, MOVED, forgets=True), None
     if not is_ours(there, scene.owner, entry, entry.digest):
         # Had we made it, it would carry our label, or somebody took that away.
-        if not entry.uid and there.owner != scene.owner and not lost_its_label(there):
-            return change(Action.SKIPPED, NEVER_OURS), None
+        known = entry.uid or lost_its_label(there) or went_from(there, scene.owner)
+        if not known and there.owner != scene.owner:
+            return change(Action.SKIPPED, NEVER_OURS, forgets=True), None
         whose = scene.belongs(there)
-        return change(Action.SKIPPED, whose), _finding(NotOwned, ref, whose)
+        told = Finding.of(NotOwned, f"({whose})", Where(file=str(ref)), severity=Severity.WARNING)
+        return change(Action.SKIPPED, whose, forgets=True), told
     policy = scene.prune.get(ref.group_kind, PrunePolicy.DELETE)
     found = annotations_of(there.data)
     if policy is PrunePolicy.KEEP or any(found.get(k) == v for k, v in _KEEP.items()):
-        return change(Action.SKIPPED, "kept, as its prune policy says"), None
+        return replace(change(Action.SKIPPED, KEPT), releases=True), None
     if entry.digest == FOUND and ref not in scene.consents:
         reason = (
             "the inventory was lost, and its label alone says that it is ours; that needs consent"

@@ -22,6 +22,8 @@ from distributor.plan.ownership import OUR_MANAGER
 
 HAND_OVER_MANAGER = "distributor-hand-over"
 """Holds fields that nobody owns yet, in our name and apart from what we ask for."""
+RELEASE_MANAGER = "distributor-release"
+"""Holds the note that an object was released; whoever of us takes it next, takes that too."""
 HANDED_OVER = "distributor.dev/handed-over"
 """Annotation: JSON pointers, separated by commas, of fields to keep as they are when no longer set."""
 TAKE_OVER = "distributor.dev/take-over"
@@ -35,6 +37,7 @@ def claim(manifest: Manifest, there: LiveObject, adopt: frozenset[str] = frozens
     entries = entries_of(there.data)
     whole = [entry for entry in entries if not entry.get("subresource")]
     takes = frozenset(str(e["manager"]) for e in whole) & (adopt - {OUR_MANAGER})
+    takes |= {str(e["manager"]) for e in whole} & {RELEASE_MANAGER}
     if any(_is_set(wanted, p) for p in paths_of(whole, HAND_OVER_MANAGER)):
         takes |= {HAND_OVER_MANAGER}
     versions = {str(entry.get("apiVersion")) for entry in entries}

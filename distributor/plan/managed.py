@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from distributor.model.ownership import Claim, FieldPath
@@ -59,6 +59,13 @@ def rewritten(live: Mapping[str, Any], claim: Claim, api_version: str) -> list[A
     if claim.migrates:
         after = [{**entry, "apiVersion": api_version} for entry in after]
     return None if after == before else after
+
+
+def disowned(live: Mapping[str, Any], managers: Collection[str]) -> list[Any]:
+    """The managed fields without those of some managers: the values stay, as nobody's."""
+    return [
+        e for e in _written(live) if not isinstance(e, Mapping) or e.get("manager") not in managers
+    ]
 
 
 def _taken(entries: list[dict[str, Any]], claim: Claim, api_version: str) -> list[dict[str, Any]]:

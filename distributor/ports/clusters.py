@@ -55,6 +55,13 @@ class TargetConnection(Protocol):
         """Delete objects that are still ours; gone ones count as pruned."""
         ...
 
+    async def release(self, inventory: Inventory, entries: Entries) -> tuple[Outcome, ...]:
+        """Let go of objects that stay: of label, digest and fields of ours, with a note who did.
+
+        One outcome each, in order; what is gone, or another's by now, counts as released.
+        """
+        ...
+
     async def owned(self, instance: str) -> Survey:
         """What is the instance's by its label, whatever inventories say; empty where nobody can tell."""
         ...

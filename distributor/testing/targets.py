@@ -26,8 +26,8 @@ from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claim, Claims
-from distributor.model.refs import ObjectRef
-from distributor.plan import scaled
+from distributor.model.refs import Digest, ObjectRef
+from distributor.plan import RELEASED_BY, is_ours, scaled
 from distributor.render.applyset import PART_OF, applyset_id
 
 
@@ -124,6 +124,16 @@ class MemoryTarget:
         self.cluster.step(f"delete {inventory.instance}")
         return tuple(self._delete(entry, inventory.instance) for entry in entries)
 
+    async def release(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> tuple[Outcome, ...]:
+        """Make the objects nobody's, with a note whose they were."""
+        self.cluster.step(f"release {inventory.instance}")
+        for there in (self.cluster.objects.get(entry.ref) for entry in entries):
+            if there is not None and there.owner == applyset_id(inventory.instance):
+                self.cluster.objects[there.ref] = _released(there, inventory.instance)
+        return tuple(Outcome(ref=entry.ref, action=Action.SKIPPED) for entry in entries)
+
     async def owned(self, instance: str) -> Survey:
         """The objects that carry the instance's label."""
         self.cluster.step(f"owned {instance}")
@@ -191,7 +201,8 @@ class MemoryTarget:
         if (error := self.cluster.refuse.get(entry.ref)) is not None:
             return failed(entry.ref, error)
         there = self.cluster.objects.get(entry.ref)
-        if there is not None and there.owner != applyset_id(instance):
+        owner = applyset_id(instance)
+        if there and there.owner != owner and not is_ours(there, owner, entry, entry.digest):
             return failed(entry.ref, NotOwned(f"{entry.ref} has the owner {there.owner!r}."))
         self.cluster.objects.pop(entry.ref, None)
         return Outcome(ref=entry.ref, action=Action.PRUNED)
@@ -226,6 +237,14 @@ def failed(ref: ObjectRef, error: DistributorError) -> Outcome:
     return Outcome(
         ref=ref, action=Action.SKIPPED, error=Finding.from_error(error), retryable=error.retryable
     )
+
+
+def _released(there: LiveObject, instance: str) -> LiveObject:
+    before = there.data.get("metadata") or {}
+    labels = {k: v for k, v in (before.get("labels") or {}).items() if k != PART_OF}
+    notes = {**(before.get("annotations") or {}), RELEASED_BY: instance}
+    data = {**there.data, "metadata": {**before, "labels": labels, "annotations": notes}}
+    return replace(there, applied=Digest(""), owner="", data=data)
 
 
 def owner_of(data: Mapping[str, Any]) -> str:

@@ -117,6 +117,13 @@ class BranchTarget:
             await self._change(inventory, "Prune", edit)
         return tuple(Outcome(ref=entry.ref, action=Action.PRUNED) for entry in entries)
 
+    async def release(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> tuple[Outcome, ...]:
+        """Nothing: the files stay, and the inventory names them."""
+        del inventory
+        return tuple(Outcome(ref=entry.ref, action=Action.SKIPPED) for entry in entries)
+
     async def owned(self, instance: str) -> Survey:
         """Nothing: files without an inventory are an error when that is read."""
         del instance

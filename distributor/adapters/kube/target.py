@@ -12,6 +12,7 @@ from distributor.adapters.kube.inventory import InventoryStore
 from distributor.adapters.kube.lanes import Lane
 from distributor.adapters.kube.parents import SHARD_BYTES
 from distributor.adapters.kube.reading import Reader
+from distributor.adapters.kube.releasing import Releaser
 from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.adapters.kube.surveying import Surveyor
 from distributor.adapters.kube.transport import Transport
@@ -74,6 +75,7 @@ class KubeTarget:
         self._reader = Reader(theirs, discovery, limits)
         self._applier = Applier(theirs, discovery, limits)
         self._deleter = Deleter(theirs, discovery, limits)
+        self._releaser = Releaser(theirs, discovery, limits)
         self._surveyor = Surveyor(ours, discovery, limits)
 
     async def read_inventory(self, environment: str, instance: str) -> Inventory | None:
@@ -102,6 +104,12 @@ class KubeTarget:
     ) -> tuple[Outcome, ...]:
         """Delete what still carries the instance's ApplySet label, and see it gone."""
         return await self._deleter.delete(inventory.instance, entries)
+
+    async def release(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> tuple[Outcome, ...]:
+        """Take label, digest and managed fields of ours off objects that stay."""
+        return await self._releaser.release(inventory.instance, entries)
 
     async def owned(self, instance: str) -> Survey:
         """All objects, of any kind, that carry the instance's label and that we applied."""

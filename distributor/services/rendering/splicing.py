@@ -168,6 +168,12 @@ class SplicedTarget:
         """Delete the objects."""
         return await self._inner.delete(inventory, entries)
 
+    async def release(
+        self, inventory: Inventory, entries: Sequence[InventoryEntry]
+    ) -> tuple[Outcome, ...]:
+        """Release the objects."""
+        return await self._inner.release(inventory, entries)
+
     async def owned(self, instance: str) -> Survey:
         """As the inner connection sees it."""
         return await self._inner.owned(instance)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from distributor.errors import Where
 from distributor.errors.cluster import DeletePending, ImmutableField, LetGo
 from distributor.errors.rollout import DependencySkipped
-from distributor.model.changes import Action, ApplyGroup, ApplyPlan, Outcome, Phase
+from distributor.model.changes import Action, ApplyGroup, ApplyPlan, ChangeSet, Outcome, Phase
 from distributor.model.findings import Finding, Severity
 from distributor.model.health import ObjectHealth
 from distributor.model.manifest import Manifest
@@ -99,6 +99,14 @@ async def _made_anew(run: Run, manifest: Manifest) -> Outcome:
 
 def _cannot_change(outcome: Outcome) -> bool:
     return outcome.error is not None and outcome.error.code == ImmutableField.code
+
+
+async def release(run: Run, planned: ChangeSet) -> None:
+    """Let go of what stays although the revision has it no more, so that others may take it."""
+    kept = [c.entry for c in planned.changes if c.releases and c.entry is not None]
+    if kept:
+        await run.check_fence()
+        run.outcomes.extend(await run.connection.release(run.inventory, kept))
 
 
 async def prune(run: Run, plan: ApplyPlan) -> None:

@@ -100,9 +100,17 @@ async def changes_of(
         consents=consents,
         taken={ref: _bound(each) for ref, each in taken.items() if each.barred or not agreed},
     )
-    if not (work.removing or connection.delivered_only or agreed):
-        found = held_back(found)
+    found = _fitting(connection, work, found)
     return replace(found, findings=(*found.findings, *scope.findings)), live
+
+
+def _fitting(connection: TargetConnection, work: Work, found: ChangeSet) -> ChangeSet:
+    """The changes as this target takes them: what follows a folder takes away whatever it names no more."""
+    if connection.delivered_only:
+        return replace(found, changes=tuple(replace(c, releases=False) for c in found.changes))
+    if work.removing or Verb.CONSENT in work.agreed:
+        return found
+    return held_back(found)
 
 
 def _bound(taken: Taken) -> str:

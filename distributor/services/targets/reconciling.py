@@ -38,7 +38,7 @@ from distributor.plan import (
     schedule,
 )
 from distributor.ports import TargetConnection
-from distributor.services.targets.applying import apply_phases, prune
+from distributor.services.targets.applying import apply_phases, prune, release
 from distributor.services.targets.awaiting import before_prune, unended_jobs
 from distributor.services.targets.comparing import (
     changes_of,
@@ -269,6 +269,8 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
         log = replace(run.inventory.hooks, begun=True)
         run.inventory = await run.connection.write_inventory(replace(run.inventory, hooks=log))
     awaited = await apply_phases(run, plan, phases)
+    if awaited is None and not run.failed:
+        await release(run, planned)
     if awaited is None and not run.failed and plan.prune:
         there = any(c.reason != ALREADY_GONE for c in planned.of(Action.PRUNED))
         awaited = await before_prune(run) if there else None

@@ -184,8 +184,8 @@ class FakeApi:
         found = self.objects.get(request.path)
         if found is None:
             return self._absent(request.path)
-        uid = options.get("preconditions", {}).get("uid")
-        if uid is not None and uid != found["metadata"]["uid"]:
+        asked = options.get("preconditions", {})
+        if any(value != found["metadata"][name] for name, value in asked.items()):
             return status(409, "Conflict")
         if found["metadata"]["name"] in self.finalizing:
             found["metadata"] |= {"deletionTimestamp": "now", "finalizers": ["example.com/hold"]}

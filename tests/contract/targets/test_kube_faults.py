@@ -38,6 +38,7 @@ from distributor.errors.service import BadSetting
 from distributor.model.changes import Action, Inventory, InventoryEntry
 from distributor.model.fleet import Cluster, Mode
 from distributor.model.refs import Digest, ObjectRef
+from distributor.render.applyset import PART_OF
 from tests.contract.targets.fake_api import FakeApi, kubeconfig, ok, raw_server, serve, status
 from tests.contract.targets.objects import (
     CLUSTER,
@@ -415,6 +416,27 @@ async def test_an_object_made_anew_while_we_delete_is_left(stand: Stand) -> None
     assert outcome.error
     assert outcome.retryable
     assert f"{MAPS}/a" in stand.api.objects
+
+
+@pytest.mark.parametrize(("owner", "left"), [("applyset-else-v1", True), ("", False)])
+async def test_an_object_written_while_we_delete_is_looked_at_again(
+    stand: Stand, owner: str, *, left: bool
+) -> None:
+    """Another takes it in between, or only its status is written."""
+    kept = await stand.installed("a")
+    written: list[str] = []
+
+    async def fault(request: web.Request) -> None:
+        if request.method == "DELETE" and not written:
+            metadata = stand.api.objects[request.path]["metadata"]
+            metadata["resourceVersion"] += "0"
+            metadata["labels"] |= {PART_OF: owner} if owner else {}
+            written.append(owner)
+
+    stand.api.fault = fault
+    (outcome,) = await stand.target.delete(kept, [entry(config_map("a"))])
+    assert (outcome.error.code if outcome.error else "") == ("DST418" if left else "")
+    assert (f"{MAPS}/a" in stand.api.objects) is left
 
 
 async def test_a_pending_deletion_is_not_sent_twice(stand: Stand) -> None:

@@ -11,6 +11,7 @@ from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan import changes, guard, held_back
 from distributor.plan.changing import NEVER_OURS
 from distributor.render.applyset import applyset_id
+from distributor.render.labels import INSTANCE
 from tests.unit.plan.objects import (
     OWNER,
     by_ref,
@@ -191,3 +192,38 @@ def test_both_owners_of_one_object_are_named():
     reason = "belongs to instance till, wanted by instance shop"
     assert said(found) == [(CART, Action.SKIPPED, reason)]
     assert [(f.code, reason in f.message) for f in found.findings] == [("DST410", True)]
+
+
+@pytest.mark.parametrize(
+    ("named", "entries", "action"),
+    [
+        ("shop", (entry(CART),), Action.PRUNED),
+        ("shop", (entry(CART, "another"),), Action.PRUNED),
+        ("till", (entry(CART),), Action.SKIPPED),
+        ("", (entry(CART),), Action.SKIPPED),
+        ("", (entry(CART, "another"),), Action.SKIPPED),
+        ("till", (entry(CART, "u"),), Action.PRUNED),
+    ],
+)
+def test_what_lost_its_owner_label_goes_where_it_is_provably_ours(named, entries, action):
+    """By the instance that it names and its writer, or by the uid; what is not is forgotten."""
+    ours = applyset_id("shop")
+    there = _written_by(CART, ("distributor", "Apply"), owner="")
+    there.data["metadata"]["labels"] = {INSTANCE: named}
+    found = changes(
+        manifests("Service/shop/cart"), inventory(*entries), by_ref([there]), owner=ours, prune={}
+    )
+    (left,) = [c for c in found.changes if str(c.ref) == CART]
+    assert (left.action, left.forgets) == (action, action is Action.SKIPPED)
+    told = [(f.code, f.severity) for f in found.findings]
+    assert told == ([("DST418", Severity.WARNING)] if left.forgets else [])
+
+
+def test_what_names_our_instance_but_was_written_by_another_stays():
+    there = _written_by(CART, ("someone", "Update"), owner="")
+    there.data["metadata"]["labels"] = {INSTANCE: "shop"}
+    found = changes(
+        manifests("Service/shop/cart"), inventory(entry(CART, "another")), by_ref([there]),
+        owner=applyset_id("shop"), prune={},
+    )  # fmt: skip
+    assert [c.action for c in found.changes][1:] == [Action.SKIPPED]
