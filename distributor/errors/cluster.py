@@ -289,3 +289,20 @@ class NotSurveyed(Retryable):
 
     code = "DST426"
     remedy = "It is looked through again by itself; mend what is named, such as a webhook or an API service that is down."
+
+
+class HeldByAnother(Terminal):
+    """Another manager has set a field that the package sets, and nobody agreed to take it back."""
+
+    code = "DST442"
+    remedy = (
+        "Leave the field to it by a rule in the package's delivery.ignore; or take it back: annotate the object "
+        "distributor.dev/take-over: MANAGER in the package, or name the manager in the setting undo_managers."
+    )
+
+
+class Fought(Terminal):
+    """A drift comes back each time that it is healed, so it is healed less and less often."""
+
+    code = "DST443"
+    remedy = "Stop what sets it again, or leave the field to it by a rule in the package's delivery.ignore."

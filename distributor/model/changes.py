@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from distributor.model.drift import DriftedField, Fight, ObjectDrift
 from distributor.model.findings import Finding
 from distributor.model.health import ObjectHealth
 from distributor.model.hooks import HookLog, HookStep
@@ -102,6 +103,8 @@ class Change:
     ``claim`` says what becomes of its fields' owners, ``conflicts`` who is in its way; ``recreates`` that it may be deleted and made anew
     where the API server confirms that a field cannot change, ``forgets`` that the inventory names it no
     longer, as nothing of ours is left to take away, ``releases`` that it stays and is let go of first.
+    ``drift`` are fields of what was applied that are otherwise now and are put right, ``left`` those that
+    are left so: to who holds them, or for a while.
     """
 
     ref: ObjectRef
@@ -114,6 +117,8 @@ class Change:
     recreates: bool = False
     forgets: bool = False
     releases: bool = False
+    drift: tuple[DriftedField, ...] = ()
+    left: tuple[DriftedField, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +211,8 @@ class TargetReport:
     observed_at: datetime
     ledger_commit: ObjectId = ObjectId("")
     drift: tuple[str, ...] = ()  # what was not as applied: an object and why, one line each
+    drifted: tuple[ObjectDrift, ...] = ()  # the same, with what becomes of it, field by field
+    fights: tuple[Fight, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,15 @@ from distributor.plan.claims import (
 from distributor.plan.conflicts import agreed_claim, foreseen
 from distributor.plan.dependencies import asks_for_order
 from distributor.plan.drift import AUTOSCALER, Drifted, FieldDrift, diff
+from distributor.plan.fighting import (
+    as_kept,
+    at_rest,
+    contested,
+    fight_told,
+    fights_told,
+    fought,
+    from_kept,
+)
 from distributor.plan.guards import guard, held_back
 from distributor.plan.hooks import (
     REMOVED,
@@ -50,6 +59,7 @@ from distributor.plan.inventories import (
     seen_uids,
     widened,
 )
+from distributor.plan.loosened import loosened
 from distributor.plan.managed import disowned, handed_over, rewritten
 from distributor.plan.order import DEFINITION, NAMESPACE, ordered
 from distributor.plan.ownership import OUR_MANAGER
@@ -79,25 +89,33 @@ __all__ = [
     "Move",
     "agreed_claim",
     "apply_plan",
+    "as_kept",
     "asks_for_order",
+    "at_rest",
     "blocked_by",
     "changes",
     "claim",
     "compare",
     "confirmed",
+    "contested",
     "declared",
     "demand",
     "dependents",
     "diff",
     "disowned",
     "ended",
+    "fight_told",
+    "fights_told",
     "foreseen",
+    "fought",
+    "from_kept",
     "guard",
     "handed_over",
     "held_back",
     "is_ours",
     "judge",
     "left_scaled",
+    "loosened",
     "made_by_run",
     "made_here",
     "marked",

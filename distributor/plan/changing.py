@@ -25,6 +25,7 @@ from distributor.model.changes import (
     InventoryEntry,
     LiveObject,
 )
+from distributor.model.drift import Contested, fields_told
 from distributor.model.findings import Finding, Severity
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import PrunePolicy
@@ -45,8 +46,10 @@ from distributor.plan.conflicts import held
 from distributor.plan.conflicts import told as conflicts_told
 from distributor.plan.definitions import dropped_versions
 from distributor.plan.dependencies import annotations_of
-from distributor.plan.drift import AUTOSCALER, FieldDrift, diff
+from distributor.plan.drift import AUTOSCALER, diff
+from distributor.plan.fighting import contested, held_told, rule_for
 from distributor.plan.ignoring import NOTHING_IGNORED, Ignoring, yielding
+from distributor.plan.loosened import loosened
 from distributor.plan.order import NAMESPACE
 from distributor.plan.ownership import OUR_MANAGER
 from distributor.plan.unchangeable import unchangeable
@@ -56,6 +59,7 @@ from distributor.render.placeholders import in_data
 ALREADY_GONE = "already gone"
 NEVER_OURS = "never became this instance's"
 NOBODYS = "nobody's"
+RESTS = "is fought for, and left until the next try"
 USED = "was there before, and is used as it is"
 UNREADABLE = "cannot be read, and is left as it is"
 MOVED = "the same object is desired under another API group"
@@ -83,6 +87,7 @@ class _Scene:
     names: Collection[str]
     undo: Collection[str]
     unscaled: Collection[ObjectRef]
+    resting: Collection[Contested]
 
     def gives_way(self, manifest: Manifest, there: LiveObject) -> frozenset[str]:
         """The managers whose values in fields of ours are drift, or no conflict."""
@@ -124,6 +129,7 @@ def changes(
     names: Collection[str] = (),
     undo: Collection[str] = (),
     unscaled: Collection[ObjectRef] = (),
+    resting: Collection[Contested] = (),
 ) -> ChangeSet:
     """What it takes to bring a target to ``desired``; ``owner`` is our ApplySet id.
 
@@ -134,7 +140,8 @@ def changes(
     ``adopting`` says that people agreed: what is there and nobody's may become ours, and conflicts be
     forced. ``names`` are instances that there
     are, to tell whose an object is. ``undo`` are managers, as patterns, whose changes of our fields are drift;
-    ``unscaled`` are objects whose number of replicas an autoscaler left behind.
+    ``unscaled`` are objects whose number of replicas an autoscaler left behind. ``resting`` is what is
+    fought for and left alone for a while.
     """
     scene = _Scene(
         entries=inventory.entries if inventory is not None else {},
@@ -149,6 +156,7 @@ def changes(
         names=names,
         undo=undo,
         unscaled=unscaled,
+        resting=resting,
     )
     refs = desired.refs()
     vanished = [entry for ref, entry in sorted(scene.entries.items()) if ref not in refs]
@@ -189,7 +197,7 @@ def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
 
     there = scene.live.get(ref)
     if there is None:
-        return _missing(manifest, entry), None
+        return _missing(scene, manifest, entry), None
     if there.error is not None:
         return change(Action.SKIPPED, UNREADABLE), there.error
     digests = (manifest.digest, entry.digest) if entry is not None else (manifest.digest,)
@@ -204,11 +212,14 @@ def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
             Adopted, said and f"({said})", Where(file=str(ref)), severity=Severity.WARNING
         )
         return change(Action.CONFIGURED, f"adopted: {said or NOBODYS}"), adopted
+    loose = loosened(manifest, there) if scene.resting else None
+    if loose and contested(ref, loose) in scene.resting:
+        return replace(change(Action.UNCHANGED, RESTS), left=(loose,)), None
     if there.owner == "":
         return change(Action.CONFIGURED, "lost its owner label"), None
     if there.applied != manifest.digest:
         return change(Action.CONFIGURED, _encrypted_again(manifest, there)), None
-    return _against_drift(scene, manifest, there), None
+    return _against_drift(scene, manifest, there)
 
 
 def _stopped(
@@ -242,7 +253,10 @@ def _prepared(scene: _Scene, change: Change, finding: Finding | None) -> _Judged
     there = scene.live.get(change.ref)
     if change.action is not Action.CONFIGURED or change.manifest is None or there is None:
         return change, finding
-    ignored = scene.ignore.of(change.ref, there.data)
+    ignored = (
+        *scene.ignore.of(change.ref, there.data),
+        *(rule_for(change.ref, field) for field in change.left),
+    )
     manifest = yielding(change.manifest, there.data, ignored, manager=OUR_MANAGER)
     found = claim(manifest, there, scene.adopt)
     found = replace(found, over=found.over | scene.gives_way(manifest, there))
@@ -269,7 +283,10 @@ def _encrypted_again(manifest: Manifest, there: LiveObject) -> str:
     return f"encrypted again: {', '.join(sorted(files))}" if files else ""
 
 
-def _missing(manifest: Manifest, entry: InventoryEntry | None) -> Change:
+def _missing(scene: _Scene, manifest: Manifest, entry: InventoryEntry | None) -> Change:
+    if contested(manifest.ref) in scene.resting:
+        reason, action = f"was deleted from the target; {RESTS}", Action.UNCHANGED
+        return Change(ref=manifest.ref, action=action, manifest=manifest, reason=reason)
     applied = entry is not None and entry.uid != ""
     if applied and entry is not None and entry.digest == manifest.digest:
         if goes_by_itself(manifest):
@@ -280,28 +297,25 @@ def _missing(manifest: Manifest, entry: InventoryEntry | None) -> Change:
     return Change(ref=manifest.ref, action=Action.CREATED, manifest=manifest)
 
 
-def _against_drift(scene: _Scene, manifest: Manifest, there: LiveObject) -> Change:
+def _against_drift(scene: _Scene, manifest: Manifest, there: LiveObject) -> _Judged:
     ignored = scene.ignore.of(manifest.ref, there.data)
     scales = manifest.ref not in scene.unscaled
     whole = _whole(there)
     drifted = diff(manifest, there.data, ignore=ignored, autoscaled=scales) if whole else ()
     allowed = scene.gives_way(manifest, there) | {HAND_OVER_MANAGER} if drifted else frozenset()
-    ours = tuple(f for f in drifted if f.ours or set(f.manager.split(", ")) <= allowed)
-    if ours:
-        return Change(
-            ref=manifest.ref,
-            action=Action.CONFIGURED,
-            manifest=manifest,
-            reason=f"drift: {_paths(ours)}",
-        )
-    reason = "; ".join(f"{f.path} is owned by {f.manager}" for f in drifted)
-    return Change(ref=manifest.ref, action=Action.UNCHANGED, manifest=manifest, reason=reason)
-
-
-def _paths(drifted: tuple[FieldDrift, ...], most: int = 3) -> str:
-    told = ", ".join(f.path for f in drifted[:most])
-    rest = len(drifted) - most
-    return f"{told} and {rest} more" if rest > 0 else told
+    resting = {f.steps for f in drifted if contested(manifest.ref, f.told()) in scene.resting}
+    held = {f.steps for f in drifted if not (f.ours or set(f.manager.split(", ")) <= allowed)}
+    ours = tuple(f.told() for f in drifted if f.steps not in resting | held)
+    left = tuple(f.told() for f in drifted if f.steps in resting | held)
+    theirs = tuple(f.told() for f in drifted if f.steps in held - resting)
+    finding = held_told(manifest.ref, theirs) if theirs else None
+    action, reason = Action.CONFIGURED, f"drift: {fields_told(ours)}"
+    if not ours:
+        action = Action.UNCHANGED
+        reason = "; ".join(f"{f.path} is owned by {f.manager}" for f in theirs)
+        reason = reason or (RESTS if left else "")
+    change = Change(ref=manifest.ref, action=action, manifest=manifest, reason=reason)
+    return replace(change, drift=ours, left=left), finding
 
 
 def _whole(there: LiveObject) -> bool:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from distributor.health import is_custom
+from distributor.model.drift import DriftedField
 from distributor.model.manifest import Manifest
 from distributor.model.package import IgnoreRule
 from distributor.plan.ignoring import is_theirs, left_out, paths, rules_for
@@ -52,6 +53,7 @@ class FieldDrift:
     live: Any = None
     manager: str = ""
     steps: Path = field(default=(), compare=False)
+    at_write: bool = field(default=False, compare=False)  # still ours: set so when it was applied
 
     @property
     def ours(self) -> bool:
@@ -62,6 +64,12 @@ class FieldDrift:
     def pointer(self) -> str:
         """The field as a JSON pointer, as an ignore rule names it."""
         return pointer_of(self.steps)
+
+    def told(self) -> DriftedField:
+        """Without its values, which a report does not tell."""
+        return DriftedField(
+            path=self.path, pointer=self.pointer, manager=self.manager, at_write=self.at_write
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +171,7 @@ def _drift(
         live="(hidden)" if hide and live is not _UNSET else _value(live),
         manager=", ".join(others) if live is not _UNSET else "",
         steps=path,
+        at_write=drifted is Drifted.CHANGED and scope.manager in scope.owners.holders(path),
     )
 
 

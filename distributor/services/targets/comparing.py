@@ -90,6 +90,7 @@ async def changes_of(
         adopting=agreed,
         names=work.names,
         undo=work.undo,
+        resting=work.resting,
         unscaled=maybe - frozenset(await connection.autoscaled(maybe)) if maybe else maybe,
     )
     taken = await _taken_along(connection, known, found)

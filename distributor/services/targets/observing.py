@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
 from distributor.health import (
     NO_RULES,
@@ -18,7 +19,7 @@ from distributor.health import (
 from distributor.model.changes import Inventory, InventoryEntry, LiveObject
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.manifest import Manifest, ManifestSet
-from distributor.model.refs import GroupKind, ObjectRef
+from distributor.model.refs import Digest, GroupKind, ObjectRef
 from distributor.plan import NAMESPACE
 from distributor.services.targets.endings import Endings, endings, remember
 from distributor.services.targets.work import Work
@@ -28,6 +29,7 @@ _CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 _JOB = GroupKind("batch", "Job")
 _ENDED = frozenset({HealthStatus.CURRENT, HealthStatus.FAILED})
 _EARLIER = "It is not at this revision yet"
+NOTHING_ASTRAY: Mapping[ObjectRef, str] = MappingProxyType({})
 
 
 async def observed(
@@ -38,12 +40,14 @@ async def observed(
     live: Mapping[ObjectRef, LiveObject],
     *,
     jobs_to_their_end: bool = False,
+    astray: Mapping[ObjectRef, str] = NOTHING_ASTRAY,
 ) -> tuple[ObjectHealth, ...]:
     """The health of every desired object, there or not; a Job that its TTL took is not missed.
 
     What an object of an earlier revision looks like says nothing of this one. A Job that goes by itself
     is current when it has come to its end, because nobody can look at it afterwards; any Job is where
-    something comes after it.
+    something comes after it. ``astray`` are objects of which fields are not as applied, and which: what they
+    look like speaks of no revision.
     """
     now = world.clock.now()
     plain = plain_kinds(m.data() for m in desired if m.ref.group_kind == _CRD)
@@ -66,6 +70,8 @@ async def observed(
     missed = any(m.ref not in live for m in fleeting)
     before = await endings(world, work) if ended or missed else {}
     await remember(world, work, before, ended, {entry.uid for entry in known.values()})
+    for ref in astray.keys() & seen.keys():
+        seen[ref] = _astray(seen[ref], astray[ref])
     for manifest in desired:
         if manifest.ref not in live:
             told = _missing(manifest, known.get(manifest.ref), before)
@@ -109,6 +115,14 @@ def _judged(
     if to_an_end and not _is_suspended(found) and not ruled:
         told = replace(completion(found.data, there), ref=manifest.ref, observed_at=now)
     return replace(told, revision=manifest.digest)
+
+
+def _astray(found: ObjectHealth, what: str) -> ObjectHealth:
+    told = replace(found, revision=Digest(""))
+    if found.status is not HealthStatus.CURRENT:
+        return told
+    message = f"It runs, but is not as this revision has it: {what}"
+    return replace(told, status=HealthStatus.IN_PROGRESS, message=message)
 
 
 def _rulebook(world: World, work: Work) -> Rulebook:

@@ -23,6 +23,7 @@ from distributor.model.changes import (
     LiveObject,
     TargetReport,
 )
+from distributor.model.drift import ObjectDrift, Standing
 from distributor.model.findings import Finding, Severity, errors
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import Moment
@@ -49,7 +50,7 @@ from distributor.services.targets.comparing import (
     unread,
     wide,
 )
-from distributor.services.targets.drift_modes import look_for_drift
+from distributor.services.targets.drift_modes import look_for_drift, stays
 from distributor.services.targets.hooking import (
     foreseen_hooks,
     run_failure_hooks,
@@ -134,16 +135,25 @@ async def _in_step(
     work: Work,
     scope: Scope,
     there: Inventory | Glance,
-) -> tuple[TargetReport | None, tuple[str, ...]]:
+) -> tuple[TargetReport | None, tuple[ObjectDrift, ...]]:
     """The report of a settled target that nothing is to be done on, and the drift that was found."""
     inventory, seen = (there.inventory, there.live) if isinstance(there, Glance) else (there, None)
     looked = await look_for_drift(connection, work, scope, inventory, seen)
     if not looked.planned.empty:
-        return None, looked.drift
-    told = not connection.delivered_only
-    health = await observed(world, work, inventory, scope.members, looked.live) if told else ()
+        return None, looked.drifted
+    health: tuple[ObjectHealth, ...] = ()
+    if not connection.delivered_only:
+        health = await observed(
+            world, work, inventory, scope.members, looked.live, astray=looked.astray
+        )
     report = _settled(world, work, connection, planned=looked.planned, health=health)
-    return replace(report, drift=looked.drift), looked.drift
+    return _with_drift(report, looked.drifted), looked.drifted
+
+
+def _with_drift(report: TargetReport, drifted: tuple[ObjectDrift, ...]) -> TargetReport:
+    """What is at rest in a fight is told as that, and not as a drift each time."""
+    told = tuple(str(one) for one in drifted if one.standing is not Standing.RESTING)
+    return replace(report, drift=told, drifted=drifted)
 
 
 async def _reconcile(
@@ -156,11 +166,13 @@ async def _reconcile(
     if work.started_only and (inventory is None or inventory.sequence < work.sequence):
         return reported(world, work, Actuation.PENDING)
     scope = scope_of(connection, work)
-    drift: tuple[str, ...] = ()
+    drift: tuple[ObjectDrift, ...] = ()
     if inventory is not None and _is_settled(inventory, work, scope):
         settled, drift = await _in_step(world, connection, work, scope, inventory)
         if settled is not None:
             return settled
+    else:
+        work = replace(work, resting=frozenset())  # a new revision is applied in full
     await _allowed(before_write)
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
@@ -193,7 +205,7 @@ async def _reconcile(
         report = ended_by(world, work, error, tuple(run.outcomes), findings)
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
-    return replace(report, drift=drift)
+    return _with_drift(report, drift)
 
 
 def _begun(
@@ -234,7 +246,7 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
     later = [s for s in run.steps if s.moment is Moment.POST]
     whole = not (run.failed or at_work or errors(planned.findings))
     await narrow(run, planned, whole=whole and not later)
-    seen = await _seen(run, at_work)
+    seen = await _seen(run, planned, at_work)
     if later and not (run.failed or at_work) and _current(seen):
         at_work = await unended_jobs(run) or await run_hooks(run, Moment.POST)
         await narrow(run, planned, whole=whole and not (at_work or run.failed))
@@ -279,7 +291,9 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
     return awaited
 
 
-async def _seen(run: Run, at_work: ObjectHealth | None) -> tuple[ObjectHealth, ...]:
+async def _seen(
+    run: Run, planned: ChangeSet, at_work: ObjectHealth | None
+) -> tuple[ObjectHealth, ...]:
     """The health of the instance's own objects; none while something is waited for before they are all applied."""
     if run.connection.delivered_only or at_work or run.work.removing:
         return ()
@@ -287,7 +301,8 @@ async def _seen(run: Run, at_work: ObjectHealth | None) -> tuple[ObjectHealth, .
     refs = members.refs()
     entries = [e for e in run.inventory.entries.values() if e.ref in refs]
     live = await run.connection.read_live(entries)
-    return await observed(run.world, run.work, run.inventory, members, live)
+    astray = stays(planned.changes)
+    return await observed(run.world, run.work, run.inventory, members, live, astray=astray)
 
 
 def _current(seen: tuple[ObjectHealth, ...]) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from distributor.errors import DistributorError, Where
 from distributor.errors.cluster import Fenced
 from distributor.model.changes import Action, Inventory, Outcome
+from distributor.model.drift import Contested
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, DriftMode
 from distributor.model.health import HealthRule
@@ -32,6 +33,7 @@ class Work:
     ``adopt`` are the field managers whose fields become the instance's own, ``health`` the package's rules,
     ``undo`` the managers, as patterns, whose changes of the instance's fields are undone.
     ``account`` is the service account in whose name its objects are handled, if it is in one's.
+    ``resting`` is what is fought for on a target in step, and left alone for a while.
     ``renewed_below``: smaller sequence numbers are of the ledger that this one renews.
     ``names`` are the instances that there are. ``agreed`` is what people agreed to for this verdict: ``consent``, ``detach``.
     """
@@ -61,6 +63,7 @@ class Work:
     renewed_below: int = 0
     health: Mapping[GroupKind, tuple[HealthRule, ...]] = field(default_factory=dict)
     undo: frozenset[str] = frozenset()
+    resting: frozenset[Contested] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

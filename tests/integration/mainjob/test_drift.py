@@ -113,6 +113,11 @@ async def test_an_installation_may_pause_what_its_environment_heals(fleet):
         assert "data" not in await pushed.get(CENTRAL, settings)
         (target,) = (await view(service, "sit", "drift-pause")).clusters
         assert "DST441" in target.message
+        assert "data" in target.message
+        assert target.health == "InProgress", "it runs, and not as the revision has it"
+        await pushed.send(CENTRAL, "PATCH", settings, {"data": {"text": "1.0.0"}}, kind=MERGE)
+        await asyncio.wait_for(service.sync(), 60)
+        (target,) = (await view(service, "sit", "drift-pause")).clusters
         assert target.health == "Current", "health is looked at all the same"
 
 

@@ -68,7 +68,7 @@ def _owned_by(manager: str, replicas: int) -> dict[str, object]:
             live(CART, applied=SCALED.digest, data=_owned_by("autoscaler", 5)),
             Action.UNCHANGED,
             "spec.replicas is owned by autoscaler",
-            "",
+            "DST442",
         ),
         (
             SCALED,
