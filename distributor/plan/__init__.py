@@ -16,11 +16,11 @@ from distributor.plan.drift import AUTOSCALER, Drifted, FieldDrift, diff
 from distributor.plan.fighting import (
     as_kept,
     at_rest,
-    contested,
     fight_told,
     fights_told,
     fought,
     from_kept,
+    rule_text,
 )
 from distributor.plan.guards import guard
 from distributor.plan.hooks import (
@@ -90,7 +90,6 @@ __all__ = [
     "claim",
     "compare",
     "confirmed",
-    "contested",
     "declared",
     "demand",
     "dependents",
@@ -117,6 +116,7 @@ __all__ = [
     "remaining",
     "removable",
     "rewritten",
+    "rule_text",
     "rules_for",
     "says_the_same",
     "scaled",
