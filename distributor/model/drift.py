@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from distributor.model.refs import ObjectRef
+from distributor.model.refs import ObjectRef, digest_of
 
 _SHOWN = 3
+_LONGEST, _CUT = 300, 200
+CUT = "~..."
+"""What follows the beginning of a pointer that was too long to be remembered; no pointer has it in it."""
 _FIRST_REST, _LONGEST_REST = timedelta(seconds=10), timedelta(minutes=5)
 _QUIET = timedelta(minutes=15)
 _RECOGNISED = 3
@@ -60,6 +63,11 @@ class ObjectDrift:
     def __str__(self) -> str:
         return f"{self.ref}: {self.told}"
 
+    @property
+    def contested(self) -> tuple[Contested, ...]:
+        """What it may come to be fought over: its fields, or the object itself where it has none."""
+        return tuple(contested(self.ref, one) for one in self.fields) or (contested(self.ref),)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contested:
@@ -68,6 +76,18 @@ class Contested:
     ref: ObjectRef
     pointer: str = ""
     opponent: str = ""
+
+
+def contested(ref: ObjectRef, field: DriftedField | None = None) -> Contested:
+    """What a drift would be fought over; without a field the object itself."""
+    if field is None:
+        return Contested(ref=ref)
+    return Contested(ref=ref, pointer=_short(field.pointer), opponent=_short(field.manager))
+
+
+def _short(text: str) -> str:
+    """Map keys and names of managers may be of any length, and what is remembered may not."""
+    return text if len(text) <= _LONGEST else f"{text[:_CUT]}{CUT}{digest_of(text.encode())}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +99,9 @@ class Fight:
     heals: int
     last: datetime
     at_write: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path} of {self.over.ref}" if self.path else str(self.over.ref)
 
     def again(self, now: datetime) -> Fight:
         """Healed once more; a drift that stayed away for long is a new one."""

@@ -22,11 +22,11 @@ from distributor.plan.drift import AUTOSCALER, Drifted, FieldDrift, diff
 from distributor.plan.fighting import (
     as_kept,
     at_rest,
-    contested,
     fight_told,
     fights_told,
     fought,
     from_kept,
+    rule_text,
 )
 from distributor.plan.guards import guard, held_back
 from distributor.plan.hooks import (
@@ -97,7 +97,6 @@ __all__ = [
     "claim",
     "compare",
     "confirmed",
-    "contested",
     "declared",
     "demand",
     "dependents",
@@ -127,6 +126,7 @@ __all__ = [
     "remaining",
     "removable",
     "rewritten",
+    "rule_text",
     "rules_for",
     "says_the_same",
     "scaled",

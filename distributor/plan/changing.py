@@ -25,7 +25,7 @@ from distributor.model.changes import (
     InventoryEntry,
     LiveObject,
 )
-from distributor.model.drift import Contested, fields_told
+from distributor.model.drift import Contested, contested, fields_told
 from distributor.model.findings import Finding, Severity
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import PrunePolicy
@@ -47,7 +47,7 @@ from distributor.plan.conflicts import told as conflicts_told
 from distributor.plan.definitions import dropped_versions
 from distributor.plan.dependencies import annotations_of
 from distributor.plan.drift import AUTOSCALER, diff
-from distributor.plan.fighting import contested, held_told, rule_for
+from distributor.plan.fighting import held_told, rule_for
 from distributor.plan.ignoring import NOTHING_IGNORED, Ignoring, yielding
 from distributor.plan.loosened import loosened
 from distributor.plan.order import NAMESPACE

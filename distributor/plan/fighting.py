@@ -14,27 +14,22 @@ import orjson
 
 from distributor.errors import Where
 from distributor.errors.cluster import Fought, HeldByAnother
-from distributor.model.drift import Contested, DriftedField, Fight, ObjectDrift
+from distributor.model.drift import CUT, Contested, DriftedField, Fight, ObjectDrift, contested
 from distributor.model.findings import Finding, Severity
 from distributor.model.package import IgnoreRule
 from distributor.model.refs import ObjectRef
 from distributor.plan.ignoring import spec_of
+from distributor.plan.loosened import TIES
 
 _MOST = 64
 """Contested fields that are remembered of one target: the ones healed most often."""
-_LONGEST = 2000
-"""Characters of what is kept of one; what is longer is remembered by this process alone."""
+_LONGEST_PATH = 300
 _BY_WEBHOOK = "an admission webhook or the API server itself, whenever it is applied"
 _BY_NOBODY = "somebody who leaves no trace in managedFields"
 
+_NO_RULE = "Find what does it, and stop that; the API server's audit log tells."
+
 Fights = Mapping[Contested, Fight]
-
-
-def contested(ref: ObjectRef, field: DriftedField | None = None) -> Contested:
-    """What a drift would be fought over; without a field the object itself."""
-    if field is None:
-        return Contested(ref=ref)
-    return Contested(ref=ref, pointer=field.pointer, opponent=field.manager)
 
 
 def fought(before: Fights, healed: Iterable[ObjectDrift], now: datetime) -> dict[Contested, Fight]:
@@ -45,7 +40,7 @@ def fought(before: Fights, healed: Iterable[ObjectDrift], now: datetime) -> dict
             key = contested(drift.ref, field)
             new = Fight(
                 over=key,
-                path=field.path if field else "",
+                path=field.path[:_LONGEST_PATH] if field else "",
                 heals=0,
                 last=now,
                 at_write=field.at_write if field else False,
@@ -68,9 +63,8 @@ def rule_for(ref: ObjectRef, field: DriftedField) -> IgnoreRule:
 
 def fight_told(fight: Fight) -> str:
     """A fight in words: what, with whom, how often, and until when it is left alone."""
-    what = f"{fight.path} of {fight.over.ref}" if fight.path else str(fight.over.ref)
     return (
-        f"{what} was healed {fight.heals} times in a row, and is set again by {_opponent(fight)}; "
+        f"{fight} was healed {fight.heals} times in a row, and is set again by {_opponent(fight)}; "
         f"next try not before {fight.next_try.isoformat(timespec='seconds')}"
     )
 
@@ -108,20 +102,27 @@ def _opponent(fight: Fight) -> str:
     return _BY_WEBHOOK if fight.at_write else _BY_NOBODY
 
 
+def rule_text(fight: Fight) -> str:
+    """The ignore rule that would end a fight, after a colon; empty where none would."""
+    pointer = fight.over.pointer
+    if not pointer or pointer in TIES or CUT in pointer + fight.over.opponent:
+        return ""
+    field = DriftedField(path=fight.path, pointer=pointer, manager=fight.over.opponent)
+    return f": {_rule(rule_for(fight.over.ref, field))}"
+
+
 def _remedy(fight: Fight) -> str:
-    if not fight.over.pointer:
-        return "Find what deletes it, and stop that; `kubectl get events` and the audit log tell."
-    field = DriftedField(path=fight.path, pointer=fight.over.pointer, manager=fight.over.opponent)
-    return f"{Fought.remedy} The rule: {_rule(rule_for(fight.over.ref, field))}"
+    rule = rule_text(fight)
+    return f"{Fought.remedy} The rule{rule}" if rule else _NO_RULE
 
 
 def _rule(rule: IgnoreRule) -> str:
     return orjson.dumps(spec_of(rule)).decode()
 
 
-def as_kept(fights: Fights) -> list[dict[str, Any]]:
+def as_kept(fights: Iterable[Fight]) -> list[dict[str, Any]]:
     """What is kept of fights with the target's state."""
-    every = [
+    return [
         {
             "ref": [f.over.ref.group, f.over.ref.kind, f.over.ref.namespace, f.over.ref.name],
             "pointer": f.over.pointer,
@@ -131,9 +132,8 @@ def as_kept(fights: Fights) -> list[dict[str, Any]]:
             "last": f.last.isoformat(),
             "at_write": f.at_write,
         }
-        for f in fights.values()
+        for f in fights
     ]
-    return [kept for kept in every if len(orjson.dumps(kept)) <= _LONGEST]
 
 
 def from_kept(rows: object) -> dict[Contested, Fight]:

@@ -10,6 +10,11 @@ from distributor.plan.ownership import OUR_MANAGER, Path, ownership
 from distributor.plan.pointers import pointer_of
 from distributor.render.applyset import PART_OF
 
+_LABEL: Path = ("metadata", "labels", PART_OF)
+_DIGEST: Path = ("metadata", "annotations", APPLIED)
+TIES = frozenset({pointer_of(_LABEL), pointer_of(_DIGEST)})
+"""Pointers to these; no ignore rule can leave them to others."""
+
 
 def loosened(manifest: Manifest, there: LiveObject) -> DriftedField | None:
     """The label or annotation that is not as it was applied, if one of them is not.
@@ -17,9 +22,9 @@ def loosened(manifest: Manifest, there: LiveObject) -> DriftedField | None:
     Where another revision was applied than that of the manifest, its digest is of course another one.
     """
     if there.owner == "":
-        return _field(there, ("metadata", "labels", PART_OF))
+        return _field(there, _LABEL)
     if there.applied != manifest.digest:
-        return _field(there, ("metadata", "annotations", APPLIED))
+        return _field(there, _DIGEST)
     return None
 
 

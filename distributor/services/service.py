@@ -144,7 +144,7 @@ class Service:
         """Serve until ``stop``. Trouble stops decisions, is told, and is looked at again later."""
         self._timers.every("poll", poll, self.hint)
         self._timers.every("resync", resync, self._want_resync)
-        self.rollouts.unmoved.begin()
+        self.rollouts.stay()
         self._timers.every("moved", min(_MOVED, resync), self._look_at_moved)
         self.hint()
         while not self._stopping:

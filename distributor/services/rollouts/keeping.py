@@ -12,6 +12,7 @@ from distributor.errors import DistributorError
 from distributor.errors.rollout import StateBroken
 from distributor.metrics import cluster_requests
 from distributor.model.changes import TargetReport
+from distributor.model.drift import Standing
 from distributor.model.fleet import Cluster
 from distributor.model.ledger import InstanceState, Key, LedgerState, Step
 from distributor.model.promotion import Verdict
@@ -23,6 +24,7 @@ from distributor.services.ledger.claiming import Claims
 from distributor.services.rendering.renderer import Renderer
 from distributor.services.rollouts.appearing import Appearing
 from distributor.services.rollouts.draining import Drainer, leaving
+from distributor.services.rollouts.fights import Fights
 from distributor.services.rollouts.glancing import Glanced, glanced
 from distributor.services.rollouts.residing import Residences
 from distributor.services.rollouts.rolling import Runner, Tools, Windows, owed, target_row
@@ -36,8 +38,6 @@ from distributor.services.world import World
 _WAITING = frozenset({RolloutPhase.UNVERIFIED, RolloutPhase.PAUSED})
 _BATCH = 128
 """Targets that a resync has under way at most, so that memory stays bounded."""
-_FIGHT = 3
-"""Times that one target was healed and did not stay so, after which somebody is told to look."""
 _LINES = 5
 """Objects that one event about drift names at most."""
 WakeAt = Callable[[str, datetime, Callable[[], None]], None]
@@ -68,6 +68,7 @@ class Rollouts:
             notify=self._notify,
             windows=windows,
             appearing=Appearing(world),
+            fights=Fights(world, journal),
         )
         self._drainer = Drainer(world, book, renderer, journal, self._tools.locks)
         self._runners: dict[Key, Runner] = {}
@@ -139,6 +140,11 @@ class Rollouts:
         self._heard |= bool(now)
         if runner is not None and now:
             runner.nudge()
+
+    def stay(self) -> None:
+        """From now on, watch targets and let what is fought for rest: for a process that stays."""
+        self.unmoved.begin()
+        self._tools.fights.begin()
 
     def heard(self) -> bool:
         """Whether people agreed to something since this was asked last: then all targets are looked at."""
@@ -283,7 +289,7 @@ class Rollouts:
 
     async def resync_moved(self) -> int:
         """The same for targets alone that a watch saw move, or whose missing kinds may have come."""
-        moved = await self.unmoved.moved() | await self._asked_again()
+        moved = await self.unmoved.moved() | self._tools.fights.due() | await self._asked_again()
         if not moved:
             return 0
         return await self.resync(lambda v, c: place_of(v, c) in moved)
@@ -337,9 +343,10 @@ class Rollouts:
                 cluster,
                 started_only=progress is not None and progress.end is Step.FAILED,
                 glance=seen.glance if seen else None,
+                fights=self._tools.fights,
             )
         self._residences.note(report, verdict)
-        fight = self.unmoved.note(report, cluster, mark)
+        self.unmoved.note(report, cluster, mark)
         self._tools.appearing.note(report, cluster)
         kept = self.unmoved.kept(*key, cluster.name)
         try:
@@ -347,37 +354,29 @@ class Rollouts:
         except DistributorError as error:
             self._log.warning("what was seen could not be kept", error=str(error))
         await self._tell_drift(verdict, cluster.name, report)
-        if fight is not None and fight.heals == _FIGHT:
-            await self._tools.journal.tell(
-                "fight",
-                f"healed {fight.heals} times in a row, and less and less often from now on: {_shown(report.drift)}; "
-                "a controller or an admission webhook sets it again",
-                environment=key[0],
-                instance=key[1],
-                cluster=cluster.name,
-            )
 
     async def _tell_drift(self, verdict: Verdict, cluster: str, report: TargetReport) -> None:
-        """Drift that was healed, each time; drift that is only reported, once as long as it is the same."""
+        """Drift that was healed, each time; drift that is left, once as long as it is the same."""
         place = (verdict.environment, verdict.instance, cluster)
         changed = sum(o.error is None for o in report.outcomes)
-        shown = _shown(report.drift)
-        before, now = self._reported.pop(place, ""), "" if report.outcomes else shown
+        if changed:
+            text = f"{changed} objects brought back: {_shown(report, Standing.HEALED)}"
+            await self._tell("healed", text.removesuffix(": "), place)
+        before, now = self._reported.pop(place, ""), _shown(report, Standing.LEFT)
         if now:
             self._reported[place] = now
-        kind = "healed" if changed else "drift"
-        text = f"{changed} objects brought back: {shown}".removesuffix(": ") if changed else now
-        if text and text != before:
-            await self._tools.journal.tell(
-                kind,
-                text,
-                environment=verdict.environment,
-                instance=verdict.instance,
-                cluster=cluster,
-            )
+        if now and now != before:
+            await self._tell("drift", now, place)
+
+    async def _tell(self, kind: str, text: str, place: Place) -> None:
+        environment, instance, cluster = place
+        await self._tools.journal.tell(
+            kind, text, environment=environment, instance=instance, cluster=cluster
+        )
 
 
-def _shown(lines: tuple[str, ...]) -> str:
+def _shown(report: TargetReport, standing: Standing) -> str:
+    lines = [str(drift) for drift in report.drifted if drift.standing is standing]
     more = len(lines) - _LINES
     return "; ".join(lines[:_LINES]) + (f" and {more} more" if more > 0 else "")
 

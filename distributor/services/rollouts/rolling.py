@@ -34,19 +34,13 @@ from distributor.model.rollout import (
 )
 from distributor.model.stored import StoredRollout, StoredTarget
 from distributor.model.tags import Verb
-from distributor.rollout import (
-    advance_all,
-    encode,
-    resume,
-    same_progress,
-    thawed,
-    waits,
-    wanted,
-)
+from distributor.plan import as_kept
+from distributor.rollout import advance_all, encode, resume, same_progress, thawed, waits, wanted
 from distributor.services.ledger.claiming import Claims
 from distributor.services.ledger.recording import owed_records
 from distributor.services.rendering.renderer import Renderer
 from distributor.services.rollouts.appearing import Appearing
+from distributor.services.rollouts.fights import Fights
 from distributor.services.rollouts.slots import Slots, TargetLocks, apart
 from distributor.services.rollouts.works import health_of, message_of, reconcile_desired, seen
 from distributor.services.state.desired import Desired
@@ -76,6 +70,7 @@ class Tools:
     notify: Callable[[], None]
     windows: Windows
     appearing: Appearing
+    fights: Fights
     locks: TargetLocks = field(default_factory=TargetLocks)
 
 
@@ -323,6 +318,7 @@ class Runner:
                 replace(self.desired, agreed=self.agreed()),
                 target,
                 before_write=lambda: self._tools.claims.ensure(self.key),  # back in reach only now
+                fights=self._tools.fights,
             )
             self._tools.appearing.note(report, target)
             await world.store.save_targets([target_row(report, self.desired)])
@@ -376,6 +372,7 @@ def target_row(
         ],
         "changed": {str(o.ref): o.action.value for o in report.outcomes[:50]},
         "watch": dict(watch),
+        "fights": as_kept(report.fights),
     }
     health = health_of(report, desired.verdict)
     return StoredTarget(

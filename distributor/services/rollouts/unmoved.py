@@ -28,30 +28,11 @@ Place = tuple[str, str, str]
 """Environment, instance, cluster."""
 _TRUST = timedelta(hours=1)
 """How long a watch is believed before a target is read again all the same."""
-_FIRST_REST, _LONGEST_REST = timedelta(seconds=5), timedelta(minutes=5)
-_FORGIVEN = timedelta(minutes=15)
-"""A drift that stays away so long after it was healed is a new one when it comes back."""
 
 
 def place_of(verdict: Verdict, cluster: Cluster) -> Place:
     """The place of a target."""
     return (verdict.environment, verdict.instance, cluster.name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fight:
-    """How often a target was healed without staying so, and when last."""
-
-    heals: int
-    last: datetime
-
-    def again(self, now: datetime) -> Fight:
-        """Healed once more."""
-        return Fight(heals=self.heals + 1 if now - self.last < _FORGIVEN else 1, last=now)
-
-    def rests(self, now: datetime) -> bool:
-        """Whether what moves is left until later: twice as long after each time."""
-        return now < self.last + min(_FIRST_REST * (1 << min(self.heals, 10)), _LONGEST_REST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +48,6 @@ class _Known:
     in_step: bool
     looked: datetime
     mark: str = ""
-    fight: Fight | None = None
 
 
 class Unmoved:
@@ -119,19 +99,15 @@ class Unmoved:
         known = self._known.get(place)
         return await self._mark(place, known) if known is not None else ""
 
-    def note(self, report: TargetReport, cluster: Cluster, mark: str) -> Fight | None:
-        """What a look found; how often it was healed of late, if it was healed now."""
+    def note(self, report: TargetReport, cluster: Cluster, mark: str) -> None:
+        """What a look found."""
         place = (report.environment, report.instance, cluster.name)
         if not (self._begun and report.health and _applied(report)):
             self._known.pop(place, None)
-            return None
+            return
         before, now = self._known.get(place), self._world.clock.now()
         kinds = frozenset(h.ref.group_kind for h in report.health)
         same = before is not None and before.kinds == kinds  # else the mark is one of other kinds
-        fight = before.fight if before is not None else None
-        healed = bool(report.drift and report.outcomes)
-        if healed:
-            fight = (fight or Fight(heals=0, last=now)).again(now)
         healthy = all(h.status is HealthStatus.CURRENT for h in report.health)
         self._known[place] = _Known(
             cluster=cluster,
@@ -140,9 +116,7 @@ class Unmoved:
             in_step=healthy and not (report.outcomes or _told(report) or report.drift),
             looked=now,
             mark=mark if same else "",
-            fight=fight,
         )
-        return fight if healed else None
 
     def kept(self, environment: str, instance: str, cluster: str) -> Mapping[str, Any]:
         """What to keep of a target in step, for the next process; empty for any other."""
@@ -160,8 +134,6 @@ class Unmoved:
         """Targets to look at now: those whose mark is another one than at the last look."""
         found: set[Place] = set()
         for place, known in tuple(self._known.items()):
-            if known.fight is not None and known.fight.rests(self._world.clock.now()):
-                continue
             now = await self._mark(place, known)
             if now and now != known.mark:
                 found.add(place)

@@ -19,6 +19,8 @@ from distributor.plan import Ignoring
 from distributor.render import applyset_id
 from distributor.services.ledger.book import BELIEVED
 from distributor.services.rendering.renderer import Renderer, Subject
+from distributor.services.rollouts.fights import Fights
+from distributor.services.rollouts.unmoved import place_of
 from distributor.services.state.desired import Desired
 from distributor.services.targets.reconciling import BeforeWrite, reconcile_target
 from distributor.services.targets.work import Work
@@ -34,12 +36,13 @@ async def reconcile_desired(
     started_only: bool = False,
     before_write: BeforeWrite | None = None,
     glance: Glance | None = None,
+    fights: Fights | None = None,
 ) -> TargetReport:
     """Render, bind and reconcile one target of an accepted revision.
 
     ``started_only`` leaves a target alone that this revision has not reached: a failed rollout goes no
     further. ``before_write`` is called before the first write; what it raises is raised here. A ``glance``
-    at the target saves reading it where nothing is to be done.
+    at the target saves reading it where nothing is to be done. ``fights`` says what rests, and takes in how it went.
     """
     verdict, removing = desired.verdict, desired.verdict.verb is Verb.REMOVE
     manifests, finding = await _rendered(renderer, desired, cluster)
@@ -54,9 +57,11 @@ async def reconcile_desired(
             names=desired.names,
             renewed_below=desired.renewed_below,
         )
-        return await reconcile_target(world, work, before_write)
+        report = await reconcile_target(world, work, before_write)
+        return await fights.note(report, verdict) if fights else report
     if finding is not None:
-        return _unrendered(world, desired, cluster, finding)
+        report = _unrendered(world, desired, cluster, finding)
+        return await fights.note(report, verdict) if fights else report
     work = work_of(world, desired.subject, cluster, manifests, verdict)
     work = replace(
         work,
@@ -64,8 +69,10 @@ async def reconcile_desired(
         agreed=desired.agreed,
         names=desired.names,
         renewed_below=desired.renewed_below,
+        resting=await fights.resting(place_of(verdict, cluster)) if fights else frozenset(),
     )
-    return await reconcile_target(world, work, before_write, glance)
+    report = await reconcile_target(world, work, before_write, glance)
+    return await fights.note(report, verdict) if fights else report
 
 
 async def _rendered(

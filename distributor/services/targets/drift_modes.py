@@ -10,11 +10,17 @@ from distributor import metrics
 from distributor.errors import Where
 from distributor.errors.cluster import Drift, DriftPaused, HeldByAnother
 from distributor.model.changes import Action, Change, ChangeSet, Inventory, LiveObject
-from distributor.model.drift import DriftedField, ObjectDrift, Standing, fields_told
+from distributor.model.drift import (
+    DriftedField,
+    ObjectDrift,
+    Standing,
+    contested,
+    fields_told,
+)
 from distributor.model.findings import Finding, Severity
 from distributor.model.fleet import DriftMode
 from distributor.model.refs import ObjectRef
-from distributor.plan import changes, contested, loosened
+from distributor.plan import changes, loosened
 from distributor.ports import TargetConnection
 from distributor.services.targets.comparing import changes_of, entries_of, unread
 from distributor.services.targets.observing import NOTHING_ASTRAY

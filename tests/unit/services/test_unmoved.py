@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from distributor.model.promotion import Verdict
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.model.stored import StoredTarget
 from distributor.model.tags import Verb
-from distributor.services.rollouts.unmoved import Fight, Unmoved
+from distributor.services.rollouts.unmoved import Unmoved
 from distributor.services.world import World
 from distributor.testing.clock import FakeClock
 
@@ -97,9 +96,9 @@ def unmoved(watch: FakeWatch, clock: FakeClock) -> Unmoved:
     return found
 
 
-async def look(unmoved: Unmoved, found: TargetReport) -> Fight | None:
+async def look(unmoved: Unmoved, found: TargetReport) -> None:
     """One look that reads, as rollouts do it."""
-    return unmoved.note(found, ONE, await unmoved.before(verdict(), ONE))
+    unmoved.note(found, ONE, await unmoved.before(verdict(), ONE))
 
 
 async def settled(unmoved: Unmoved) -> None:
@@ -234,29 +233,3 @@ async def test_nothing_is_watched_before_it_begins(watch, clock):
     without.begin()
     await settled(without)
     assert not await without.still(verdict(), ONE)
-
-
-async def test_a_fight_is_fought_less_and_less_often(unmoved, watch, clock):
-    """Somebody rewrites the field each time that it was healed."""
-    await settled(unmoved)
-    healed = report(drift=("x",), outcomes=(Outcome(ref=WEB, action=Action.CONFIGURED),))
-    times, counts = [], []
-    for second in range(1200):
-        watch.now = f"n{second}"
-        if await unmoved.moved():
-            fight = await look(unmoved, healed)
-            times.append(second)
-            counts.append(fight.heals)
-        await clock.advance(1)
-    assert counts == list(range(1, len(counts) + 1))
-    gaps = [b - a for a, b in itertools.pairwise(times)]
-    assert gaps == [10, 20, 40, 80, 160, 300, 300]
-
-
-async def test_a_drift_that_stays_away_is_forgiven(unmoved, watch, clock):
-    healed = report(drift=("x",), outcomes=(Outcome(ref=WEB, action=Action.CONFIGURED),))
-    assert (await look(unmoved, healed)).heals == 1
-    await clock.advance(60)
-    assert (await look(unmoved, healed)).heals == 2
-    await clock.advance(901)
-    assert (await look(unmoved, healed)).heals == 1
