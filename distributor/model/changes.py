@@ -98,7 +98,8 @@ class Change:
 
     ``manifest`` is there for what is desired, ``entry`` for what only the inventory still names.
     ``claim`` says what becomes of its fields' owners, ``conflicts`` who is in its way; ``recreates`` that it may be deleted and made anew
-    where the API server confirms that a field cannot change.
+    where the API server confirms that a field cannot change. ``fields`` are those that the target says would
+    be others, ``unasked`` why it was not asked, or its answer says nothing.
     """
 
     ref: ObjectRef
@@ -109,6 +110,8 @@ class Change:
     claim: Claim | None = None
     conflicts: str = ""
     recreates: bool = False
+    fields: tuple[str, ...] = ()
+    unasked: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

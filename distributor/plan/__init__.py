@@ -48,6 +48,7 @@ from distributor.plan.managed import handed_over, rewritten
 from distributor.plan.order import DEFINITION, NAMESPACE, ordered
 from distributor.plan.ownership import OUR_MANAGER
 from distributor.plan.printing import text
+from distributor.plan.rehearsing import foretold, left_out, not_asked, probes
 from distributor.plan.scaling import left_scaled, scaled
 from distributor.plan.sets import Comparison, compare
 
@@ -84,18 +85,22 @@ __all__ = [
     "diff",
     "ended",
     "foreseen",
+    "foretold",
     "guard",
     "handed_over",
     "held_back",
     "judge",
+    "left_out",
     "left_scaled",
     "made_by_run",
     "made_here",
     "marked",
     "narrowed",
+    "not_asked",
     "occasion_of",
     "opened",
     "ordered",
+    "probes",
     "recovered",
     "remaining",
     "removable",
