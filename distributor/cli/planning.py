@@ -91,7 +91,14 @@ def _target(target: TargetPlan) -> dict[str, Any]:
         "wave": target.wave,
         "counts": {action.value: target.count(action) for action in Action},
         "changes": [
-            {"object": str(c.ref), "action": c.action, "reason": c.reason} for c in changes.changes
+            {
+                "object": str(c.ref),
+                "action": c.action,
+                "reason": c.reason,
+                "fields": c.fields,
+                "unasked": c.unasked,
+            }
+            for c in changes.changes
         ],
         "prune": [str(c.ref) for c in changes.of(Action.PRUNED)],
         "hooks": [str(step) for step in changes.hooks],
@@ -120,6 +127,7 @@ def show(made: PromotionPlan) -> None:
         [f"{t.cluster}: {c.ref}" for t in made.targets for c in t.changes.of(Action.PRUNED)],
     )
     _section("hooks", [f"{t.cluster}: {step}" for t in made.targets for step in t.changes.hooks])
+    _section("not asked", [f"{t.cluster}: {told}" for t in made.targets for told in _unasked(t)])
     _section("left out", [f"{name}: {why}" for name, why in made.left_out.items()])
     told = [f"{t.cluster}: {f}" for t in made.targets for f in t.changes.findings]
     _section("findings", [*map(str, made.findings), *told])
@@ -127,6 +135,13 @@ def show(made: PromotionPlan) -> None:
     typer.echo(f"cells     {made.cells}")
     typer.echo(f"Rendered  {made.rendered or '-'}")
     typer.echo(f"request   {'would be accepted' if accepted(made) else 'would not be accepted'}")
+
+
+def _unasked(target: TargetPlan) -> list[str]:
+    """Why the cluster was not asked what it would make of objects, with how many there are of each."""
+    reasons = [c.unasked for c in target.changes.changes if c.unasked]
+    counts = {why: reasons.count(why) for why in dict.fromkeys(reasons)}
+    return [f"{n} object{'s' if n > 1 else ''}: {why}" for why, n in counts.items()]
 
 
 def _section(title: str, lines: list[str]) -> None:

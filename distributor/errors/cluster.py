@@ -291,6 +291,16 @@ class NotSurveyed(Retryable):
     remedy = "It is looked through again by itself; mend what is named, such as a webhook or an API service that is down."
 
 
+class NotRehearsed(Terminal):
+    """The login may only look, so the API server did not say what it would make of the changes."""
+
+    code = "DST427"
+    remedy = (
+        "Nothing to do if the rest is enough; to foresee refusals, plan with a login that may create and patch "
+        "these kinds: nothing is kept of what it tries."
+    )
+
+
 class HeldByAnother(Terminal):
     """Another manager has set a field that the package sets, and nobody agreed to take it back."""
 

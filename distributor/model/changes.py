@@ -104,7 +104,8 @@ class Change:
     where the API server confirms that a field cannot change, ``forgets`` that the inventory names it no
     longer, as nothing of ours is left to take away, ``releases`` that it stays and is let go of first.
     ``drift`` are fields of what was applied that are otherwise now and are put right, ``left`` those that
-    are left so: to who holds them, or for a while.
+    are left so: to who holds them, or for a while. ``fields`` are those that the target says would be
+    others, ``unasked`` why it was not asked, or its answer says nothing.
     """
 
     ref: ObjectRef
@@ -119,6 +120,8 @@ class Change:
     releases: bool = False
     drift: tuple[DriftedField, ...] = ()
     left: tuple[DriftedField, ...] = ()
+    fields: tuple[str, ...] = ()
+    unasked: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,7 @@ from distributor.plan.managed import disowned, handed_over, rewritten
 from distributor.plan.order import DEFINITION, NAMESPACE, ordered
 from distributor.plan.ownership import OUR_MANAGER
 from distributor.plan.printing import text
+from distributor.plan.rehearsing import foretold, left_out, not_asked, probes
 from distributor.plan.scaling import left_scaled, scaled
 from distributor.plan.sets import Comparison, compare
 
@@ -106,6 +107,7 @@ __all__ = [
     "fight_told",
     "fights_told",
     "foreseen",
+    "foretold",
     "fought",
     "from_kept",
     "guard",
@@ -113,15 +115,18 @@ __all__ = [
     "held_back",
     "is_ours",
     "judge",
+    "left_out",
     "left_scaled",
     "loosened",
     "made_by_run",
     "made_here",
     "marked",
     "narrowed",
+    "not_asked",
     "occasion_of",
     "opened",
     "ordered",
+    "probes",
     "recovered",
     "remaining",
     "removable",

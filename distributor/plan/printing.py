@@ -19,6 +19,10 @@ _MARKS = MappingProxyType(
 )
 
 
+_FIELDS = 5
+"""Fields that a line names."""
+
+
 def text(changes: ChangeSet, plan: ApplyPlan | None = None, *, unchanged: bool = False) -> str:
     """Counts, then one line a change, the hooks, the order, and the findings; ends in a newline.
 
@@ -54,8 +58,16 @@ def _changes(changes: ChangeSet, *, all_of_them: bool) -> Iterator[str]:
 
 
 def _line(change: Change) -> str:
-    reason = f"  ({change.reason})" if change.reason else ""
-    return f"  {_MARKS[change.action]} {change.ref}{reason}"
+    unasked = f"not asked: {change.unasked}" if change.unasked else ""
+    told = "; ".join(part for part in (change.reason, _fields(change.fields), unasked) if part)
+    return f"  {_MARKS[change.action]} {change.ref}" + (f"  ({told})" if told else "")
+
+
+def _fields(paths: tuple[str, ...]) -> str:
+    if not paths:
+        return ""
+    more = f" and {len(paths) - _FIELDS} more" if len(paths) > _FIELDS else ""
+    return f"changes {', '.join(paths[:_FIELDS])}{more}"
 
 
 def _order(plan: ApplyPlan) -> Iterator[str]:

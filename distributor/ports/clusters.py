@@ -10,6 +10,7 @@ from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import GroupKind, ObjectRef
+from distributor.model.rehearsals import Rehearsal
 
 Entries = Sequence[InventoryEntry]
 
@@ -74,6 +75,15 @@ class TargetConnection(Protocol):
 
     async def autoscaled(self, refs: Collection[ObjectRef]) -> Collection[ObjectRef]:
         """Those of the objects that an autoscaler scales; all of them where nobody can tell."""
+        ...
+
+    async def rehearse(
+        self, group: Sequence[Manifest], claims: Claims, there: Mapping[ObjectRef, LiveObject]
+    ) -> tuple[Rehearsal, ...]:
+        """What ``apply`` would come to, one answer each, with nothing kept; none where nobody can tell.
+
+        ``there`` are the objects as they are, as far as they are there.
+        """
         ...
 
     async def aclose(self) -> None:

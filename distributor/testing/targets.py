@@ -27,6 +27,7 @@ from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claim, Claims
 from distributor.model.refs import Digest, ObjectRef
+from distributor.model.rehearsals import Rehearsal
 from distributor.plan import RELEASED_BY, is_ours, scaled
 from distributor.render.applyset import PART_OF, applyset_id
 
@@ -165,8 +166,24 @@ class MemoryTarget:
         )
         return frozenset(refs) & frozenset(scaled(objects))
 
+    async def rehearse(
+        self, group: Sequence[Manifest], claims: Claims, there: Mapping[ObjectRef, LiveObject]
+    ) -> tuple[Rehearsal, ...]:
+        """What is refused here, and else the objects as they are asked for; none of a folder."""
+        del claims, there
+        if self._delivered_only:
+            return ()
+        self.cluster.step("rehearse")
+        return tuple(self._tried(manifest) for manifest in group)
+
     async def aclose(self) -> None:
         """Nothing is kept open."""
+
+    def _tried(self, manifest: Manifest) -> Rehearsal:
+        error = self.cluster.refuse.get(manifest.ref)
+        if error is not None:
+            return Rehearsal(ref=manifest.ref, error=Finding.from_error(error))
+        return Rehearsal(ref=manifest.ref, made=manifest.data())
 
     def _stored(self, environment: str, instance: str) -> Inventory | None:
         there = self.cluster.inventories.get(instance)

@@ -26,6 +26,7 @@ from distributor.model.inventories import from_json, to_json
 from distributor.model.manifest import Manifest, body_digest
 from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import GroupKind, ObjectId, ObjectRef, is_label
+from distributor.model.rehearsals import Rehearsal
 from distributor.ports import TreeChange
 from distributor.render.documents import delivered, dump
 
@@ -139,6 +140,13 @@ class BranchTarget:
     async def autoscaled(self, refs: Collection[ObjectRef]) -> Collection[ObjectRef]:
         """All of them: nobody can tell."""
         return refs
+
+    async def rehearse(
+        self, group: Sequence[Manifest], claims: Claims, there: Mapping[ObjectRef, LiveObject]
+    ) -> tuple[Rehearsal, ...]:
+        """Nothing: nobody can tell what becomes of files."""
+        del group, claims, there
+        return ()
 
     async def aclose(self) -> None:
         """Nothing is kept open."""

@@ -25,6 +25,7 @@ from distributor.model.fleet import Cluster, Flavour
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import ObjectRef, is_label
+from distributor.model.rehearsals import Rehearsal
 from distributor.render.documents import delivered
 
 
@@ -93,6 +94,13 @@ class DirectoryTarget:
     async def autoscaled(self, refs: Collection[ObjectRef]) -> Collection[ObjectRef]:
         """All of them: nobody can tell."""
         return refs
+
+    async def rehearse(
+        self, group: Sequence[Manifest], claims: Claims, there: Mapping[ObjectRef, LiveObject]
+    ) -> tuple[Rehearsal, ...]:
+        """Nothing: nobody can tell what becomes of files."""
+        del group, claims, there
+        return ()
 
     async def aclose(self) -> None:
         """Nothing is kept open."""

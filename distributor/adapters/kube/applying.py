@@ -55,7 +55,7 @@ class Applier:
         """One outcome each, in order; raises ``ClusterUnreachable`` at the first sign of it."""
         if not group:
             return ()
-        served = await self._served(group)
+        served = await self.served(group)
         return tuple(
             await together(
                 (self._outcome(served, m, claims.get(m.ref, _NO_CLAIM)) for m in group),
@@ -63,7 +63,8 @@ class Applier:
             )
         )
 
-    async def _served(self, group: Sequence[Manifest]) -> Served:
+    async def served(self, group: Sequence[Manifest]) -> Served:
+        """What is served now, as far as these objects need it."""
         served = await self._discovery.served()
         missing = _missing(served, group)
         if missing:
@@ -87,6 +88,17 @@ class Applier:
             return failed(manifest.ref, error)
 
     async def _apply(self, served: Served, manifest: Manifest, claim: Claim) -> Outcome:
+        answer = await self.answered(served, manifest, claim)
+        metadata = answer.object(str(manifest.ref)).get("metadata") or {}
+        self._note_definition(manifest)
+        return Outcome(
+            ref=manifest.ref,
+            action=Action.CREATED if answer.status == CREATED else Action.CONFIGURED,
+            uid=str(metadata.get("uid", "")),
+        )
+
+    async def answered(self, served: Served, manifest: Manifest, claim: Claim) -> Answer:
+        """What the API server says to one object, good or bad; raises where there is nowhere to send it."""
         resource = served.find(manifest.ref.group_kind, version_of(manifest.api_version))
         if resource is None:
             raise MissingKind(f"{manifest.api_version} {manifest.ref.kind}.")
@@ -103,13 +115,7 @@ class Applier:
                     served
                 )  # so the next look is in a version that is served
             raise _absent(answer, manifest)
-        metadata = answer.object(str(manifest.ref)).get("metadata") or {}
-        self._note_definition(manifest)
-        return Outcome(
-            ref=manifest.ref,
-            action=Action.CREATED if answer.status == CREATED else Action.CONFIGURED,
-            uid=str(metadata.get("uid", "")),
-        )
+        return answer
 
     async def _understood(self, path: str, manifest: Manifest, claim: Claim) -> Answer:
         """The answer; the API server takes a moment to go by the schema of a definition it has just accepted."""

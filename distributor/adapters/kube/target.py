@@ -12,6 +12,7 @@ from distributor.adapters.kube.inventory import InventoryStore
 from distributor.adapters.kube.lanes import Lane
 from distributor.adapters.kube.parents import SHARD_BYTES
 from distributor.adapters.kube.reading import Reader
+from distributor.adapters.kube.rehearsing import Rehearser
 from distributor.adapters.kube.releasing import Releaser
 from distributor.adapters.kube.settings import KubeSettings, Limits
 from distributor.adapters.kube.surveying import Surveyor
@@ -21,6 +22,7 @@ from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Out
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import ObjectRef
+from distributor.model.rehearsals import Rehearsal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ class KubeTarget:
         self._store = InventoryStore(ours, name, shard_bytes=shard_bytes)
         self._reader = Reader(theirs, discovery, limits)
         self._applier = Applier(theirs, discovery, limits)
+        self._rehearser = Rehearser(theirs, discovery, limits)
         self._deleter = Deleter(theirs, discovery, limits)
         self._releaser = Releaser(theirs, discovery, limits)
         self._surveyor = Surveyor(ours, discovery, limits)
@@ -124,6 +127,12 @@ class KubeTarget:
     async def autoscaled(self, refs: Collection[ObjectRef]) -> Collection[ObjectRef]:
         """Those that a HorizontalPodAutoscaler of their namespace names, whoever made it."""
         return await self._surveyor.autoscaled(refs)
+
+    async def rehearse(
+        self, group: Sequence[Manifest], claims: Claims, there: Mapping[ObjectRef, LiveObject]
+    ) -> tuple[Rehearsal, ...]:
+        """By the same server-side apply as the real one, with ``dryRun``."""
+        return await self._rehearser.rehearse(group, claims, there)
 
     async def aclose(self) -> None:
         """Connections are shared; ``KubeConnections.aclose`` closes them."""

@@ -258,9 +258,14 @@ def _streamable(body: bytes | None) -> bytes | io.BytesIO | None:
 
 
 def _verb(request: Request) -> str:
-    """The verb as access control has it; reads of many objects are not told from those of one."""
+    """The verb as access control has it; reads of many objects are not told from those of one.
+
+    A write that the server is told not to keep is a ``dry-run``.
+    """
     if request.query.get("watch"):
         return "watch"
+    if request.query.get("dryRun") == "All":
+        return "dry-run"
     return request.method.lower()
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,9 +35,10 @@ from distributor.model.fleet import Cluster, Mode
 from distributor.model.manifest import Manifest, canonical
 from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import ObjectRef
+from distributor.model.rehearsals import Rehearsal
 from distributor.model.trees import TreeReader
 from distributor.ports import Connections, SecretOpener, TargetConnection
-from distributor.render.placeholders import Placeholder, hidden, in_secret, spliced
+from distributor.render.placeholders import Placeholder, hidden, in_data, in_secret, spliced
 from distributor.render.secrets import SECRET, encoded, has_plain_text, holds_values
 from distributor.services.sealing import Seal
 from distributor.services.world import Glances
@@ -44,6 +46,7 @@ from distributor.services.world import Glances
 NOTE = "distributor.dev/secrets"
 """The annotation of a Secret that was spliced: each key with the value as rendered and an HMAC."""
 _HIDDEN = "(hidden)"
+_ABOUT_DATA = re.compile(r"\bdata\b")
 _SHORT = 4  # shorter values would be found in any message
 
 
@@ -188,6 +191,17 @@ class SplicedTarget:
         """As the inner connection sees it."""
         return await self._inner.autoscaled(refs)
 
+    async def rehearse(
+        self, group: Sequence[Manifest], claims: Claims, there: Mapping[ObjectRef, LiveObject]
+    ) -> tuple[Rehearsal, ...]:
+        """As the inner connection sees it, without opening any file: Secrets are tried with placeholders.
+
+        So what is said against their data is no word on the values that would be applied.
+        """
+        veiled = {m.ref for m in group if m.ref.group_kind == SECRET and _is_veiled(m.data())}
+        found = await self._inner.rehearse(group, claims, there)
+        return tuple(_of_placeholders(each) if each.ref in veiled else each for each in found)
+
     async def aclose(self) -> None:
         """Let go of the inner connection."""
         await self._inner.aclose()
@@ -274,6 +288,17 @@ class SplicedTarget:
 def _failed(ref: ObjectRef, error: DistributorError) -> Outcome:
     finding = Finding.from_error(error)
     return Outcome(ref=ref, action=Action.SKIPPED, error=finding, retryable=error.retryable)
+
+
+def _is_veiled(secret: Mapping[str, Any]) -> bool:
+    """Whether encrypted values are to be put in."""
+    return any(in_data(secret.get(name)) for name in ("data", "stringData"))
+
+
+def _of_placeholders(found: Rehearsal) -> Rehearsal:
+    if found.error is None or not _ABOUT_DATA.search(found.error.message):
+        return found
+    return replace(found, error=None, unasked="a plan does not open its encrypted values")
 
 
 def _digest(data: Mapping[str, Any]) -> str:

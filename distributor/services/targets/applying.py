@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from distributor.errors import Where
 from distributor.errors.cluster import DeletePending, ImmutableField, LetGo
 from distributor.errors.rollout import DependencySkipped
 from distributor.model.changes import Action, ApplyGroup, ApplyPlan, ChangeSet, Outcome, Phase
@@ -13,7 +12,7 @@ from distributor.model.health import ObjectHealth
 from distributor.model.manifest import Manifest
 from distributor.model.refs import ObjectRef
 from distributor.model.tags import Verb
-from distributor.plan import DEFINITION, NAMESPACE, blocked_by
+from distributor.plan import DEFINITION, NAMESPACE, blocked_by, left_out
 from distributor.services.targets.awaiting import asked_for, earlier_phases
 from distributor.services.targets.work import Run
 
@@ -134,5 +133,4 @@ def _let_go(run: Run, outcome: Outcome) -> Outcome:
 
 
 def _skipped(ref: ObjectRef, why: str) -> Outcome:
-    error = Finding.of(DependencySkipped, f"({ref}: {why}, which failed)", Where(file=str(ref)))
-    return Outcome(ref=ref, action=Action.SKIPPED, error=error)
+    return Outcome(ref=ref, action=Action.SKIPPED, error=left_out(ref, why))

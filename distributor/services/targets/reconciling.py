@@ -31,7 +31,6 @@ from distributor.model.refs import Digest, ObjectId, ObjectRef
 from distributor.plan import (
     ALREADY_GONE,
     apply_plan,
-    foreseen,
     made_here,
     recovered,
     remaining,
@@ -58,6 +57,7 @@ from distributor.services.targets.hooking import (
 )
 from distributor.services.targets.narrowing import narrow
 from distributor.services.targets.observing import observed
+from distributor.services.targets.rehearsing import rehearsed
 from distributor.services.targets.reporting import ended_by, reported
 from distributor.services.targets.taking_back import in_time
 from distributor.services.targets.work import Run, Scope, Work
@@ -65,17 +65,21 @@ from distributor.services.world import World
 
 
 async def plan_target(world: World, work: Work) -> ChangeSet:
-    """What a reconcile would change, and which hooks it would run, without doing any of it."""
+    """What a reconcile would change, and which hooks it would run, without doing any of it.
+
+    The target is asked what it would say, and keeps nothing.
+    """
     connection = await world.connections.open(work.cluster, work.account)
     inventory = await connection.read_inventory(work.environment, work.instance)
     scope = scope_of(connection, work)
-    found = (await changes_of(connection, work, scope, inventory))[0]
+    found, live = await changes_of(connection, work, scope, inventory)
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
     log = log_of(work, scope, inventory or no_inventory(work), occasion, steps)
     left = remaining(log, steps)
     hooks = await foreseen_hooks(connection, work, left, log, world.clock.now())
-    return replace(found, hooks=left, findings=(*found.findings, *foreseen(found), *hooks))
+    found = await rehearsed(connection, work, found, live, steps)
+    return replace(found, hooks=left, findings=(*found.findings, *hooks))
 
 
 _SHOWN = 10

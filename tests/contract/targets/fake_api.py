@@ -153,7 +153,11 @@ class FakeApi:
         assert request.query["fieldManager"] == "distributor"
         assert request.query["force"] == "false"
         body = await request.json()
-        return self._store(request.path, body, new=request.path not in self.objects)
+        there = dict(self.objects)
+        answer = self._store(request.path, body, new=request.path not in self.objects)
+        if request.query.get("dryRun") == "All":
+            self.objects = there
+        return answer
 
     def _store(self, path: str, body: dict[str, Any], *, new: bool) -> web.Response:
         missing = self._missing_namespace(path)

@@ -12,6 +12,7 @@ from distributor.metrics import CLUSTER_REQUESTS
 from distributor.model.changes import Action, Actuation, TargetReport
 from distributor.model.refs import ObjectRef
 from distributor.model.tags import Verb
+from tests.integration.admission.conftest import until
 from tests.integration.membership.conftest import Instance, codes, settings
 from tests.integration.ownership.conftest import deployment, named
 from tests.seeds import seed
@@ -19,6 +20,7 @@ from tests.seeds import seed
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(240)]
 ROUNDS = 12
 NAMES = [f"o{number}" for number in range(9)]
+KEEP_NOTHING = {"get", "dry-run"}
 DONE = frozenset({Action.CREATED, Action.CONFIGURED, Action.PRUNED})
 
 
@@ -27,9 +29,56 @@ def claim(name: str) -> dict[str, Any]:
     return named("v1", "PersistentVolumeClaim", name, spec=asks)
 
 
+def refused(dice: random.Random) -> dict[str, Any]:
+    """One that can be made in any of its forms, but not always be changed to another."""
+    pod = deployment("fixed", replicas=0)
+    match dice.randrange(6):
+        case 0 | 1:
+            labels = {"app": "fixed", "form": str(dice.randrange(2))}
+            pod["spec"]["selector"] = {"matchLabels": labels}
+            pod["spec"]["template"]["metadata"]["labels"] = labels
+            return pod
+        case 2 | 3:
+            kind = dice.choice(["Opaque", "example.com/other"])
+            return named("v1", "Secret", "fixed", type=kind, data={"a": "YQ=="})
+        case 4:
+            pod["spec"]["template"]["spec"]["containers"][0]["imagee"] = "web:1"
+            return pod
+        case _:
+            counted = {"selector": {"app": "fixed"}, "template": pod["spec"]["template"]}
+            return named("v1", "ReplicationController", "fixed", spec={"replicas": 0, **counted})
+
+
+async def none_allowed(instance: Instance) -> None:
+    """A quota in force that lets nobody make a ReplicationController."""
+    hard = {"count/replicationcontrollers": "0"}
+    body = named("v1", "ResourceQuota", "none", spec={"hard": hard})
+    await instance.send("POST", "v1 resourcequotas", body)
+
+    async def counted() -> bool:
+        status = (await instance.get("v1 resourcequotas/none")).get("status", {})
+        return status.get("hard") == hard
+
+    await until("the quota is counted", counted)
+
+
+async def kept(instance: Instance) -> dict[str, str]:
+    """What is there of the kinds that no controller writes, in the versions that there are."""
+    found = {}
+    for kind in ("configmaps", "secrets"):
+        for item in (await instance.get(f"v1 {kind}"))["items"]:
+            named = item["metadata"]
+            if named["name"] != "kube-root-ca.crt":
+                found[f"{kind}/{named['name']}"] = f"{named['uid']} {named['resourceVersion']}"
+    return found
+
+
 def some(dice: random.Random) -> list[dict[str, Any]]:
-    """A revision: of each name a ConfigMap, a claim, a Deployment, one that is refused, or nothing."""
-    found = [settings("always")]
+    """A revision: of each name a ConfigMap, a claim, a Deployment, one that is refused, or nothing.
+
+    Now and then the API server refuses one of them: for a selector, a Secret's type, a typo, or the quota.
+    """
+    found = [settings("always"), *([refused(dice)] if dice.random() < 0.4 else [])]
     for name in NAMES:
         match dice.randrange(6):
             case 0 | 1:
@@ -59,7 +108,7 @@ def writes() -> Counter[str]:
     found: Counter[str] = Counter()
     for family in CLUSTER_REQUESTS.collect():
         for sample in family.samples:
-            if sample.name.endswith("_total") and sample.labels["method"] != "get":
+            if sample.name.endswith("_total") and sample.labels["method"] not in KEEP_NOTHING:
                 found[sample.labels["method"]] += int(sample.value)
     return found
 
@@ -76,14 +125,16 @@ def waits(report: TargetReport) -> bool:
 async def test_random_revisions(instance: Instance):
     dice = random.Random(seed())
     await instance.send("POST", "v1 configmaps", settings("foreign", of="somebody"))
+    await none_allowed(instance)
     seen: Counter[Action] = Counter()
     for turn in range(ROUNDS):
         objects = some(dice)
         await meddle(instance, dice)
         agreed = [Verb.CONSENT] if dice.random() < 0.3 else []
-        before = writes()
+        before, there = writes(), await kept(instance)
         plan = await instance.plan(*objects, agreed=agreed)
         assert writes() == before, "to plan writes nothing"
+        assert (await kept(instance)).items() <= there.items(), "nor is anything of it kept"
         report = await instance.sync(*objects, agreed=agreed)
         done = did(report)
         while report.actuation is Actuation.APPLYING or "DST419" in codes(report) or waits(report):

@@ -308,3 +308,22 @@ def test_a_process_that_cannot_read_the_key_still_looks(tmp_path):
     assert broken.digest(PUSH, SECRET.digest) == missing.digest(PUSH, SECRET.digest) == plain
     looking, writing = _seal(good, None), _seal(good, load(tmp_path / "good"))
     assert looking.digest(PUSH, SECRET.digest) == writing.digest(PUSH, SECRET.digest) != plain
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("Secret/shop/db: data[.dockerconfigjson]: Invalid value", False),
+        ("Secret/shop/db: type: Invalid value: field is immutable", True),
+    ],
+)
+async def test_a_rehearsal_opens_nothing_and_knows_nothing_of_values(memory, message, told):
+    opener = Opener()
+    target = await open_(memory, opener=opener)
+    assert (await target.rehearse([SECRET], {}, {}))[0].made["data"] == SECRET.data()["data"]
+    memory.refuse = {m.ref: ApiRefused(message) for m in (SECRET, OTHER)}
+    placed, other = await target.rehearse([SECRET, OTHER], {}, {})
+    assert (placed.error is not None, bool(placed.unasked)) == (told, not told)
+    assert other.error is not None
+    assert opener.calls == 0
+    assert memory.objects == {}
