@@ -53,6 +53,7 @@ from distributor.plan.inventories import (
 from distributor.plan.managed import disowned, handed_over, rewritten
 from distributor.plan.order import DEFINITION, NAMESPACE, ordered
 from distributor.plan.ownership import OUR_MANAGER
+from distributor.plan.placing import inventory_placed, placed, ref_placed, unsure
 from distributor.plan.printing import text
 from distributor.plan.scaling import left_scaled, scaled
 from distributor.plan.sets import Comparison, compare
@@ -94,6 +95,7 @@ __all__ = [
     "foreseen",
     "guard",
     "handed_over",
+    "inventory_placed",
     "is_ours",
     "judge",
     "left_scaled",
@@ -104,7 +106,9 @@ __all__ = [
     "occasion_of",
     "opened",
     "ordered",
+    "placed",
     "recovered",
+    "ref_placed",
     "remaining",
     "removable",
     "rewritten",
@@ -117,6 +121,7 @@ __all__ = [
     "suggested",
     "supply",
     "text",
+    "unsure",
     "widened",
     "yielding",
 ]

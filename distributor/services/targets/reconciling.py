@@ -59,6 +59,7 @@ from distributor.services.targets.hooking import (
 )
 from distributor.services.targets.narrowing import narrow
 from distributor.services.targets.observing import observed
+from distributor.services.targets.placing import in_place
 from distributor.services.targets.taking_back import in_time
 from distributor.services.targets.work import Run, Scope, Work
 from distributor.services.world import World
@@ -67,6 +68,7 @@ from distributor.services.world import World
 async def plan_target(world: World, work: Work) -> ChangeSet:
     """What a reconcile would change, and which hooks it would run, without doing any of it."""
     connection = await world.connections.open(work.cluster, work.account)
+    work = await in_place(connection, work)
     inventory = await connection.read_inventory(work.environment, work.instance)
     scope = scope_of(connection, work)
     found = (await changes_of(connection, work, scope, inventory))[0]
@@ -105,6 +107,7 @@ async def reconcile_target(
     begun = world.clock.now()
     try:
         connection = await world.connections.open(work.cluster, work.account)
+        work = await in_place(connection, work)
         report = await _glanced_at(world, connection, work, glance) if glance else None
         report = report or await _reconcile(world, connection, work, before_write)
     except _NotOursError as refused:
