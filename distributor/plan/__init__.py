@@ -63,6 +63,7 @@ from distributor.plan.loosened import loosened
 from distributor.plan.managed import disowned, handed_over, rewritten
 from distributor.plan.order import DEFINITION, NAMESPACE, ordered
 from distributor.plan.ownership import OUR_MANAGER
+from distributor.plan.placing import inventory_placed, placed, ref_placed, unsure
 from distributor.plan.printing import text
 from distributor.plan.rehearsing import foretold, left_out, not_asked, probes
 from distributor.plan.scaling import left_scaled, scaled
@@ -113,6 +114,7 @@ __all__ = [
     "guard",
     "handed_over",
     "held_back",
+    "inventory_placed",
     "is_ours",
     "judge",
     "left_out",
@@ -126,8 +128,10 @@ __all__ = [
     "occasion_of",
     "opened",
     "ordered",
+    "placed",
     "probes",
     "recovered",
+    "ref_placed",
     "remaining",
     "removable",
     "rewritten",
@@ -141,6 +145,7 @@ __all__ = [
     "suggested",
     "supply",
     "text",
+    "unsure",
     "widened",
     "yielding",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from distributor.health import is_custom
 from distributor.model.changes import Inventory
 from distributor.model.manifest import Manifest
 from distributor.model.package import IgnoreRule
@@ -43,7 +44,8 @@ def compare(
     """Missing and changed objects; extra ones only by an inventory, since the rest is not ours.
 
     Hooks run around a change and are no part of what should be there, so they are not looked at. A
-    manifest that names no namespace also matches its namesake in ``default``. The replicas of what an
+    manifest that names no namespace also matches its namesake in ``default``, a custom resource one that
+    has none: its kind is cluster-wide then. The replicas of what an
     autoscaler of either set scales are not compared, nor what ``ignore`` leaves to others. Raises
     ``BadManifest`` where a live object has no identity.
     """
@@ -80,5 +82,8 @@ def _held(ref: ObjectRef) -> tuple[IgnoreRule, ...]:
 def _match(ref: ObjectRef, there: Mapping[ObjectRef, object]) -> ObjectRef | None:
     if ref in there:
         return ref
+    wide = ObjectRef(ref.group, ref.kind, "", ref.name)
+    if is_custom(ref.group) and wide in there:
+        return wide
     elsewhere = ObjectRef(ref.group, ref.kind, "default", ref.name)
     return elsewhere if not ref.namespace and elsewhere in there else None

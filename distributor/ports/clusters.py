@@ -67,6 +67,13 @@ class TargetConnection(Protocol):
         """What is the instance's by its label, whatever inventories say; empty where nobody can tell."""
         ...
 
+    async def scopes(self, kinds: Collection[GroupKind]) -> Mapping[GroupKind, bool]:
+        """Whether kinds are namespaced, without those of which the target cannot tell.
+
+        An inventory that it reads has no namespace on what it says is cluster-wide, however it was written.
+        """
+        ...
+
     async def taken_along(
         self, inventory: Inventory, entries: Entries
     ) -> Mapping[ObjectRef, Taken]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -51,19 +51,27 @@ CLUSTER_WIDE = frozenset(GroupKind(g, kind) for g, kinds in _BUILT_IN.items() fo
 def cluster_wide(objects: Iterable[Mapping[str, Any]]) -> frozenset[GroupKind]:
     """The cluster-wide kinds: the known ones, corrected by the CRDs among ``objects``."""
     kinds = set(CLUSTER_WIDE)
+    for kind, scope in _defined(objects):
+        if scope == "Cluster":
+            kinds.add(kind)
+        else:
+            kinds.discard(kind)
+    return frozenset(kinds)
+
+
+def defined(objects: Iterable[Mapping[str, Any]]) -> frozenset[GroupKind]:
+    """The kinds that the CRDs among ``objects`` define."""
+    return frozenset(kind for kind, _ in _defined(objects))
+
+
+def _defined(objects: Iterable[Mapping[str, Any]]) -> Iterator[tuple[GroupKind, object]]:
     for data in objects:
         if group_kind(data) != CRD:
             continue
         spec = data.get("spec")
         names = spec.get("names") if isinstance(spec, Mapping) else None
-        if not isinstance(spec, Mapping) or not isinstance(names, Mapping):
-            continue
-        defined = GroupKind(str(spec.get("group")), str(names.get("kind")))
-        if spec.get("scope") == "Cluster":
-            kinds.add(defined)
-        else:
-            kinds.discard(defined)
-    return frozenset(kinds)
+        if isinstance(spec, Mapping) and isinstance(names, Mapping):
+            yield GroupKind(str(spec.get("group")), str(names.get("kind"))), spec.get("scope")
 
 
 def group_kind(data: Mapping[str, Any]) -> GroupKind:

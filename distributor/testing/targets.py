@@ -26,9 +26,9 @@ from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claim, Claims
-from distributor.model.refs import Digest, ObjectRef
+from distributor.model.refs import Digest, GroupKind, ObjectRef
 from distributor.model.rehearsals import Rehearsal
-from distributor.plan import RELEASED_BY, is_ours, scaled
+from distributor.plan import RELEASED_BY, inventory_placed, is_ours, scaled
 from distributor.render.applyset import PART_OF, applyset_id
 
 
@@ -37,8 +37,9 @@ class MemoryCluster:
     """The state of one cluster, shared by all connections to it, and its faults.
 
     ``fail`` is called with the name of each step before it is done, and may raise. ``refuse`` maps
-    objects to the error that applying or deleting them gives, ``unreadable`` to that of reading them. ``statuses`` are what controllers would
-    write, by object. ``calls`` lists the steps in order, ``claims`` what was to become of fields' owners.
+    objects to the error that applying or deleting them gives, ``unreadable`` to that of reading them. ``statuses`` are
+    what controllers would write, by object. ``calls`` lists the steps in order, ``claims`` what was to become of
+    fields' owners, ``scopes`` tells whether kinds are namespaced.
     """
 
     name: str
@@ -50,6 +51,7 @@ class MemoryCluster:
     fail: Callable[[str], None] = lambda _step: None
     calls: list[str] = field(default_factory=list)
     claims: dict[ObjectRef, Claim] = field(default_factory=dict)
+    scopes: dict[GroupKind, bool] = field(default_factory=dict)
     writes: int = 0
 
     def step(self, name: str) -> None:
@@ -86,7 +88,9 @@ class MemoryTarget:
     async def read_inventory(self, environment: str, instance: str) -> Inventory | None:
         """The inventory, if it is this environment's."""
         self.cluster.step(f"read_inventory {instance}")
-        return self._stored(environment, instance)
+        there = self._stored(environment, instance)
+        wide = [kind for kind, inside in self.cluster.scopes.items() if not inside]
+        return inventory_placed(there, wide) if there is not None else None
 
     async def write_inventory(self, inventory: Inventory) -> Inventory:
         """Keep it, guarded by token and sequence number."""
@@ -141,6 +145,11 @@ class MemoryTarget:
         owner = applyset_id(instance)
         objects = self.cluster.objects.items()
         return Survey(refs=tuple(ref for ref, there in objects if there.owner == owner))
+
+    async def scopes(self, kinds: Collection[GroupKind]) -> Mapping[GroupKind, bool]:
+        """As this cluster was told."""
+        self.cluster.step("scopes")
+        return {kind: inside for kind, inside in self.cluster.scopes.items() if kind in kinds}
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]

@@ -130,6 +130,11 @@ class BranchTarget:
         del instance
         return Survey()
 
+    async def scopes(self, kinds: Collection[GroupKind]) -> Mapping[GroupKind, bool]:
+        """Nothing: nobody is asked."""
+        del kinds
+        return {}
+
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]
     ) -> Mapping[ObjectRef, Taken]:

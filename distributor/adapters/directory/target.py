@@ -24,7 +24,7 @@ from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, Flavour
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claims
-from distributor.model.refs import ObjectRef, is_label
+from distributor.model.refs import GroupKind, ObjectRef, is_label
 from distributor.model.rehearsals import Rehearsal
 from distributor.render.documents import delivered
 
@@ -83,6 +83,11 @@ class DirectoryTarget:
         """Nothing: files without an inventory are an error when that is read."""
         del instance
         return Survey()
+
+    async def scopes(self, kinds: Collection[GroupKind]) -> Mapping[GroupKind, bool]:
+        """Nothing: nobody is asked."""
+        del kinds
+        return {}
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]

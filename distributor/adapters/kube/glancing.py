@@ -9,6 +9,7 @@ from distributor.adapters.kube import parents
 from distributor.adapters.kube.bodies import live_object, owner_of, version_of
 from distributor.adapters.kube.discovery import Discovery, Resource
 from distributor.adapters.kube.messages import Request
+from distributor.adapters.kube.placing import Placer
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
 from distributor.adapters.kube.transport import Sender
@@ -53,6 +54,8 @@ class Glancer:
         return [i for i in read if i and i.cluster == cluster and i.instance in instances]
 
     async def _seen(self, inventories: Collection[Inventory]) -> dict[str, Glance]:
+        placer = Placer(self._discovery)
+        inventories = [await placer.placed(inventory) for inventory in inventories]
         served = await self._discovery.served()
         owners = sorted(applyset_id(i.instance) for i in inventories)
         lists: set[tuple[Resource, str]] = set()

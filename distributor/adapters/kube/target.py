@@ -11,6 +11,7 @@ from distributor.adapters.kube.discovery import Discovery
 from distributor.adapters.kube.inventory import InventoryStore
 from distributor.adapters.kube.lanes import Lane
 from distributor.adapters.kube.parents import SHARD_BYTES
+from distributor.adapters.kube.placing import Placer
 from distributor.adapters.kube.reading import Reader
 from distributor.adapters.kube.rehearsing import Rehearser
 from distributor.adapters.kube.releasing import Releaser
@@ -21,7 +22,7 @@ from distributor.adapters.kube.watching import Watches
 from distributor.model.changes import Inventory, InventoryEntry, LiveObject, Outcome, Survey, Taken
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claims
-from distributor.model.refs import ObjectRef
+from distributor.model.refs import GroupKind, ObjectRef
 from distributor.model.rehearsals import Rehearsal
 
 
@@ -79,11 +80,13 @@ class KubeTarget:
         self._rehearser = Rehearser(theirs, discovery, limits)
         self._deleter = Deleter(theirs, discovery, limits)
         self._releaser = Releaser(theirs, discovery, limits)
+        self._placer = Placer(discovery)
         self._surveyor = Surveyor(ours, discovery, limits)
 
     async def read_inventory(self, environment: str, instance: str) -> Inventory | None:
         """The inventory, from its ApplySet parent."""
-        return await self._store.read(environment, instance)
+        inventory = await self._store.read(environment, instance)
+        return await self._placer.placed(inventory) if inventory is not None else None
 
     async def write_inventory(self, inventory: Inventory) -> Inventory:
         """Write the ApplySet parent; raises ``Fenced`` where somebody else was first."""
@@ -117,6 +120,10 @@ class KubeTarget:
     async def owned(self, instance: str) -> Survey:
         """All objects, of any kind, that carry the instance's label and that we applied."""
         return await self._surveyor.owned(instance)
+
+    async def scopes(self, kinds: Collection[GroupKind]) -> Mapping[GroupKind, bool]:
+        """As discovery has them; it is asked again for a kind that was not there."""
+        return await self._placer.scopes(kinds)
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]

@@ -14,6 +14,7 @@ from distributor.services.rollouts.works import work_of
 from distributor.services.service import Service
 from distributor.services.state.desired import Desired, read_desired
 from distributor.services.targets.comparing import entries_of, scope_of, unread
+from distributor.services.targets.placing import in_place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ async def _drift_of(service: Service, desired: Desired, cluster: Cluster) -> Dri
         rendered = await service.renderer.render(subject, {cluster.name: cluster})
         work = work_of(service.world, subject, cluster, rendered.of(cluster.name), verdict)
         connection = await service.world.connections.open(cluster, work.account)
+        work = await in_place(connection, work)
         inventory = await connection.read_inventory(work.environment, work.instance)
         members = scope_of(connection, work).members
         known = {e.ref: e for e in entries_of(members)} | dict(

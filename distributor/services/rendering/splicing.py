@@ -34,7 +34,7 @@ from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, Mode
 from distributor.model.manifest import Manifest, canonical
 from distributor.model.ownership import NO_CLAIMS, Claims
-from distributor.model.refs import ObjectRef
+from distributor.model.refs import GroupKind, ObjectRef
 from distributor.model.rehearsals import Rehearsal
 from distributor.model.trees import TreeReader
 from distributor.ports import Connections, SecretOpener, TargetConnection
@@ -180,6 +180,10 @@ class SplicedTarget:
     async def owned(self, instance: str) -> Survey:
         """As the inner connection sees it."""
         return await self._inner.owned(instance)
+
+    async def scopes(self, kinds: Collection[GroupKind]) -> Mapping[GroupKind, bool]:
+        """As the inner connection sees it."""
+        return await self._inner.scopes(kinds)
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]

@@ -57,6 +57,7 @@ from distributor.services.targets.hooking import (
 )
 from distributor.services.targets.narrowing import narrow
 from distributor.services.targets.observing import observed
+from distributor.services.targets.placing import in_place
 from distributor.services.targets.rehearsing import rehearsed
 from distributor.services.targets.reporting import ended_by, reported
 from distributor.services.targets.taking_back import in_time
@@ -70,6 +71,7 @@ async def plan_target(world: World, work: Work) -> ChangeSet:
     The target is asked what it would say, and keeps nothing.
     """
     connection = await world.connections.open(work.cluster, work.account)
+    work = await in_place(connection, work)
     inventory = await connection.read_inventory(work.environment, work.instance)
     scope = scope_of(connection, work)
     found, live = await changes_of(connection, work, scope, inventory)
@@ -109,6 +111,7 @@ async def reconcile_target(
     begun = world.clock.now()
     try:
         connection = await world.connections.open(work.cluster, work.account)
+        work = await in_place(connection, work)
         report = await _glanced_at(world, connection, work, glance) if glance else None
         report = report or await _reconcile(world, connection, work, before_write)
     except _NotOursError as refused:
