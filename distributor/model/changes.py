@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from distributor.model.consents import Question
 from distributor.model.findings import Finding
 from distributor.model.health import ObjectHealth
 from distributor.model.hooks import HookLog, HookStep
@@ -86,10 +87,14 @@ class LiveObject:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a deletion would take along, in words; ``barred`` where it must not, whoever agrees."""
+    """What a deletion would take along, in words; ``barred`` where it must not, whoever agrees.
+
+    ``names`` are all things that would go, as far as a consent to their going has to name them.
+    """
 
     what: str
     barred: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +103,8 @@ class Change:
 
     ``manifest`` is there for what is desired, ``entry`` for what only the inventory still names.
     ``claim`` says what becomes of its fields' owners, ``conflicts`` who is in its way; ``recreates`` that it may be deleted and made anew
-    where the API server confirms that a field cannot change.
+    where the API server confirms that a field cannot change. ``uid`` is that of what would be deleted, where
+    it is known; ``asks`` is what somebody would have to agree to first.
     """
 
     ref: ObjectRef
@@ -109,6 +115,8 @@ class Change:
     claim: Claim | None = None
     conflicts: str = ""
     recreates: bool = False
+    uid: str = ""
+    asks: Question | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +130,11 @@ class ChangeSet:
     def of(self, *actions: Action) -> tuple[Change, ...]:
         """The changes with one of these actions."""
         return tuple(c for c in self.changes if c.action in actions)
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What people are asked about."""
+        return tuple(c.asks for c in self.changes if c.asks is not None)
 
     @property
     def empty(self) -> bool:
@@ -200,6 +213,7 @@ class TargetReport:
     observed_at: datetime
     ledger_commit: ObjectId = ObjectId("")
     drift: tuple[str, ...] = ()  # what was not as applied: an object and why, one line each
+    questions: tuple[Question, ...] = ()  # what people are asked about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

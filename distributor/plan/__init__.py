@@ -8,9 +8,10 @@ a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan)
 from distributor.plan.applying import GROUND, apply_plan, blocked_by, dependents
 from distributor.plan.attesting import made_here
 from distributor.plan.capacity import declared, demand, supply
-from distributor.plan.changing import ALREADY_GONE, FORGOTTEN, changes
+from distributor.plan.changing import ALREADY_GONE, BEING_DELETED, FORGOTTEN, changes
 from distributor.plan.claims import HAND_OVER_MANAGER, HANDED_OVER, TAKE_OVER, claim
-from distributor.plan.conflicts import agreed_claim, foreseen
+from distributor.plan.conflicts import adoption, agreed_claim, foreseen
+from distributor.plan.deleting import overdue
 from distributor.plan.dependencies import asks_for_order
 from distributor.plan.drift import AUTOSCALER, Drifted, FieldDrift, diff
 from distributor.plan.guards import guard
@@ -54,6 +55,7 @@ from distributor.plan.sets import Comparison, compare
 __all__ = [
     "ALREADY_GONE",
     "AUTOSCALER",
+    "BEING_DELETED",
     "DEFINITION",
     "FORGOTTEN",
     "GROUND",
@@ -70,6 +72,7 @@ __all__ = [
     "Ignoring",
     "Judged",
     "Move",
+    "adoption",
     "agreed_claim",
     "apply_plan",
     "asks_for_order",
@@ -95,6 +98,7 @@ __all__ = [
     "occasion_of",
     "opened",
     "ordered",
+    "overdue",
     "recovered",
     "remaining",
     "removable",

@@ -25,13 +25,15 @@ from distributor.model.changes import (
     InventoryEntry,
     LiveObject,
 )
+from distributor.model.consents import NOTHING_PERMITTED, Deed, Permits, Question
 from distributor.model.findings import Finding, Severity
 from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.ownership import Claim
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan.attesting import FOUND, adopts, is_copy, is_ours, lost_its_label, writers
 from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented, undone
-from distributor.plan.conflicts import held
+from distributor.plan.conflicts import Held, held
 from distributor.plan.conflicts import told as conflicts_told
 from distributor.plan.definitions import dropped_versions
 from distributor.plan.dependencies import annotations_of
@@ -44,6 +46,7 @@ from distributor.render.applyset import applyset_id
 from distributor.render.placeholders import in_data
 
 ALREADY_GONE = "already gone"
+BEING_DELETED = "is being deleted"
 NEVER_OURS = "never became this instance's"
 USED = "was there before, and is used as it is"
 MOVED = "the same object is desired under another API group"
@@ -73,6 +76,14 @@ class _Scene:
     names: Collection[str]
     undo: Collection[str]
     unscaled: Collection[ObjectRef]
+    permits: Permits
+
+    def permitted(self, there: LiveObject, fields: Held) -> Held:
+        """The fields, by their managers, that people agreed to take."""
+        if self.adopting:
+            return fields
+        over = self.permits.over(there.ref, there.uid)
+        return {manager: held for manager, held in fields.items() if manager in over}
 
     def gives_way(self, manifest: Manifest, there: LiveObject) -> frozenset[str]:
         """The managers whose values in fields of ours are drift, or no conflict."""
@@ -112,6 +123,7 @@ def changes(
     names: Collection[str] = (),
     undo: Collection[str] = (),
     unscaled: Collection[ObjectRef] = (),
+    permits: Permits = NOTHING_PERMITTED,
 ) -> ChangeSet:
     """What it takes to bring a target to ``desired``; ``owner`` is our ApplySet id.
 
@@ -122,7 +134,8 @@ def changes(
     ``adopting`` says that people agreed: what is there and nobody's may become ours, and conflicts be
     forced. ``names`` are instances that there
     are, to tell whose an object is. ``undo`` are managers, as patterns, whose changes of our fields are drift;
-    ``unscaled`` are objects whose number of replicas an autoscaler left behind.
+    ``unscaled`` are objects whose number of replicas an autoscaler left behind. ``permits`` is what people
+    agreed to, one by one.
     """
     scene = _Scene(
         entries=inventory.entries if inventory is not None else {},
@@ -137,6 +150,7 @@ def changes(
         names=names,
         undo=undo,
         unscaled=unscaled,
+        permits=permits,
     )
     refs = desired.refs()
     vanished = [entry for ref, entry in sorted(scene.entries.items()) if ref not in refs]
@@ -184,7 +198,9 @@ def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
     ours = is_ours(there, scene.owner, entry, *digests)
     stopped = _stopped(scene, manifest, there, ours=ours)
     if stopped is not None:
-        return replace(change(Action.SKIPPED), reason=stopped[0]), stopped[1]
+        left = change(Action.SKIPPED, stopped[0])
+        asks = stopped[1].code == NotAdopted.code
+        return replace(left, asks=_adoption(scene, manifest, there)) if asks else left, stopped[1]
     if not ours:
         adopted = Finding.of(Adopted, where=Where(file=str(ref)), severity=Severity.WARNING)
         return change(Action.CONFIGURED, "adopted: nobody's"), adopted
@@ -217,6 +233,8 @@ def _stopped(
         return None
     if ref.group_kind == NAMESPACE:
         return USED, Finding.of(UsedAsItIs, where=where, severity=Severity.WARNING)
+    if scene.permits.allows(_adoption(scene, manifest, there)):
+        return None
     return scene.belongs(there), _finding(NotAdopted, ref, scene.belongs(there))
 
 
@@ -225,23 +243,39 @@ def _prepared(scene: _Scene, change: Change, finding: Finding | None) -> _Judged
     there = scene.live.get(change.ref)
     if change.action is not Action.CONFIGURED or change.manifest is None or there is None:
         return change, finding
-    ignored = scene.ignore.of(change.ref, there.data)
-    manifest = yielding(change.manifest, there.data, ignored, manager=OUR_MANAGER)
-    found = claim(manifest, there, scene.adopt)
-    found = replace(found, over=found.over | scene.gives_way(manifest, there))
-    fields = held(manifest, there, found.over | {HAND_OVER_MANAGER}) if _whole(there) else {}
-    if scene.adopting:
-        found = replace(found, over=found.over | fields.keys())
-    in_the_way = conflicts_told(fields, agreed=scene.adopting)
-    told = [change.reason, str(found), in_the_way]
+    manifest, found, fields = _claimed(scene, change.manifest, there)
+    taken = scene.permitted(there, fields)
+    found = replace(found, over=found.over | taken.keys())
+    left = {manager: held for manager, held in fields.items() if manager not in taken}
+    in_the_way = conflicts_told(left, agreed=False)
+    told = [change.reason, str(found), conflicts_told(taken, agreed=True), in_the_way]
     fixed = unchangeable(manifest, there) if there.uid else ""
     if fixed:
         told.append(f"made anew, as {fixed} cannot change")
     reason = "; ".join(part for part in told if part)
-    made = replace(change, manifest=manifest, claim=found)
-    if not scene.adopting:
-        made = replace(made, conflicts=in_the_way)
+    made = replace(change, manifest=manifest, claim=found, conflicts=in_the_way)
+    if left:
+        over = tuple(sorted(left))
+        made = replace(
+            made, asks=Question(deed=Deed.FORCE, ref=change.ref, uid=there.uid, over=over)
+        )
     return replace(made, reason=reason, recreates=bool(fixed)), finding
+
+
+def _claimed(scene: _Scene, manifest: Manifest, there: LiveObject) -> tuple[Manifest, Claim, Held]:
+    """What would be applied over a live object, the claim on its fields, and who is in its way."""
+    ignored = scene.ignore.of(manifest.ref, there.data)
+    manifest = yielding(manifest, there.data, ignored, manager=OUR_MANAGER)
+    found = claim(manifest, there, scene.adopt)
+    found = replace(found, over=found.over | scene.gives_way(manifest, there))
+    fields = held(manifest, there, found.over | {HAND_OVER_MANAGER}) if _whole(there) else {}
+    return manifest, found, fields
+
+
+def _adoption(scene: _Scene, manifest: Manifest, there: LiveObject) -> Question:
+    """What is asked of people about an object that is nobody's: itself, and the fields that others hold."""
+    over = tuple(sorted(_claimed(scene, manifest, there)[2]))
+    return Question(deed=Deed.ADOPT, ref=manifest.ref, uid=there.uid, over=over)
 
 
 def _encrypted_again(manifest: Manifest, there: LiveObject) -> str:
@@ -300,10 +334,12 @@ def _unwanted(scene: _Scene, entry: InventoryEntry) -> _Judged:
     """An object that the revision no longer has."""
     ref = entry.ref
 
-    def change(action: Action, reason: str = "") -> Change:
-        return Change(ref=ref, action=action, reason=reason, entry=entry)
-
     there = scene.live.get(ref)
+    uid = there.uid if there is not None else ""
+
+    def change(action: Action, reason: str = "") -> Change:
+        return Change(ref=ref, action=action, reason=reason, entry=entry, uid=uid)
+
     if there is None:
         return change(Action.PRUNED, ALREADY_GONE), None
     if there.uid and there.uid in scene.wanted_uids:
@@ -318,12 +354,15 @@ def _unwanted(scene: _Scene, entry: InventoryEntry) -> _Judged:
     found = annotations_of(there.data)
     if policy is PrunePolicy.KEEP or any(found.get(k) == v for k, v in _KEEP.items()):
         return change(Action.SKIPPED, "kept, as its prune policy says"), None
+    asks = Question(deed=Deed.DELETE, ref=ref, uid=uid)
     if entry.digest == FOUND and ref not in scene.consents:
         reason = (
             "the inventory was lost, and its label alone says that it is ours; that needs consent"
         )
-        return change(Action.SKIPPED, reason), _finding(PruneGuard, ref, reason)
+        left = replace(change(Action.SKIPPED, reason), asks=asks)
+        return left, _finding(PruneGuard, ref, reason)
     if policy is PrunePolicy.CONFIRM and ref not in scene.consents:
         finding = _finding(PruneGuard, ref, "pruned only with consent")
-        return change(Action.SKIPPED, "needs consent, as its prune policy says"), finding
-    return change(Action.PRUNED, "is being deleted" if _terminating(there) else ""), None
+        left = replace(change(Action.SKIPPED, "needs consent, as its prune policy says"), asks=asks)
+        return left, finding
+    return change(Action.PRUNED, BEING_DELETED if _terminating(there) else ""), None

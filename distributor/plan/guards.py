@@ -9,15 +9,17 @@ from types import MappingProxyType
 from distributor.errors import Where
 from distributor.errors.cluster import PruneGuard
 from distributor.model.changes import Action, Change, ChangeSet, Inventory
+from distributor.model.consents import Deed, Question
 from distributor.model.findings import Finding
 from distributor.model.manifest import ManifestSet
 from distributor.model.refs import ObjectRef
-from distributor.plan.changing import ALREADY_GONE
+from distributor.plan.changing import ALREADY_GONE, BEING_DELETED
 from distributor.plan.order import CLAIM, NAMESPACE
 
 FEW = 5
 """As many objects may always go: in small apps it is soon that more go than stay."""
 _NOTHING: Mapping[ObjectRef, str] = MappingProxyType({})
+_NOBODY: Mapping[ObjectRef, tuple[str, ...]] = MappingProxyType({})
 
 
 def guard(
@@ -27,14 +29,16 @@ def guard(
     inventory: Inventory | None,
     consents: frozenset[ObjectRef] = frozenset(),
     taken: Mapping[ObjectRef, str] = _NOTHING,
+    along: Mapping[ObjectRef, tuple[str, ...]] = _NOBODY,
 ) -> ChangeSet:
     """Skip every deletion that needs a consent it does not have, each with a ``DST409`` finding.
 
     Consent is needed for cluster-wide objects (Namespaces and CRDs among them: they take others along),
     for volume claims (they take data along), for more than ``FEW`` objects where fewer stay, and for
-    everything when nothing at all is desired. What is already gone needs none. Never pruned: what is
+    everything when nothing at all is desired. What is going or gone needs none. Never pruned: what is
     desired, what the inventory does not name, and a Namespace in which something stays. ``taken`` says
-    what a Namespace or a definition would take along that is others'.
+    what a Namespace or a definition would take along that is others', ``along`` names it where people may
+    agree to that.
     """
     known = inventory.entries.keys() if inventory is not None else frozenset[ObjectRef]()
     wanted = desired.refs()
@@ -45,19 +49,26 @@ def guard(
     kept: list[Change] = []
     findings = list(changes.findings)
     for change in changes.changes:
-        reason = ""
+        reason, asks = "", change.asks
         if change.action is Action.PRUNED:
             reason = _barred(wanted=change.ref in wanted, known=change.ref in known)
             if not reason and change.reason != ALREADY_GONE:
                 reason = _occupied(change.ref, staying, taken)
-                if not reason and change.ref not in consents:
-                    reason = _needs_consent(change.ref, everything)
+                if reason:
+                    asks = _about(change, along[change.ref]) if change.ref in along else None
+                elif change.ref not in consents and change.reason != BEING_DELETED:
+                    reason, asks = _needs_consent(change.ref, everything), _about(change)
         if reason:
             findings.append(Finding.of(PruneGuard, f"({reason})", Where(file=str(change.ref))))
-            kept.append(replace(change, action=Action.SKIPPED, reason=reason))
+            kept.append(replace(change, action=Action.SKIPPED, reason=reason, asks=asks))
         else:
             kept.append(change)
     return ChangeSet(changes=tuple(kept), findings=tuple(findings))
+
+
+def _about(change: Change, along: tuple[str, ...] = ()) -> Question:
+    over = tuple(sorted(along))
+    return Question(deed=Deed.DELETE, ref=change.ref, uid=change.uid, over=over)
 
 
 def _barred(*, wanted: bool, known: bool) -> str:

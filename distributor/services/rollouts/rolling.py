@@ -33,7 +33,6 @@ from distributor.model.rollout import (
     WavesShut,
 )
 from distributor.model.stored import StoredRollout, StoredTarget
-from distributor.model.tags import Verb
 from distributor.rollout import (
     advance_all,
     encode,
@@ -43,6 +42,7 @@ from distributor.rollout import (
     waits,
     wanted,
 )
+from distributor.services.ledger.agreeing import kept_questions
 from distributor.services.ledger.claiming import Claims
 from distributor.services.ledger.recording import owed_records
 from distributor.services.rendering.renderer import Renderer
@@ -113,10 +113,6 @@ class Runner:
         """Whether anything is under way that does not wait for a time."""
         stepping = bool(self._waiting) and not self._frozen
         return stepping or bool(self._active) or not self._events.empty()
-
-    def agreed(self) -> frozenset[Verb]:
-        """What people agreed to for this verdict by now."""
-        return agreed(self._tools.claims.book.state, self.desired.verdict)
 
     def nudge(self) -> None:
         """Ask every target that owes the revision or failed now, however long it was to wait."""
@@ -309,7 +305,7 @@ class Runner:
                 self.send(heard)
 
     async def _reconciled(self, cluster: str) -> TargetSeen | None:
-        world = self._tools.world
+        world, book = self._tools.world, self._tools.claims.book
         target = self.desired.clusters[cluster]
         await self._tools.renderer.ready(self.desired.subject, target)  # a long one holds no slot
         async with self._tools.slots.of(cluster), self._tools.locks.of((*self.key, cluster)):
@@ -320,7 +316,7 @@ class Runner:
             report = await reconcile_desired(
                 world,
                 self._tools.renderer,
-                replace(self.desired, agreed=self.agreed()),
+                replace(self.desired, agreed=agreed(book.state, self.desired.verdict)),
                 target,
                 before_write=lambda: self._tools.claims.ensure(self.key),  # back in reach only now
             )
@@ -376,6 +372,7 @@ def target_row(
         ],
         "changed": {str(o.ref): o.action.value for o in report.outcomes[:50]},
         "watch": dict(watch),
+        "questions": kept_questions(report),
     }
     health = health_of(report, desired.verdict)
     return StoredTarget(

@@ -26,6 +26,7 @@ from distributor.model.changes import (
     Outcome,
     TargetReport,
 )
+from distributor.model.consents import Question
 from distributor.model.findings import Finding, Severity, errors
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import Moment
@@ -35,6 +36,7 @@ from distributor.plan import (
     apply_plan,
     foreseen,
     made_here,
+    overdue,
     recovered,
     remaining,
     says_the_same,
@@ -42,7 +44,7 @@ from distributor.plan import (
 )
 from distributor.ports import TargetConnection
 from distributor.services.targets.applying import apply_phases, prune
-from distributor.services.targets.awaiting import before_prune, unended_jobs
+from distributor.services.targets.awaiting import before_prune, hurried, unended_jobs
 from distributor.services.targets.comparing import (
     changes_of,
     log_of,
@@ -191,6 +193,7 @@ async def _reconcile(
     run.refused = frozenset(
         c.ref for c in planned.of(Action.SKIPPED) if c.manifest is not None and str(c.ref) in bad
     )
+    run.overdue = _overdue(run, live)
     run.uids = {ref: there.uid for ref, there in live.items() if made_here(there, work.owner)}
     report = await in_time(run, _carried_out(run, planned))
     for outcome in run.outcomes:
@@ -253,7 +256,14 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
         delivered=run.connection.delivered_only,
         outcomes=tuple(run.outcomes),
         findings=(*run.failures(), *planned.findings, *run.warnings),
+        questions=(*planned.questions, *run.questions),
     )
+
+
+def _overdue(run: Run, live: Mapping[ObjectRef, LiveObject]) -> Mapping[ObjectRef, str]:
+    now = run.world.clock.now()
+    late = (there for there in live.values() if overdue(there, now, run.work.patience))
+    return {there.ref: there.uid for there in late}
 
 
 async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
@@ -274,8 +284,10 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
     if awaited is None and not run.failed and plan.prune:
         there = any(c.reason != ALREADY_GONE for c in planned.of(Action.PRUNED))
         awaited = await before_prune(run) if there else None
-        if awaited is None:
-            await prune(run, plan)
+        if awaited is not None:
+            plan, left = hurried(run, plan, planned)
+            awaited = awaited if left else None
+        await prune(run, plan)
     return awaited
 
 
@@ -352,6 +364,7 @@ def _settled(
         health=health,
         delivered=connection.delivered_only,
         findings=planned.findings,
+        questions=planned.questions,
     )
 
 
@@ -364,6 +377,7 @@ def _report(
     delivered: bool = False,
     outcomes: tuple[Outcome, ...] = (),
     findings: Sequence[Finding] = (),
+    questions: Sequence[Question] = (),
 ) -> TargetReport:
     return TargetReport(
         environment=work.environment,
@@ -375,6 +389,7 @@ def _report(
         delivered=delivered,
         outcomes=outcomes,
         findings=tuple(findings),
+        questions=tuple(questions),
         observed_at=world.clock.now(),
         ledger_commit=work.ledger_commit,
     )

@@ -6,11 +6,16 @@ import asyncio
 
 import pytest
 
+from distributor.catalog.digests import find
 from distributor.cli.playground import PEOPLE
+from distributor.errors import Where
+from distributor.ledger import list_folder, read_shard
+from distributor.model.consents import Deed, Question
 from distributor.model.ledger import Consented
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
-from distributor.services.asking.telling import why
+from distributor.services.asking.auditing import fsck
+from distributor.services.asking.telling import history, why
 from distributor.services.asking.views import InstanceStage
 from distributor.services.promotion.requesting import Ask, make_request
 from tests.integration.mainjob import test_edges
@@ -47,8 +52,12 @@ async def test_a_guarded_revision_goes_on_by_consent(fleet):
     async with pushed.service() as service:
         seen = await pushed.promote(service, "sit", "edge-consent", "1.0.0")
         assert seen.stage is InstanceStage.VERIFIED, seen
+        for verb in (Verb.CONSENT, Verb.DETACH):
+            refused = await agree(pushed, service, verb, "sre")
+            assert refused is VerdictOutcome.REFUSED, "nothing is agreed to beforehand"
         seen = await pushed.promote(service, "sit", "edge-consent", "1.1.0")
         assert seen.stage is InstanceStage.FAILED, seen
+        assert await agree(pushed, service, Verb.DETACH, "sre") is VerdictOutcome.REFUSED
         chain = await why(service, "sit", "edge-consent")
         assert any("DST409" in link.text for link in chain if not link.ok), chain
         assert len((await pushed.get(CENTRAL, MAPS))["items"]) >= 9
@@ -60,6 +69,13 @@ async def test_a_guarded_revision_goes_on_by_consent(fleet):
         (consent,) = state.consents
         assert isinstance(consent, Consented)
         assert (consent.verb, consent.by) == (Verb.CONSENT, "sre@distributor.example")
+        agreed = {q.ref.name for q in listed(service, consent)}
+        assert (agreed, consent.count) == ({f"c{n}" for n in range(8)}, 8)
+        assert all(q.deed is Deed.DELETE and q.uid for q in listed(service, consent))
+        (told,) = [t for t in history(service, "sit", "edge-consent") if t.kind == "consent"]
+        assert "delete ConfigMap/edge-consent/c0 (uid " in told.text
+        assert told.text.endswith(" and 5 more")
+        assert await fsck(service) == ()
         await until("they are gone", lambda: gone(pushed, service))
 
         seen = await pushed.promote(service, "sit", "edge-consent", "1.1.0")
@@ -68,6 +84,14 @@ async def test_a_guarded_revision_goes_on_by_consent(fleet):
         assert seen.stage is InstanceStage.VERIFIED, seen
         assert service.book.state.instance("sit", "edge-consent").consents == ()
         assert (await view(service, "sit", "edge-consent")).health == "Current"
+
+
+def listed(service, consent: Consented) -> list[Question]:
+    """What the ledger says exactly, at its head, for the one cluster that asked."""
+    root = service.world.objects.tree_of(service.book.state.head)
+    folder = find(service.world.objects, root, list_folder(consent.digest))
+    (shard,) = service.world.objects.entries(folder.id)
+    return list(read_shard(service.world.objects.blob(shard.id), Where(file=shard.name)))
 
 
 async def gone(pushed, service) -> bool:
