@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE
+from typing import Any
 
 import pytest
 
@@ -13,6 +17,7 @@ from distributor.ledger import list_folder, read_shard
 from distributor.model.consents import Deed, Question
 from distributor.model.ledger import Consented
 from distributor.model.promotion import VerdictOutcome
+from distributor.model.refs import Digest
 from distributor.model.tags import Verb
 from distributor.services.asking.auditing import fsck
 from distributor.services.asking.telling import history, why
@@ -25,13 +30,30 @@ from tests.integration.mainjob.smallapps import settings, web, write_app
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(180)]
 fleet = test_edges.fleet
 CENTRAL = test_edges.CENTRAL
+NONE = Digest("")
 MAPS = "/api/v1/namespaces/edge-consent/configmaps"
 
 
-async def agree(pushed, service, verb: Verb, who: str) -> VerdictOutcome:
+async def command(pushed, *words: str) -> Any:
+    """What the command line says, beside the service; its errors as text."""
+    line = ["-m", "distributor", words[0], "sit", "edge-consent", *words[1:], "-o", "json"]
+    made = await asyncio.create_subprocess_exec(
+        sys.executable, *line, cwd=pushed.place.root, stdout=PIPE, stderr=PIPE
+    )
+    out, err = await asyncio.wait_for(made.communicate(), LONG)
+    return json.loads(out) if made.returncode == 0 else err.decode()
+
+
+async def agree(pushed, service, verb: Verb, who: str, rendered: Digest = NONE) -> VerdictOutcome:
     """Ask as the command does, and let the service decide."""
     snapshot = await service.look()
-    ask = Ask(verb=verb, environment="sit", instance="edge-consent", reason="as planned")
+    ask = Ask(
+        verb=verb,
+        environment="sit",
+        instance="edge-consent",
+        reason="as planned",
+        rendered=rendered,
+    )
     signer = pushed.place.key(who) if who else None
     asked = await make_request(
         service.world, snapshot, ask, tagger=PEOPLE[who or "sre"], signer=signer
@@ -57,25 +79,21 @@ async def test_a_guarded_revision_goes_on_by_consent(fleet):
             assert refused is VerdictOutcome.REFUSED, "nothing is agreed to beforehand"
         seen = await pushed.promote(service, "sit", "edge-consent", "1.1.0")
         assert seen.stage is InstanceStage.FAILED, seen
-        assert await agree(pushed, service, Verb.DETACH, "sre") is VerdictOutcome.REFUSED
         chain = await why(service, "sit", "edge-consent")
         assert any("DST409" in link.text for link in chain if not link.ok), chain
-        assert len((await pushed.get(CENTRAL, MAPS))["items"]) >= 9
 
-        assert await agree(pushed, service, Verb.CONSENT, "") is VerdictOutcome.REFUSED
+        shown = await shown_by_commands(pushed, chain)
+        for verb, who, digest in (
+            (Verb.CONSENT, "", ""),
+            (Verb.DETACH, "sre", ""),
+            (Verb.CONSENT, "sre", f"sha256:{'0' * 64}"),
+        ):
+            refused = await agree(pushed, service, verb, who, Digest(digest))
+            assert refused is VerdictOutcome.REFUSED, (verb, who, digest)
         assert len((await pushed.get(CENTRAL, MAPS))["items"]) >= 9
-        assert await agree(pushed, service, Verb.CONSENT, "sre") is VerdictOutcome.ACCEPTED
-        state = service.book.state.instance("sit", "edge-consent")
-        (consent,) = state.consents
-        assert isinstance(consent, Consented)
-        assert (consent.verb, consent.by) == (Verb.CONSENT, "sre@distributor.example")
-        agreed = {q.ref.name for q in listed(service, consent)}
-        assert (agreed, consent.count) == ({f"c{n}" for n in range(8)}, 8)
-        assert all(q.deed is Deed.DELETE and q.uid for q in listed(service, consent))
-        (told,) = [t for t in history(service, "sit", "edge-consent") if t.kind == "consent"]
-        assert "delete ConfigMap/edge-consent/c0 (uid " in told.text
-        assert told.text.endswith(" and 5 more")
-        assert await fsck(service) == ()
+        given = await agree(pushed, service, Verb.CONSENT, "sre", Digest(shown))
+        assert given is VerdictOutcome.ACCEPTED
+        await check_recorded(service, shown)
         await until("they are gone", lambda: gone(pushed, service))
 
         seen = await pushed.promote(service, "sit", "edge-consent", "1.1.0")
@@ -84,6 +102,35 @@ async def test_a_guarded_revision_goes_on_by_consent(fleet):
         assert seen.stage is InstanceStage.VERIFIED, seen
         assert service.book.state.instance("sit", "edge-consent").consents == ()
         assert (await view(service, "sit", "edge-consent")).health == "Current"
+
+
+async def shown_by_commands(pushed, chain) -> str:
+    """The hash of the list that the commands print before anybody agrees to it."""
+    shown = await command(pushed, "consent", "--dry-run")
+    assert [line.partition(" (uid")[0] for line in shown["asked"]] == [
+        f"delete ConfigMap/edge-consent/c{n}" for n in range(8)
+    ]
+    assert all(line.endswith(f" on {CENTRAL}") for line in shown["asked"])
+    for line in shown["asked"]:
+        assert any(line.partition(" on ")[0] in link.text for link in chain), line
+    assert "DST275" in await command(pushed, "consent", "--list", f"sha256:{'0' * 64}")
+    assert "DST274" in await command(pushed, "detach")
+    return shown["list"]
+
+
+async def check_recorded(service, shown: str) -> None:
+    """The ledger, the history and `fsck` know exactly what was agreed to."""
+    (consent,) = service.book.state.instance("sit", "edge-consent").consents
+    assert isinstance(consent, Consented)
+    assert (consent.verb, consent.by) == (Verb.CONSENT, "sre@distributor.example")
+    assert (consent.digest, consent.count) == (shown, 8)
+    agreed = listed(service, consent)
+    assert {q.ref.name for q in agreed} == {f"c{n}" for n in range(8)}
+    assert all(q.deed is Deed.DELETE and q.uid for q in agreed)
+    (told,) = [t for t in history(service, "sit", "edge-consent") if t.kind == "consent"]
+    assert "delete ConfigMap/edge-consent/c0 (uid " in told.text
+    assert told.text.endswith(" and 5 more")
+    assert await fsck(service) == ()
 
 
 def listed(service, consent: Consented) -> list[Question]:
