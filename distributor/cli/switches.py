@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
-from distributor.cli.output import Form, Output
-from distributor.cli.requests import Environment, Everywhere, Instance, Reason, Sign, ask_for
+from distributor.cli.context import run, settings
+from distributor.cli.output import DONE, Form, Output, emit, line, say
+from distributor.cli.requests import (
+    Environment,
+    Everywhere,
+    Instance,
+    Reason,
+    Sign,
+    ask_for,
+    check,
+    show,
+)
+
+if TYPE_CHECKING:
+    from distributor.services.promotion.consenting import Shown
+    from distributor.services.promotion.requesting import Ask
+    from distributor.settings import Settings
+
+Only = Annotated[
+    str,
+    typer.Option(
+        "--list",
+        help="The hash of the list that you saw: refused if another list is asked when it is decided.",
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be agreed to, and ask for nothing.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -72,18 +100,79 @@ def ack(
 
 def consent(
     environment: Environment, instance: Instance, reason: Reason = "", sign: Sign = None,
-    output: Output = Form.TABLE,
+    only: Only = "", dry_run: DryRun = False, output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
-    """Agree to what a guard stopped (DST409, DST429) for the accepted revision, and for no other."""
-    _throw("consent", environment, instance, reason, sign, output)
+    """Agree to what the targets ask now (DST407, DST409, DST430), printed one by one, and to nothing else."""
+    _agree("consent", environment, instance, (reason, only), sign, output, dry_run=dry_run)
 
 
 def detach(
     environment: Environment, instance: Instance, reason: Reason = "", sign: Sign = None,
-    output: Output = Form.TABLE,
+    only: Only = "", dry_run: DryRun = False, output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
-    """Let go of hooks that do not end and deletions that a finalizer holds, in the accepted revision."""
-    _throw("detach", environment, instance, reason, sign, output)
+    """Let go of the hooks and deletions that are stuck now, printed one by one, and of nothing else."""
+    _agree("detach", environment, instance, (reason, only), sign, output, dry_run=dry_run)
+
+
+def _agree(
+    verb: str,
+    environment: str,
+    instance: str,
+    said: tuple[str, str],
+    sign: str | None,
+    output: Form,
+    *,
+    dry_run: bool,
+) -> None:
+    from distributor.model.refs import Digest
+    from distributor.model.tags import Verb
+    from distributor.services.promotion.requesting import Ask
+
+    reason, only = said
+    check(reason, "")
+    ask = Ask(
+        verb=Verb(verb), environment=environment, instance=instance, reason=reason,
+        rendered=Digest(only),
+    )  # fmt: skip
+    found = settings(sign=sign)
+    raise typer.Exit(run(lambda: _agreed(found, ask, output, dry_run=dry_run)))
+
+
+async def _agreed(found: Settings, ask: Ask, output: Form, *, dry_run: bool) -> int:
+    from distributor.app import open_service
+    from distributor.cli.identity import signer_of, tagger_of
+    from distributor.services.promotion.consenting import shown_before
+    from distributor.services.promotion.requesting import make_request
+
+    async with open_service(found, writing=False) as service:
+        snapshot = await service.look()
+        if service.offline is not None:
+            raise service.offline
+        shown = await shown_before(service.world, snapshot, ask)
+        if output is Form.TABLE:
+            _show_list(shown)
+        told: dict[str, object] = {"asked": shown.lines, "list": shown.digest}
+        if dry_run:
+            if output is not Form.TABLE:
+                emit(told, output)
+            return DONE
+        asked = await make_request(
+            service.world, snapshot, ask, tagger=tagger_of(found), signer=signer_of(found)
+        )
+        show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested", **told}, output)
+        return DONE
+
+
+def _show_list(shown: Shown) -> None:
+    if shown.digest:
+        for text in shown.lines:
+            line(f"  {text}")
+        line(f"  list {shown.digest}")
+        return
+    say(
+        "no look at these targets is kept here: what is agreed to is what the service is asked when it "
+        "decides; `distributor history` tells it"
+    )
 
 
 def _throw(

@@ -338,6 +338,20 @@ class SetWithheld(Terminal):
     remedy = "Mend what keeps the others out, or ask for this one alone."
 
 
+class NothingAsked(Terminal):
+    """No target asks for that now, and nothing is agreed to beforehand."""
+
+    code = "DST274"
+    remedy = "`distributor why` shows what targets ask; agree when one asks. A deletion counts as stuck 30 s beyond its time."
+
+
+class OtherQuestions(Terminal):
+    """What is asked now is not the list that was agreed to."""
+
+    code = "DST275"
+    remedy = "Look again with `distributor consent --dry-run` (or `detach --dry-run`), and agree to that list."
+
+
 class NotRetirable(Terminal):
     """The cluster cannot be retired."""
 

@@ -5,6 +5,14 @@ of a state. What never does: reading or writing Git, decisions, clocks, I/O. Cal
 """
 
 from distributor.ledger.fold import fold, fold_stream
+from distributor.ledger.lists import (
+    dump_question,
+    list_digest,
+    list_files,
+    list_folder,
+    load_question,
+    read_shard,
+)
 from distributor.ledger.queries import (
     BRANCH,
     agreed,
@@ -39,6 +47,7 @@ __all__ = [
     "approvals",
     "decode",
     "decode_genesis",
+    "dump_question",
     "encode",
     "encode_genesis",
     "failed_by_itself",
@@ -48,10 +57,15 @@ __all__ = [
     "kept_records",
     "kept_verdicts",
     "left_behind",
+    "list_digest",
+    "list_files",
+    "list_folder",
+    "load_question",
     "newest_verified",
     "policy_commit",
     "policy_commits",
     "prev_of",
+    "read_shard",
     "refused_ack",
     "released",
     "rollback_candidates",

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from distributor.model.fleet import ALL
 from distributor.model.ledger import (
     Claimed,
+    Consented,
     HoldSet,
     InstanceState,
     LedgerState,
@@ -261,12 +262,12 @@ def refused_ack(state: LedgerState, environment: str, instance: str) -> str:
     return f"{last.outcome.value} {last.ref}: {'; '.join(last.reasons())}"
 
 
-def agreed(state: LedgerState, verdict: Verdict) -> frozenset[Verb]:
-    """What people agreed to for an accepted verdict: ``consent``, ``detach``, both or nothing."""
+def agreed(state: LedgerState, verdict: Verdict) -> tuple[Consented, ...]:
+    """What people agreed to for an accepted verdict, oldest first."""
     here = state.instance(verdict.environment, verdict.instance)
     if here.desired is None or here.desired.sequence != verdict.sequence:
-        return frozenset()
-    return frozenset(consented.verb for consented in here.consents)
+        return ()
+    return here.consents
 
 
 def prev_of(state: LedgerState, environment: str, instance: str) -> str:

@@ -204,6 +204,8 @@ _SHAPES: dict[str, Shape[Any]] = {
             Field("sequence", "sequence", NUMBER),
             Field("ref", "ref", TEXT, ""),
             Field("reason", "reason", TEXT, ""),
+            Field("digest", "digest", DIGEST, ""),
+            Field("count", "count", NUMBER, 0),
         ),
     ),
     "key": Shape(

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from distributor.model.consents import Question
 from distributor.model.drift import DriftedField, Fight, ObjectDrift
 from distributor.model.findings import Finding
 from distributor.model.health import ObjectHealth
@@ -89,10 +90,14 @@ class LiveObject:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a deletion would take along, in words; ``barred`` where it must not, whoever agrees."""
+    """What a deletion would take along, in words; ``barred`` where it must not, whoever agrees.
+
+    ``names`` are all things that would go, as far as a consent to their going has to name them.
+    """
 
     what: str
     barred: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +110,8 @@ class Change:
     longer, as nothing of ours is left to take away, ``releases`` that it stays and is let go of first.
     ``drift`` are fields of what was applied that are otherwise now and are put right, ``left`` those that
     are left so: to who holds them, or for a while. ``fields`` are those that the target says would be
-    others, ``unasked`` why it was not asked, or its answer says nothing.
+    others, ``unasked`` why it was not asked, or its answer says nothing. ``uid`` is that of what would be
+    deleted, where it is known; ``asks`` is what somebody would have to agree to first.
     """
 
     ref: ObjectRef
@@ -122,6 +128,8 @@ class Change:
     left: tuple[DriftedField, ...] = ()
     fields: tuple[str, ...] = ()
     unasked: str = ""
+    uid: str = ""
+    asks: Question | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +143,11 @@ class ChangeSet:
     def of(self, *actions: Action) -> tuple[Change, ...]:
         """The changes with one of these actions."""
         return tuple(c for c in self.changes if c.action in actions)
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What people are asked about."""
+        return tuple(c.asks for c in self.changes if c.asks is not None)
 
     @property
     def empty(self) -> bool:
@@ -216,6 +229,7 @@ class TargetReport:
     drift: tuple[str, ...] = ()  # what was not as applied: an object and why, one line each
     drifted: tuple[ObjectDrift, ...] = ()  # the same, with what becomes of it, field by field
     fights: tuple[Fight, ...] = ()
+    questions: tuple[Question, ...] = ()  # what people are asked about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

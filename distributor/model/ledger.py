@@ -164,7 +164,9 @@ class Consented:
     """A person let happen what is not done on the word of a plan alone, for one accepted revision.
 
     ``verb`` is ``consent`` (guarded deletions, objects taken over) or ``detach`` (what is stuck is let go
-    of). ``sequence`` is the verdict that the person saw.
+    of). ``sequence`` is the verdict that the person saw. ``digest`` is that of the list of what targets asked
+    about then, which the ledger keeps beside the records; ``count`` says how long it is. One without a list
+    was recorded by a program that kept none: it is about all that is asked for this revision.
     """
 
     at: datetime
@@ -173,6 +175,8 @@ class Consented:
     sequence: int
     ref: str = ""
     reason: str = ""
+    digest: Digest = Digest("")
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

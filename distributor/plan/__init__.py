@@ -8,7 +8,7 @@ a cluster, waiting, deciding when. Called by: services (reconcile, checks, plan)
 from distributor.plan.applying import GROUND, apply_plan, blocked_by, dependents
 from distributor.plan.attesting import RELEASED_BY, is_ours, made_here
 from distributor.plan.capacity import declared, demand, supply
-from distributor.plan.changing import ALREADY_GONE, changes
+from distributor.plan.changing import ALREADY_GONE, BEING_DELETED, changes
 from distributor.plan.claims import (
     HAND_OVER_MANAGER,
     HANDED_OVER,
@@ -16,7 +16,8 @@ from distributor.plan.claims import (
     TAKE_OVER,
     claim,
 )
-from distributor.plan.conflicts import agreed_claim, foreseen
+from distributor.plan.conflicts import adoption, agreed_claim, foreseen
+from distributor.plan.deleting import overdue
 from distributor.plan.dependencies import asks_for_order
 from distributor.plan.drift import AUTOSCALER, Drifted, FieldDrift, diff
 from distributor.plan.fighting import (
@@ -28,7 +29,7 @@ from distributor.plan.fighting import (
     from_kept,
     rule_text,
 )
-from distributor.plan.guards import guard, held_back
+from distributor.plan.guards import guard, held_back, refused
 from distributor.plan.hooks import (
     REMOVED,
     Judged,
@@ -72,6 +73,7 @@ from distributor.plan.sets import Comparison, compare
 __all__ = [
     "ALREADY_GONE",
     "AUTOSCALER",
+    "BEING_DELETED",
     "DEFINITION",
     "GROUND",
     "HANDED_OVER",
@@ -89,6 +91,7 @@ __all__ = [
     "Ignoring",
     "Judged",
     "Move",
+    "adoption",
     "agreed_claim",
     "apply_plan",
     "as_kept",
@@ -128,10 +131,12 @@ __all__ = [
     "occasion_of",
     "opened",
     "ordered",
+    "overdue",
     "placed",
     "probes",
     "recovered",
     "ref_placed",
+    "refused",
     "remaining",
     "removable",
     "rewritten",

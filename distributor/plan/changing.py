@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from distributor.errors import DistributorError, Where
 from distributor.errors.cluster import (
@@ -25,38 +25,38 @@ from distributor.model.changes import (
     InventoryEntry,
     LiveObject,
 )
-from distributor.model.drift import Contested, contested, fields_told
+from distributor.model.consents import NOTHING_PERMITTED, Deed, Permits, Question
+from distributor.model.drift import Contested, DriftedField, contested, fields_told
 from distributor.model.findings import Finding, Severity
 from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.ownership import Claim
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.plan.attesting import (
     FOUND,
     adopts,
     comes_from,
-    instance_of,
-    is_copy,
     is_ours,
     lost_its_label,
     went_from,
-    writers,
 )
-from distributor.plan.claims import HAND_OVER_MANAGER, claim, consented, undone
-from distributor.plan.conflicts import held
+from distributor.plan.claims import HAND_OVER_MANAGER, claim
+from distributor.plan.conflicts import Held, held
 from distributor.plan.conflicts import told as conflicts_told
 from distributor.plan.definitions import dropped_versions
 from distributor.plan.dependencies import annotations_of
-from distributor.plan.drift import AUTOSCALER, diff
+from distributor.plan.drift import diff
 from distributor.plan.fighting import held_told, rule_for
 from distributor.plan.ignoring import NOTHING_IGNORED, Ignoring, yielding
 from distributor.plan.loosened import loosened
 from distributor.plan.order import NAMESPACE
 from distributor.plan.ownership import OUR_MANAGER
+from distributor.plan.scene import Scene
 from distributor.plan.unchangeable import unchangeable
-from distributor.render.applyset import applyset_id
 from distributor.render.placeholders import in_data
 
 ALREADY_GONE = "already gone"
+BEING_DELETED = "is being deleted"
 NEVER_OURS = "never became this instance's"
 NOBODYS = "nobody's"
 RESTS = "is fought for, and left until the next try"
@@ -69,47 +69,6 @@ _KEEP: Mapping[str, str] = {
 }
 KEPT = "kept, as its prune policy says"
 _METADATA_ONLY = frozenset({"PartialObjectMetadata", ""})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scene:
-    """What a change is judged by."""
-
-    entries: Mapping[ObjectRef, InventoryEntry]
-    live: Mapping[ObjectRef, LiveObject]
-    owner: str
-    prune: Mapping[GroupKind, PrunePolicy]
-    consents: frozenset[ObjectRef]
-    wanted_uids: frozenset[str]
-    adopt: frozenset[str]
-    ignore: Ignoring
-    adopting: bool
-    names: Collection[str]
-    undo: Collection[str]
-    unscaled: Collection[ObjectRef]
-    resting: Collection[Contested]
-
-    def gives_way(self, manifest: Manifest, there: LiveObject) -> frozenset[str]:
-        """The managers whose values in fields of ours are drift, or no conflict."""
-        gone = {AUTOSCALER} if manifest.ref in self.unscaled else set[str]()
-        return self.adopt | consented(manifest) | undone(there.data, self.undo) | gone
-
-    def belongs(self, there: LiveObject) -> str:
-        """Whose an object is, in words: the instance where it is known, else the id of its ApplySet."""
-        if lost_its_label(there):
-            return f"lost its owner label; {_instance(there) or 'an instance'} applied it"
-        if not there.owner:
-            return "belongs to nobody"
-        if is_copy(there, self.owner):
-            return f"only carries a copy of our label: {writers(there) or 'others'} made it"
-        whose, ours = (self._named(owner) for owner in (there.owner, self.owner))
-        told = f"belongs to {whose or _told(there)}"
-        if went_from(there, self.owner):
-            return f"{told}, which took it over from {ours or 'this one'}"
-        return f"{told}, wanted by {ours}" if ours else told
-
-    def _named(self, owner: str) -> str:
-        return next((f"instance {name}" for name in self.names if applyset_id(name) == owner), "")
 
 
 _Judged = tuple[Change, Finding | None]
@@ -130,6 +89,7 @@ def changes(
     undo: Collection[str] = (),
     unscaled: Collection[ObjectRef] = (),
     resting: Collection[Contested] = (),
+    permits: Permits = NOTHING_PERMITTED,
 ) -> ChangeSet:
     """What it takes to bring a target to ``desired``; ``owner`` is our ApplySet id.
 
@@ -141,9 +101,9 @@ def changes(
     forced. ``names`` are instances that there
     are, to tell whose an object is. ``undo`` are managers, as patterns, whose changes of our fields are drift;
     ``unscaled`` are objects whose number of replicas an autoscaler left behind. ``resting`` is what is
-    fought for and left alone for a while.
+    fought for and left alone for a while. ``permits`` is what people agreed to, one by one.
     """
-    scene = _Scene(
+    scene = Scene(
         entries=inventory.entries if inventory is not None else {},
         live=live,
         owner=owner,
@@ -157,6 +117,7 @@ def changes(
         undo=undo,
         unscaled=unscaled,
         resting=resting,
+        permits=permits,
     )
     refs = desired.refs()
     vanished = [entry for ref, entry in sorted(scene.entries.items()) if ref not in refs]
@@ -177,19 +138,7 @@ def _finding(kind: type[DistributorError], ref: ObjectRef, message: str) -> Find
     return Finding.of(kind, f"({message})", Where(file=str(ref)))
 
 
-def _told(there: LiveObject) -> str:
-    """The instance that an object names, if it does, and its owner's id."""
-    named = _instance(there)
-    return f"{named}, {there.owner}" if named else there.owner
-
-
-def _instance(there: LiveObject) -> str:
-    """The instance that an object names, if it does, in words."""
-    name = instance_of(there)
-    return f"instance {name}" if name else ""
-
-
-def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
+def _wanted(scene: Scene, manifest: Manifest) -> _Judged:
     ref, entry = manifest.ref, scene.entries.get(manifest.ref)
 
     def change(action: Action, reason: str = "") -> Change:
@@ -204,7 +153,9 @@ def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
     ours = is_ours(there, scene.owner, entry, *digests)
     stopped = _stopped(scene, manifest, there, ours=ours)
     if stopped is not None:
-        return replace(change(Action.SKIPPED), reason=stopped[0]), stopped[1]
+        left = change(Action.SKIPPED, stopped[0])
+        asks = stopped[1].code == NotAdopted.code
+        return replace(left, asks=_adoption(scene, manifest, there)) if asks else left, stopped[1]
     if not ours:
         giver = comes_from(manifest, there, scene.owner)
         said = f"from instance {giver}" if giver else ""
@@ -223,7 +174,7 @@ def _wanted(scene: _Scene, manifest: Manifest) -> _Judged:
 
 
 def _stopped(
-    scene: _Scene, manifest: Manifest, there: LiveObject, *, ours: bool
+    scene: Scene, manifest: Manifest, there: LiveObject, *, ours: bool
 ) -> tuple[str, Finding] | None:
     """Why a desired object that is there is left as it is, if it is.
 
@@ -245,34 +196,54 @@ def _stopped(
         return None
     if ref.group_kind == NAMESPACE:
         return USED, Finding.of(UsedAsItIs, where=where, severity=Severity.WARNING)
+    if scene.permits.allows(_adoption(scene, manifest, there)):
+        return None
     return scene.belongs(there), _finding(NotAdopted, ref, scene.belongs(there))
 
 
-def _prepared(scene: _Scene, change: Change, finding: Finding | None) -> _Judged:
+def _prepared(scene: Scene, change: Change, finding: Finding | None) -> _Judged:
     """With what becomes of the fields' owners, and whether it can only be made anew."""
     there = scene.live.get(change.ref)
     if change.action is not Action.CONFIGURED or change.manifest is None or there is None:
         return change, finding
-    ignored = (
-        *scene.ignore.of(change.ref, there.data),
-        *(rule_for(change.ref, field) for field in change.left),
-    )
-    manifest = yielding(change.manifest, there.data, ignored, manager=OUR_MANAGER)
-    found = claim(manifest, there, scene.adopt)
-    found = replace(found, over=found.over | scene.gives_way(manifest, there))
-    fields = held(manifest, there, found.over | {HAND_OVER_MANAGER}) if _whole(there) else {}
-    if scene.adopting:
-        found = replace(found, over=found.over | fields.keys())
-    in_the_way = conflicts_told(fields, agreed=scene.adopting)
-    told = [change.reason, str(found), in_the_way]
+    manifest, found, fields = _claimed(scene, change.manifest, there, change.left)
+    taken = scene.permitted(there, fields)
+    found = replace(found, over=found.over | taken.keys())
+    left = {manager: held for manager, held in fields.items() if manager not in taken}
+    in_the_way = conflicts_told(left, agreed=False)
+    told = [change.reason, str(found), conflicts_told(taken, agreed=True), in_the_way]
     fixed = unchangeable(manifest, there) if there.uid else ""
     if fixed:
         told.append(f"made anew, as {fixed} cannot change")
     reason = "; ".join(part for part in told if part)
-    made = replace(change, manifest=manifest, claim=found)
-    if not scene.adopting:
-        made = replace(made, conflicts=in_the_way)
+    made = replace(change, manifest=manifest, claim=found, conflicts=in_the_way)
+    if left:
+        over = tuple(sorted(left))
+        made = replace(
+            made, asks=Question(deed=Deed.FORCE, ref=change.ref, uid=there.uid, over=over)
+        )
     return replace(made, reason=reason, recreates=bool(fixed)), finding
+
+
+def _claimed(
+    scene: Scene, manifest: Manifest, there: LiveObject, left: Iterable[DriftedField] = ()
+) -> tuple[Manifest, Claim, Held]:
+    """What would be applied over a live object, the claim on its fields, and who is in its way."""
+    ignored = (
+        *scene.ignore.of(manifest.ref, there.data),
+        *(rule_for(manifest.ref, field) for field in left),
+    )
+    manifest = yielding(manifest, there.data, ignored, manager=OUR_MANAGER)
+    found = claim(manifest, there, scene.adopt)
+    found = replace(found, over=found.over | scene.gives_way(manifest, there))
+    fields = held(manifest, there, found.over | {HAND_OVER_MANAGER}) if _whole(there) else {}
+    return manifest, found, fields
+
+
+def _adoption(scene: Scene, manifest: Manifest, there: LiveObject) -> Question:
+    """What is asked of people about an object that is nobody's: itself, and the fields that others hold."""
+    over = tuple(sorted(_claimed(scene, manifest, there)[2]))
+    return Question(deed=Deed.ADOPT, ref=manifest.ref, uid=there.uid, over=over)
 
 
 def _encrypted_again(manifest: Manifest, there: LiveObject) -> str:
@@ -283,7 +254,7 @@ def _encrypted_again(manifest: Manifest, there: LiveObject) -> str:
     return f"encrypted again: {', '.join(sorted(files))}" if files else ""
 
 
-def _missing(scene: _Scene, manifest: Manifest, entry: InventoryEntry | None) -> Change:
+def _missing(scene: Scene, manifest: Manifest, entry: InventoryEntry | None) -> Change:
     if contested(manifest.ref) in scene.resting:
         reason, action = f"was deleted from the target; {RESTS}", Action.UNCHANGED
         return Change(ref=manifest.ref, action=action, manifest=manifest, reason=reason)
@@ -297,7 +268,7 @@ def _missing(scene: _Scene, manifest: Manifest, entry: InventoryEntry | None) ->
     return Change(ref=manifest.ref, action=Action.CREATED, manifest=manifest)
 
 
-def _against_drift(scene: _Scene, manifest: Manifest, there: LiveObject) -> _Judged:
+def _against_drift(scene: Scene, manifest: Manifest, there: LiveObject) -> _Judged:
     ignored = scene.ignore.of(manifest.ref, there.data)
     scales = manifest.ref not in scene.unscaled
     whole = _whole(there)
@@ -327,7 +298,7 @@ def _terminating(there: LiveObject) -> bool:
     return isinstance(metadata, Mapping) and bool(metadata.get("deletionTimestamp"))
 
 
-def _vanished(scene: _Scene, entry: InventoryEntry) -> _Judged:
+def _vanished(scene: Scene, entry: InventoryEntry) -> _Judged:
     """An object that the revision no longer has; one that cannot be read is neither gone nor deleted."""
     there = scene.live.get(entry.ref)
     found = Change(ref=entry.ref, action=Action.PRUNED, reason=ALREADY_GONE, entry=entry)
@@ -338,15 +309,17 @@ def _vanished(scene: _Scene, entry: InventoryEntry) -> _Judged:
     return _unwanted(scene, entry, there)
 
 
-def _unwanted(scene: _Scene, entry: InventoryEntry, there: LiveObject) -> _Judged:
+def _unwanted(scene: Scene, entry: InventoryEntry, there: LiveObject) -> _Judged:
     """An object that the revision no longer has, and that is there.
 
     What is not provably ours is never deleted, and never will be: it is told once, and forgotten.
     """
     ref = entry.ref
 
+    uid = there.uid
+
     def change(action: Action, reason: str = "", *, forgets: bool = False) -> Change:
-        return Change(ref=ref, action=action, reason=reason, entry=entry, forgets=forgets)
+        return Change(ref=ref, action=action, reason=reason, entry=entry, uid=uid, forgets=forgets)
 
     if there.uid and there.uid in scene.wanted_uids:
         return change(Action.SKIPPED, MOVED, forgets=True), None
@@ -362,12 +335,15 @@ def _unwanted(scene: _Scene, entry: InventoryEntry, there: LiveObject) -> _Judge
     found = annotations_of(there.data)
     if policy is PrunePolicy.KEEP or any(found.get(k) == v for k, v in _KEEP.items()):
         return replace(change(Action.SKIPPED, KEPT), releases=True), None
+    asks = Question(deed=Deed.DELETE, ref=ref, uid=uid)
     if entry.digest == FOUND and ref not in scene.consents:
         reason = (
             "the inventory was lost, and its label alone says that it is ours; that needs consent"
         )
-        return change(Action.SKIPPED, reason), _finding(PruneGuard, ref, reason)
+        left = replace(change(Action.SKIPPED, reason), asks=asks)
+        return left, _finding(PruneGuard, ref, reason)
     if policy is PrunePolicy.CONFIRM and ref not in scene.consents:
         finding = _finding(PruneGuard, ref, "pruned only with consent")
-        return change(Action.SKIPPED, "needs consent, as its prune policy says"), finding
-    return change(Action.PRUNED, "is being deleted" if _terminating(there) else ""), None
+        left = replace(change(Action.SKIPPED, "needs consent, as its prune policy says"), asks=asks)
+        return left, finding
+    return change(Action.PRUNED, BEING_DELETED if _terminating(there) else ""), None

@@ -8,6 +8,7 @@ from dataclasses import replace
 from distributor.errors import Where
 from distributor.errors.cluster import FieldConflict
 from distributor.model.changes import ChangeSet, LiveObject
+from distributor.model.consents import Deed, Question
 from distributor.model.findings import Finding
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import Claim
@@ -28,15 +29,25 @@ def held(manifest: Manifest, there: LiveObject, allowed: Collection[str]) -> Hel
     return found
 
 
+def adoption(manifest: Manifest, there: LiveObject, adopt: frozenset[str]) -> Question:
+    """What is asked of people about an object that is nobody's: itself, and the fields that others hold."""
+    fields = held(manifest, there, claim(manifest, there, adopt).over | {HAND_OVER_MANAGER})
+    return Question(deed=Deed.ADOPT, ref=there.ref, uid=there.uid, over=tuple(sorted(fields)))
+
+
 def agreed_claim(
-    manifest: Manifest, there: LiveObject, adopt: frozenset[str], *, agreed: bool
+    manifest: Manifest,
+    there: LiveObject,
+    adopt: frozenset[str],
+    *,
+    agreed: bool,
+    over: frozenset[str] = frozenset(),
 ) -> Claim:
-    """The claim on an object that becomes ours; what people agreed to is forced over every holder."""
+    """The claim on an object that becomes ours; forced over the managers in ``over``, if ``agreed`` over all."""
     found = claim(manifest, there, adopt)
-    if not agreed:
-        return found
     fields = held(manifest, there, found.over | {HAND_OVER_MANAGER})
-    return replace(found, over=found.over | fields.keys())
+    forced = fields.keys() if agreed else fields.keys() & over
+    return replace(found, over=found.over | forced)
 
 
 def foreseen(changes: ChangeSet) -> tuple[Finding, ...]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from distributor.model.capacity import Resources
+from distributor.model.consents import Questions
 from distributor.model.findings import Finding
 from distributor.model.fleet import Environment, Pipeline
 from distributor.model.ledger import HoldSet, Soak, VetoSet
@@ -144,6 +145,8 @@ class GateFacts:
     - ``rollout``: what the ledger says of the instance's rollout: ``running``, ``failed``, ``ended``; empty
       where nothing was accepted. ``schemas``: findings of all objects.
     - ``retirement``: of a cluster that is to be retired, how it stands.
+    - ``questions``: what targets ask that a consent would answer; ``None`` where none was seen yet.
+      ``listed``: the digest of that list.
     - ``seals``: what gpg says of the tag's signature under the keys of each policy, by its commit.
     """
 
@@ -179,6 +182,8 @@ class GateFacts:
     unfit: Mapping[str, str] = field(default_factory=dict)
     retirement: Retirement | None = None
     seals: Mapping[ObjectId, PgpSeal | Finding] = field(default_factory=dict)
+    questions: Questions | None = None
+    listed: Digest = Digest("")
 
     @property
     def asked(self) -> Request:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -14,6 +14,7 @@ from distributor.adapters.kube.together import together
 from distributor.adapters.kube.transport import Sender
 from distributor.errors import DistributorError
 from distributor.errors.cluster import ClusterUnreachable
+from distributor.model.changes import Taken
 from distributor.model.refs import GroupKind, ObjectRef
 
 _CLAIM = GroupKind("", "PersistentVolumeClaim")
@@ -35,17 +36,24 @@ _FURNITURE = frozenset(
     }
 )
 """What controllers put into every Namespace."""
+NAMED = 1000
+"""So many strangers of a kind are named one by one; the rest are counted."""
+_SILENT = "objects of an API that does not answer"
 _ACCOUNT = "kubernetes.io/service-account.name"
 _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What one list showed: the first strangers, how many there are, or why nobody can tell."""
+    """What one list showed: the first strangers, how many there are, or why nobody can tell.
+
+    ``names`` say which of all objects of their names they are.
+    """
 
     first: tuple[ObjectRef, ...] = ()
     count: int = 0
     hidden: str = ""
+    names: tuple[str, ...] = ()
 
 
 async def inhabitants(
@@ -54,8 +62,8 @@ async def inhabitants(
     limits: Limits,
     namespace: str,
     ours: Collection[ObjectRef],
-) -> str:
-    """In words, what is in a Namespace that nothing of ``ours`` owns; empty where there is nothing.
+) -> Taken | None:
+    """What is in a Namespace that nothing of ``ours`` owns; ``None`` where there is nothing.
 
     An object that has an owner goes with that one, but for volume claims: they hold data. A kind that
     cannot be listed is told as well, for nobody knows what goes along then.
@@ -67,7 +75,20 @@ async def inhabitants(
     found = await together(
         _listed(transport, limits, kind, one.path(namespace), ours) for kind, one in asked
     )
-    return _told(found, served)
+    lists = list(found)
+    what = _told(lists, served)
+    return Taken(what, names=_names(lists, served)) if what else None
+
+
+def named(kind: GroupKind, metadata: Mapping[str, Any]) -> str:
+    """An object by its name and uid: one that is made anew under the name is another."""
+    return f"{_ref(kind, metadata)}@{metadata.get('uid') or ''}"
+
+
+def _names(lists: Iterable[_Found], served: Served) -> tuple[str, ...]:
+    """All that a consent has to know of."""
+    names = sorted(name for each in lists for name in each.names)
+    return (*names, _SILENT) if served.stale else tuple(names)
 
 
 def _told(found: Iterable[_Found], served: Served) -> str:
@@ -77,7 +98,7 @@ def _told(found: Iterable[_Found], served: Served) -> str:
     words = [", ".join(map(str, refs[:_SHOWN])) + (f" and {more} more" if more else "")]
     words += [each.hidden for each in lists if each.hidden]
     if served.stale:
-        words.append("objects of an API that does not answer")
+        words.append(_SILENT)
     return "; ".join(word for word in words if word)
 
 
@@ -90,27 +111,36 @@ async def _listed(
 ) -> _Found:
     """The strangers of one kind, read a page at a time."""
     first: list[ObjectRef] = []
+    names: list[str] = []
     count, query = 0, {"limit": str(limits.page)}
     while True:
         request = Request(method="GET", path=path, query=query, accept=METADATA_LIST)
         try:
             answer = await transport.send(request)
             if answer.status == NOT_FOUND:
-                return _Found(first=tuple(first), count=count)
+                return _found(kind, first, names, count)
             page = answer.object(f"Listing {path}")
         except ClusterUnreachable:
             raise
         except DistributorError as error:
-            return _Found(first=tuple(first), count=count, hidden=f"any {kind} ({error})")
+            found = _found(kind, first, [*names, f"any {kind} that cannot be listed"], count + 1)
+            return replace(found, count=count, hidden=f"any {kind} ({error})")
         for item in page.get("items") or ():
             metadata = item.get("metadata") or {}
             if _stranger(kind, metadata, ours):
                 count += 1
                 first += [_ref(kind, metadata)] if len(first) < _SHOWN else []
+                names += [named(kind, metadata)] if len(names) < NAMED else []
         following = (page.get("metadata") or {}).get("continue")
         if not following:
-            return _Found(first=tuple(first), count=count)
+            return _found(kind, first, names, count)
         query = {**query, "continue": following}
+
+
+def _found(kind: GroupKind, first: list[ObjectRef], names: list[str], count: int) -> _Found:
+    more = count - len(names)
+    rest = [f"{more} more of {kind}"] if more > 0 else []
+    return _Found(first=tuple(first), count=count, names=(*names, *rest))
 
 
 def _stranger(kind: GroupKind, metadata: Mapping[str, Any], ours: Collection[ObjectRef]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from distributor.adapters.kube import parents
 from distributor.adapters.kube.bodies import FIELD_MANAGER
 from distributor.adapters.kube.discovery import Discovery, Resource, Served
-from distributor.adapters.kube.inhabitants import inhabitants
+from distributor.adapters.kube.inhabitants import NAMED, inhabitants, named
 from distributor.adapters.kube.messages import (
     FORBIDDEN,
     METADATA_ONLY,
@@ -92,11 +92,11 @@ class Surveyor:
             if ref.name in inhabited:
                 found[ref] = Taken(inhabited[ref.name], barred=True)
             elif what := await inhabitants(self._transport, served, self._limits, ref.name, ours):
-                found[ref] = Taken(what)
+                found[ref] = what
         for ref in (e.ref for e in entries if e.ref.group_kind != _NAMESPACE):
             kept = await self._kept(served, ref.name, inventory.entries.keys())
-            if kept:
-                found[ref] = Taken(kept)
+            if kept is not None:
+                found[ref] = kept
         return found
 
     async def _inhabited(self, instance: str) -> dict[str, str]:
@@ -112,22 +112,32 @@ class Surveyor:
             found |= {ns: f"objects of instance {owner}" for ns in held.split(",") if ns}
         return found
 
-    async def _kept(self, served: Served, definition: str, known: Iterable[ObjectRef]) -> str:
-        """An object of the defined kind that this instance does not own."""
+    async def _kept(
+        self, served: Served, definition: str, known: Iterable[ObjectRef]
+    ) -> Taken | None:
+        """The objects of the defined kind that this instance does not own, as far as they are named."""
         plural, _, group = definition.partition(".")
         for kind, resources in served.kinds.items():
             if kind.group != group or resources[0].plural != plural:
                 continue
             ours = {ref for ref in known if ref.group_kind == kind}
+            first, names = "", list[str]()
             try:
                 async for metadata in self._listed(resources[0].path(), {}, strictly=True):
                     if (ref := _ref(kind, metadata)) not in ours:
-                        return str(ref)
+                        first = first or str(ref)
+                        names.append(named(kind, metadata))
+                    if len(names) > NAMED:
+                        names[-1] = "more of them"
+                        break
             except (ClusterUnreachable, Throttled):
                 raise
             except DistributorError as error:
-                return f"any {kind} ({error})"
-        return ""
+                hidden = f"any {kind}"
+                return Taken(f"{hidden} ({error})", names=(hidden,))
+            if first:
+                return Taken(first, names=tuple(names))
+        return None
 
     async def autoscaled(self, refs: Collection[ObjectRef]) -> frozenset[ObjectRef]:
         """Those that an autoscaler names; all of a namespace whose autoscalers we may not list."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from distributor.errors.policy import BadTagName, BadTrailers
+from distributor.errors.policy import BadTagName, BadTrailers, NothingAsked, OtherQuestions
+from distributor.model.consents import count
 from distributor.model.findings import Finding
 from distributor.model.fleet import ALL
 from distributor.model.promotion import GateAnswer
@@ -18,13 +19,15 @@ _SAY = Speaker(1, "binding")
 _CHAINED = frozenset({Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE})
 _WITHOUT = frozenset({Verb.REMOVE, Verb.ACK}) | CONSENTS
 """What is still decided in an environment that is gone from main."""
+_UNSEEN = timedelta(minutes=2)
+"""A consent waits so long where no target was looked at since a service began with an empty store."""
 _WITH_ALL = frozenset(
     {Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK, Verb.PAUSE, Verb.RESUME}
 )
 
 
 def evaluate(
-    facts: GateFacts, view: PolicyView, _params: Mapping[str, Any], _now: datetime
+    facts: GateFacts, view: PolicyView, _params: Mapping[str, Any], now: datetime
 ) -> GateAnswer:
     """Fails where parsing failed, the environment is unknown, or the trailers do not fit the verb."""
     request = facts.request
@@ -32,7 +35,28 @@ def evaluate(
         return _SAY.fails((request,))
     findings = [*_environment(facts, request, view), *_trailers(request)]
     findings += _consents(facts, request)
-    return _SAY.fails(findings) if findings else _SAY.passes("name, trailers and object agree")
+    if findings:
+        return _SAY.fails(findings)
+    if request.name.verb in CONSENTS:
+        return _answers(facts, request, now)
+    return _SAY.passes("name, trailers and object agree")
+
+
+def _answers(facts: GateFacts, request: Request, now: datetime) -> GateAnswer:
+    """A consent is to what is asked when it is seen first; while nobody can tell, it waits, and not for long."""
+    asked, said = facts.questions, request.trailers.rendered
+    if asked is None:
+        until = (facts.first_observed or now) + _UNSEEN
+        if now < until:
+            return _SAY.waits("no target of the accepted revision was looked at yet", until=until)
+        return _SAY.refuses(NothingAsked, "(no target of the accepted revision was looked at)")
+    if not asked:
+        return _SAY.refuses(NothingAsked)
+    digest = facts.listed
+    if said and said != digest:
+        return _SAY.refuses(OtherQuestions, f"({digest} is asked, {said} was agreed to)")
+    told = f"{count(asked)} on {len(asked)} clusters, such as {next(iter(asked.values()))[0]}"
+    return _SAY.passes(f"it answers what is asked: {told}", evidence={"list": digest})
 
 
 def _environment(facts: GateFacts, request: Request, view: PolicyView) -> list[Finding]:

@@ -7,13 +7,14 @@ from distributor.errors import DistributorError, Where
 from distributor.errors.catalog import MissingFile
 from distributor.errors.git import LedgerBroken, MainRewound, ObjectMissing
 from distributor.errors.policy import DigestMismatch, TagDeleted, TagMoved
-from distributor.ledger import BRANCH
+from distributor.ledger import BRANCH, list_digest, list_folder
 from distributor.model.findings import Finding, Severity
 from distributor.model.fleet import ALL
 from distributor.model.ledger import InstanceState
 from distributor.model.promotion import Verdict
 from distributor.model.tags import Verb
 from distributor.services.asking.views import instance_views, main_findings
+from distributor.services.ledger.agreeing import agreed_list
 from distributor.services.ledger.book import HEAD, LedgerBook
 from distributor.services.service import Service
 from distributor.services.state.looking import MAIN_HEAD, Snapshot
@@ -41,6 +42,7 @@ async def fsck(service: Service) -> tuple[Finding, ...]:
         findings += _tags(snapshot, state)
         for verdict in state.accepted:
             findings += _pin(service, book, verdict)
+        findings += _lists(service, state)
     return tuple(findings)
 
 
@@ -89,6 +91,22 @@ def _pin(service: Service, book: LedgerBook, verdict: Verdict) -> list[Finding]:
             Finding.of(DigestMismatch, f"({digest} instead of {revision.digest})", Where(file=file))
         ]
     return []
+
+
+def _lists(service: Service, state: InstanceState) -> list[Finding]:
+    """The lists of what people agreed to are still there, and are what was agreed to."""
+    findings: list[Finding] = []
+    for consented in (c for c in state.consents if c.digest):
+        where = Where(file=list_folder(consented.digest))
+        try:
+            kept = list_digest(agreed_list(service.world, consented))
+        except DistributorError as error:
+            findings.append(Finding.from_error(error))
+            continue
+        if kept != consented.digest:
+            text = f"(what {consented.ref} agreed to is lost, and so permits nothing)"
+            findings.append(Finding.of(ObjectMissing, text, where))
+    return findings
 
 
 async def rebuild(service: Service) -> int:

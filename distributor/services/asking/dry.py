@@ -12,7 +12,7 @@ from distributor.model.manifest import ManifestSet
 from distributor.model.promotion import Verdict
 from distributor.model.tags import Verb
 from distributor.plan import text
-from distributor.services.rollouts.works import work_of
+from distributor.services.rollouts.works import agreeing, work_of
 from distributor.services.service import Service
 from distributor.services.state.desired import Desired, read_desired
 from distributor.services.targets.reconciling import plan_target
@@ -57,9 +57,8 @@ async def _target(service: Service, desired: Desired, cluster: Cluster) -> DryTa
             rendered = await service.renderer.render(desired.subject, {cluster.name: cluster})
             manifests = rendered.of(cluster.name)
         work = work_of(service.world, desired.subject, cluster, manifests, verdict)
-        work = replace(
-            work, agreed=desired.agreed, names=desired.names, renewed_below=desired.renewed_below
-        )
+        work = replace(work, names=desired.names, renewed_below=desired.renewed_below)
+        work = agreeing(service.world, work, desired)
         changes = await plan_target(service.world, work)
     except DistributorError as error:
         return DryTarget(

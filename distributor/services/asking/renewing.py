@@ -11,7 +11,14 @@ from distributor.catalog.digests import find
 from distributor.errors import DistributorError
 from distributor.errors.git import BadKey, LedgerForged, NotThatRoot
 from distributor.errors.service import BadArgument
-from distributor.ledger import encode, encode_genesis, kept_policies, kept_records, kept_verdicts
+from distributor.ledger import (
+    encode,
+    encode_genesis,
+    kept_policies,
+    kept_records,
+    kept_verdicts,
+    list_folder,
+)
 from distributor.model.fleet import Cluster
 from distributor.model.ledger import Genesis, Key, LedgerState
 from distributor.model.refs import ObjectId
@@ -152,6 +159,8 @@ def _tree(
         for verdict in kept_verdicts(state, key):
             path = f"pins/{key[0]}/{key[1]}/{verdict.sequence}"
             found |= _same(world, old, [path])
+        lists = (list_folder(c.digest) for c in state.instance(*key).consents if c.digest)
+        found |= _same(world, old, lists)
     wanted = (f"policies/{commit}/{p}" for commit in kept_policies(state) for p in _POLICY)
     return found | _same(world, old, wanted)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -11,6 +12,7 @@ import orjson
 from distributor.errors.rollout import RolloutHalted, TargetDeadline
 from distributor.ledger import refused_ack
 from distributor.model.changes import Actuation
+from distributor.model.consents import DEEDS
 from distributor.model.findings import Severity, errors
 from distributor.model.fleet import ALL
 from distributor.model.ledger import (
@@ -27,12 +29,14 @@ from distributor.model.ledger import (
     Observed,
     Progress,
     Progressed,
+    Record,
     Retired,
     Step,
     Tampered,
     VetoSet,
 )
 from distributor.model.promotion import KEEPS_OUT, Verdict
+from distributor.model.stored import StoredTarget
 from distributor.model.tags import Verb
 from distributor.placement.placing import place
 from distributor.services.asking.views import (
@@ -42,6 +46,7 @@ from distributor.services.asking.views import (
     instance_views,
     last_refused,
 )
+from distributor.services.ledger.agreeing import agreed_text, questions_of
 from distributor.services.service import Service
 from distributor.services.state.desired import read_desired
 from distributor.services.state.waiting import waiting
@@ -234,6 +239,7 @@ async def _target(service: Service, view: InstanceView, target: TargetView) -> l
         text = f"{where}: pending: {target.message}"
         return [Link(step="apply", ok=False, text=text)]  # what is known is of an older revision
     chain = [Link(step="apply", ok=applied, text=text)]
+    chain += [Link(step="apply", ok=False, text=f"{where}: {t}") for t in _asks(rows)]
     for finding in detail.get("findings", ()):
         step = "render" if finding["code"].startswith("DST3") else "apply"
         said = ": ".join(part for part in (finding["where"], finding["message"]) if part)
@@ -252,6 +258,20 @@ async def _target(service: Service, view: InstanceView, target: TargetView) -> l
     return chain
 
 
+def _asks(rows: Sequence[StoredTarget]) -> list[str]:
+    """What a target asks people about, each with the command that answers it."""
+    asked = questions_of(rows[0].detail) if rows else ()
+    told = [
+        f"asks to {question}; `distributor {verb}` agrees to all that is asked now"
+        for verb, deeds in DEEDS.items()
+        for question in asked
+        if question.deed in deeds
+    ]
+    rest = len(told) - _SHOWN_QUESTIONS
+    return told[:_SHOWN_QUESTIONS] + ([f"asks {rest} things more"] if rest > 0 else [])
+
+
+_SHOWN_QUESTIONS = 20
 _NO_ERROR = (Severity.WARNING.value, Severity.INFO.value)
 
 
@@ -262,8 +282,17 @@ def history(service: Service, environment: str = "", instance: str = "") -> tupl
     for key in service.book.keys(head):
         if environment in ("", key[0]) and instance in ("", key[1]):
             shown = (r for r in service.book.records(head, key) if not isinstance(r, Claimed))
-            told += [_told(key, record) for record in shown]
+            told += [_with_list(service, _told(key, record), record) for record in shown]
     return tuple(sorted(told, key=lambda t: t.at))
+
+
+def _with_list(service: Service, told: Told, record: Record) -> Told:
+    """A line with what exactly was agreed to, where that is what it tells."""
+    if not isinstance(record, Consented):
+        return told
+    if not record.digest:
+        return replace(told, text=f"{told.text}: all that is asked")
+    return replace(told, text=f"{told.text}: {agreed_text(service.world, record)}")
 
 
 async def refused_joins(

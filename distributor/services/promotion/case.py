@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from distributor.model.consents import Questions
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import ManifestSet
 from distributor.model.promotion import GateAnswer, Verdict
@@ -28,4 +29,5 @@ class Case:
     fleet: Mapping[str, TreeChange] = field(default_factory=dict)  # cluster files, by path
     manifests: Mapping[str, ManifestSet] = field(default_factory=dict)  # what rendered, by cluster
     members: tuple[Case, ...] = ()  # of a set: its promotions, each as if it stood alone
+    questions: Questions = field(default_factory=dict)  # what targets ask that the request answers
     answers: tuple[GateAnswer, ...] = ()  # as far as gates were asked

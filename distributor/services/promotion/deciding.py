@@ -24,12 +24,14 @@ from distributor.model.ledger import (
 )
 from distributor.model.promotion import GateAnswer, GateResult, Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId, is_label
-from distributor.model.tags import SET_MARK, ObservedTag, Request, TagName, Verb
+from distributor.model.tags import CONSENTS, SET_MARK, ObservedTag, Request, TagName, Verb
 from distributor.policy import GateFacts, needed, principal
 from distributor.ports import TreeChange
+from distributor.services.ledger.agreeing import pinned_list
 from distributor.services.ledger.book import Entry, LedgerBook
 from distributor.services.ledger.claiming import new_claim
 from distributor.services.promotion.case import Case
+from distributor.services.promotion.consenting import with_questions
 from distributor.services.promotion.effects import effects
 from distributor.services.promotion.gathering import Gatherer
 from distributor.services.promotion.pending import Pending, Seen
@@ -211,6 +213,7 @@ class Decider:
         case = self._gatherer.bare(tag)
         try:
             case = await self._gatherer.sealed(self._gatherer.case(snapshot, tag))
+            case = await with_questions(self._world, case)
             case, answers = asked_first(case, now)
             facts = case.facts
             if not isinstance(facts.request, Request) or _kept_out(answers):
@@ -304,7 +307,12 @@ class Decider:
         return [(key, record) for record in records]
 
     def _pins(self, case: Case, verdict: Verdict) -> Mapping[str, TreeChange]:
-        """The accepted trees, so that they stay reachable whatever happens to main and tags."""
+        """The accepted trees, so that they stay reachable whatever happens to main and tags.
+
+        Of a consent, the list of what it is about.
+        """
+        if verdict.accepted and verdict.verb in CONSENTS:
+            return pinned_list(self._world, case.questions)
         if not verdict.accepted or verdict.verb not in _EXECUTED:
             return {}
         if case.subject is None or case.root is None:

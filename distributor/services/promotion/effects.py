@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from distributor.ledger import list_digest
+from distributor.model.consents import count
 from distributor.model.ledger import (
     Acknowledged,
     Consented,
@@ -40,7 +42,17 @@ def effects(here: InstanceState, case: Case, verdict: Verdict, now: datetime) ->
             return [Acknowledged(at=now, ref=one, by=by, tag_ref=ref) for one in about]
         case Verb.CONSENT | Verb.DETACH if case.verdict_before is not None:
             seen = case.verdict_before.sequence
-            verb = verdict.verb
-            return [Consented(at=now, verb=verb, by=by, sequence=seen, ref=ref, reason=reason)]
+            return [
+                Consented(
+                    at=now,
+                    verb=verdict.verb,
+                    by=by,
+                    sequence=seen,
+                    ref=ref,
+                    reason=reason,
+                    digest=list_digest(case.questions),
+                    count=count(case.questions),
+                )
+            ]
         case _:
             return []

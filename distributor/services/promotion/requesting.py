@@ -197,12 +197,14 @@ def _retiring(snapshot: Snapshot, ask: Ask, base: Trailers) -> Trailers:
 
 
 def _consenting(snapshot: Snapshot, ask: Ask, base: Trailers) -> Trailers:
-    """A consent names the revision that was accepted."""
+    """A consent names the revision that was accepted, and may name the list that its maker saw."""
     desired = snapshot.ledger.instance(ask.environment, ask.instance).desired
     if desired is None or desired.revision is None:
         raise NothingToDo(f"(nothing was accepted for {ask.instance} in {ask.environment})")
     about = desired.revision
-    return replace(base, app=about.app, digest=about.digest, config=about.config)
+    return replace(
+        base, app=about.app, digest=about.digest, config=about.config, rendered=ask.rendered
+    )
 
 
 def _instance_known(snapshot: Snapshot, ask: Ask) -> bool:

@@ -14,10 +14,9 @@ from distributor.metrics import cluster_requests
 from distributor.model.changes import TargetReport
 from distributor.model.drift import Standing
 from distributor.model.fleet import Cluster
-from distributor.model.ledger import InstanceState, Key, LedgerState, Step
+from distributor.model.ledger import Consented, InstanceState, Key, LedgerState, Step
 from distributor.model.promotion import Verdict
 from distributor.model.rollout import RolloutPhase, RolloutState, Superseded, TargetStage, Tick
-from distributor.model.tags import Verb
 from distributor.rollout import decode, shut_out, start, thawed
 from distributor.services.ledger.book import LedgerBook
 from distributor.services.ledger.claiming import Claims
@@ -76,7 +75,7 @@ class Rollouts:
         self._reported: dict[tuple[str, str, str], str] = {}  # drift that was told and is there yet
         self.unmoved = Unmoved(world)
         self._residences = Residences(book)
-        self._agreed: dict[Key, frozenset[tuple[int, Verb]]] = {}
+        self._agreed: dict[Key, frozenset[Consented]] = {}
         self._heard = False
         self._leaving: frozenset[tuple[Key, str, int]] = frozenset()
         self._over: set[Key] = set()  # rollouts that have come to their end
@@ -133,7 +132,7 @@ class Rollouts:
 
     def _listen(self, key: Key, instance: InstanceState, runner: Runner | None) -> None:
         """What a person agreed to in between may be what a target failed for: ask again at once."""
-        now = frozenset((c.sequence, c.verb) for c in instance.consents)
+        now = frozenset(instance.consents)
         if now == self._agreed.get(key, frozenset()):
             return
         self._agreed[key] = now

@@ -33,9 +33,9 @@ from distributor.model.rollout import (
     WavesShut,
 )
 from distributor.model.stored import StoredRollout, StoredTarget
-from distributor.model.tags import Verb
 from distributor.plan import as_kept
 from distributor.rollout import advance_all, encode, resume, same_progress, thawed, waits, wanted
+from distributor.services.ledger.agreeing import kept_questions
 from distributor.services.ledger.claiming import Claims
 from distributor.services.ledger.recording import owed_records
 from distributor.services.rendering.renderer import Renderer
@@ -108,10 +108,6 @@ class Runner:
         """Whether anything is under way that does not wait for a time."""
         stepping = bool(self._waiting) and not self._frozen
         return stepping or bool(self._active) or not self._events.empty()
-
-    def agreed(self) -> frozenset[Verb]:
-        """What people agreed to for this verdict by now."""
-        return agreed(self._tools.claims.book.state, self.desired.verdict)
 
     def nudge(self) -> None:
         """Ask every target that owes the revision or failed now, however long it was to wait."""
@@ -304,7 +300,7 @@ class Runner:
                 self.send(heard)
 
     async def _reconciled(self, cluster: str) -> TargetSeen | None:
-        world = self._tools.world
+        world, book = self._tools.world, self._tools.claims.book
         target = self.desired.clusters[cluster]
         await self._tools.renderer.ready(self.desired.subject, target)  # a long one holds no slot
         async with self._tools.slots.of(cluster), self._tools.locks.of((*self.key, cluster)):
@@ -315,7 +311,7 @@ class Runner:
             report = await reconcile_desired(
                 world,
                 self._tools.renderer,
-                replace(self.desired, agreed=self.agreed()),
+                replace(self.desired, agreed=agreed(book.state, self.desired.verdict)),
                 target,
                 before_write=lambda: self._tools.claims.ensure(self.key),  # back in reach only now
                 fights=self._tools.fights,
@@ -373,6 +369,7 @@ def target_row(
         "changed": {str(o.ref): o.action.value for o in report.outcomes[:50]},
         "watch": dict(watch),
         "fights": as_kept(report.fights),
+        "questions": kept_questions(report),
     }
     health = health_of(report, desired.verdict)
     return StoredTarget(

@@ -17,6 +17,7 @@ from distributor.model.rollout import TargetSeen
 from distributor.model.tags import Verb
 from distributor.plan import Ignoring
 from distributor.render import applyset_id
+from distributor.services.ledger.agreeing import blanket, permits
 from distributor.services.ledger.book import BELIEVED
 from distributor.services.rendering.renderer import Renderer, Subject
 from distributor.services.rollouts.fights import Fights
@@ -53,10 +54,10 @@ async def reconcile_desired(
         work = replace(
             work,
             former=manifests,
-            agreed=desired.agreed,
             names=desired.names,
             renewed_below=desired.renewed_below,
         )
+        work = agreeing(world, work, desired)
         report = await reconcile_target(world, work, before_write)
         return await fights.note(report, verdict) if fights else report
     if finding is not None:
@@ -66,13 +67,19 @@ async def reconcile_desired(
     work = replace(
         work,
         started_only=started_only,
-        agreed=desired.agreed,
         names=desired.names,
         renewed_below=desired.renewed_below,
         resting=await fights.resting(place_of(verdict, cluster)) if fights else frozenset(),
     )
+    work = agreeing(world, work, desired)
     report = await reconcile_target(world, work, before_write, glance)
     return await fights.note(report, verdict) if fights else report
+
+
+def agreeing(world: World, work: Work, desired: Desired) -> Work:
+    """The work with what people agreed to on its cluster."""
+    exact = permits(world, desired.agreed, work.cluster.name)
+    return replace(work, agreed=blanket(desired.agreed), permits=exact)
 
 
 async def _rendered(

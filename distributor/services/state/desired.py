@@ -10,10 +10,9 @@ from distributor.errors.git import LedgerBroken
 from distributor.ledger import agreed
 from distributor.model.catalog import Catalog
 from distributor.model.fleet import Cluster, Environment
-from distributor.model.ledger import Genesis
+from distributor.model.ledger import Consented, Genesis
 from distributor.model.promotion import Verdict
 from distributor.model.refs import ObjectId
-from distributor.model.tags import Verb
 from distributor.model.trees import EntryKind
 from distributor.placement.instances import installations
 from distributor.ports import TreeChange
@@ -33,7 +32,7 @@ class Desired:
     verdict: Verdict
     subject: Subject
     clusters: Mapping[str, Cluster]
-    agreed: frozenset[Verb] = frozenset()
+    agreed: tuple[Consented, ...] = ()
     names: tuple[str, ...] = ()
     renewed_below: int = 0
 

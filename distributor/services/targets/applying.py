@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from distributor.errors.cluster import DeletePending, ImmutableField, LetGo
 from distributor.errors.rollout import DependencySkipped
 from distributor.model.changes import Action, ApplyGroup, ApplyPlan, ChangeSet, Outcome, Phase
+from distributor.model.consents import Deed, Question
 from distributor.model.findings import Finding, Severity
 from distributor.model.health import ObjectHealth
 from distributor.model.manifest import Manifest
 from distributor.model.refs import ObjectRef
-from distributor.model.tags import Verb
 from distributor.plan import DEFINITION, NAMESPACE, blocked_by, left_out
 from distributor.services.targets.awaiting import asked_for, earlier_phases
 from distributor.services.targets.work import Run
@@ -123,9 +123,11 @@ async def prune(run: Run, plan: ApplyPlan) -> None:
 
 
 def _let_go(run: Run, outcome: Outcome) -> Outcome:
-    """What a finalizer holds is forgotten where a person said so; everything else is as it is."""
+    """What should be gone and is held is forgotten where a person said so; everything else is as it is."""
     held = outcome.error is not None and outcome.error.code == DeletePending.code
-    if not held or Verb.DETACH not in run.work.agreed or outcome.error is None:
+    if not held or outcome.error is None or outcome.ref not in run.overdue:
+        return outcome
+    if not run.may(Question(deed=Deed.FORGET, ref=outcome.ref, uid=run.overdue[outcome.ref])):
         return outcome
     message = f"({outcome.error.message})"
     run.warnings.append(Finding.of(LetGo, message, severity=Severity.WARNING))

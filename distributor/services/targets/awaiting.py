@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from distributor.model.changes import ApplyPlan, Phase
+from distributor.model.changes import Action, ApplyPlan, ChangeSet, Phase
+from distributor.model.consents import Deed, Question
 from distributor.model.health import HealthStatus, ObjectHealth, worst
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.model.tags import Verb
+from distributor.plan import ALREADY_GONE
 from distributor.services.targets.observing import observed
 from distributor.services.targets.work import Run
 
@@ -62,6 +64,16 @@ async def before_prune(run: Run) -> ObjectHealth | None:
     first = _worst(await _not_current(run, members, jobs_to_their_end=False))
     text = "what is not wanted any more goes when this is current"
     return replace(first, message=f"{text}: {first.message}") if first else None
+
+
+def hurried(run: Run, plan: ApplyPlan, planned: ChangeSet) -> tuple[ApplyPlan, bool]:
+    """The plan with those deletions alone that people agreed not to wait for; whether others are left."""
+    uids = {c.ref: c.uid for c in planned.of(Action.PRUNED) if c.reason != ALREADY_GONE}
+    waiting = frozenset(
+        ref for ref, uid in uids.items() if not run.may(Question(deed=Deed.HURRY, ref=ref, uid=uid))
+    )
+    groups = (tuple(e for e in group if e.ref not in waiting) for group in plan.prune)
+    return replace(plan, prune=tuple(group for group in groups if group)), bool(waiting)
 
 
 async def unended_jobs(run: Run) -> ObjectHealth | None:

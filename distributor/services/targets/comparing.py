@@ -14,6 +14,7 @@ from distributor.model.changes import (
     LiveObject,
     Taken,
 )
+from distributor.model.consents import Deed, Question
 from distributor.model.findings import Finding, Severity
 from distributor.model.fleet import DriftMode
 from distributor.model.hooks import HookLog, HookStep, Occasion
@@ -22,6 +23,7 @@ from distributor.model.refs import Digest, ObjectRef
 from distributor.model.tags import Verb
 from distributor.plan import (
     ALREADY_GONE,
+    BEING_DELETED,
     DEFINITION,
     NAMESPACE,
     NOTHING_IGNORED,
@@ -73,8 +75,7 @@ async def changes_of(
         live = await connection.read_live(tuple(entries.values()))
     else:
         live = {ref: seen[ref] for ref in entries if ref in seen}
-    agreed = Verb.CONSENT in work.agreed
-    consents = frozenset(known.entries if known and (work.removing or agreed) else ())
+    consents = _deletable(work, known, live)
     maybe = (
         frozenset[ObjectRef]() if connection.delivered_only else left_scaled(scope.members, live)
     )
@@ -87,19 +88,21 @@ async def changes_of(
         consents=consents,
         adopt=work.adopt,
         ignore=NOTHING_IGNORED if connection.delivered_only else work.ignore,
-        adopting=agreed,
+        adopting=Verb.CONSENT in work.agreed,
         names=work.names,
         undo=work.undo,
         resting=work.resting,
         unscaled=maybe - frozenset(await connection.autoscaled(maybe)) if maybe else maybe,
+        permits=work.permits,
     )
-    taken = await _taken_along(connection, known, found)
+    taken = _not_agreed(work, found, await _taken_along(connection, known, found))
     found = guard(
         found,
         desired=scope.members,
         inventory=known,
         consents=consents,
-        taken={ref: _bound(each) for ref, each in taken.items() if each.barred or not agreed},
+        taken={ref: _bound(each) for ref, each in taken.items()},
+        along={ref: each.names for ref, each in taken.items() if not each.barred},
     )
     found = _fitting(connection, work, found)
     return replace(found, findings=(*found.findings, *scope.findings)), live
@@ -109,9 +112,31 @@ def _fitting(connection: TargetConnection, work: Work, found: ChangeSet) -> Chan
     """The changes as this target takes them: what follows a folder takes away whatever it names no more."""
     if connection.delivered_only:
         return replace(found, changes=tuple(replace(c, releases=False) for c in found.changes))
-    if work.removing or Verb.CONSENT in work.agreed:
-        return found
-    return held_back(found)
+    return found if work.removing else held_back(found, work.may)
+
+
+def _deletable(
+    work: Work, known: Inventory | None, live: Mapping[ObjectRef, LiveObject]
+) -> frozenset[ObjectRef]:
+    """What may be deleted without asking: all, where everything is to go, or what people agreed to."""
+    if known is None or work.removing or Verb.CONSENT in work.agreed:
+        return frozenset(known.entries if known else ())
+    return work.permits.deletable({ref: live[ref].uid for ref in known.entries if ref in live})
+
+
+def _not_agreed(
+    work: Work, found: ChangeSet, taken: Mapping[ObjectRef, Taken]
+) -> Mapping[ObjectRef, Taken]:
+    """What would be taken along and keeps a deletion from being asked for: people did not agree, or cannot."""
+    changes_by_ref = {c.ref: c for c in found.of(Action.PRUNED)}
+    kept: dict[ObjectRef, Taken] = {}
+    for ref, each in taken.items():
+        change = changes_by_ref[ref]
+        over = tuple(sorted(each.names))
+        asked = Question(deed=Deed.DELETE, ref=ref, uid=change.uid, over=over)
+        if each.barred or not (change.reason == BEING_DELETED or work.may(asked)):
+            kept[ref] = each
+    return kept
 
 
 def _bound(taken: Taken) -> str:

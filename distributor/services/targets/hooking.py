@@ -25,6 +25,7 @@ from distributor.errors.cluster import (
 )
 from distributor.health import runs_to_an_end
 from distributor.model.changes import Action, InventoryEntry, LiveObject, Outcome
+from distributor.model.consents import Deed, Question
 from distributor.model.findings import Finding, Severity
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import (
@@ -40,6 +41,7 @@ from distributor.model.tags import Verb
 from distributor.plan import (
     Judged,
     Move,
+    adoption,
     agreed_claim,
     ended,
     judge,
@@ -107,13 +109,12 @@ async def _advance(run: Run, step: HookStep) -> ObjectHealth | None:
 async def _moved(run: Run, step: HookStep, live: LiveObject | None) -> ObjectHealth | None:
     known = run.inventory.hooks.runs[step.name]
     now = (live.read_at if live else None) or run.world.clock.now()
-    agreed = Verb.CONSENT in run.work.agreed
-    found = judge(step, known, live, owner=run.work.owner, now=now, adopting=agreed)
+    found, asked = _judged(run.work, step, known, live, now)
     match found.move:
-        case Move.WAIT if Verb.DETACH in run.work.agreed:
+        case Move.WAIT if live is not None and run.may(_passing(live)):
             told = Finding.of(LetGo, f"({step}: {found.message})", severity=Severity.WARNING)
             run.warnings.append(told)
-            await _note(run, step, HookResult.SUCCEEDED, uid=live.uid if live else "")
+            await _note(run, step, HookResult.SUCCEEDED, uid=live.uid)
         case Move.WAIT:
             return _at_work(step, found.message)
         case Move.APPLY | Move.REPLACE:
@@ -127,8 +128,28 @@ async def _moved(run: Run, step: HookStep, live: LiveObject | None) -> ObjectHea
         case Move.FAILED | Move.LOST:
             await _failed(run, step, live, found)
         case Move.IN_THE_WAY | Move.FOREIGN | Move.NOT_ADOPTED:
+            run.questions.extend(asked)
             run.fail(step.hook.ref, _REFUSED[found.move](f"({step}: {found.message})"))
     return None
+
+
+def _judged(
+    work: Work, step: HookStep, known: HookRun, live: LiveObject | None, now: datetime
+) -> tuple[Judged, tuple[Question, ...]]:
+    """The next move for a hook, by what people agreed to, and what they are asked about."""
+    agreed = Verb.CONSENT in work.agreed
+    found = judge(step, known, live, owner=work.owner, now=now, adopting=agreed)
+    if live is None or found.move is not Move.NOT_ADOPTED:
+        return found, ()
+    asked = adoption(step.hook.manifest, live, work.adopt)
+    if not work.may(asked):
+        return found, (asked,)
+    return judge(step, known, live, owner=work.owner, now=now, adopting=True), ()
+
+
+def _passing(live: LiveObject) -> Question:
+    """What people are asked about a hook that is at work: this very run, for a later one has another uid."""
+    return Question(deed=Deed.LEAVE, ref=live.ref, uid=live.uid)
 
 
 def _told(step: HookStep, kind: type[DistributorError]) -> Finding:
@@ -147,11 +168,10 @@ async def foreseen_hooks(
     if not steps:
         return ()
     live = await connection.read_live([_entry(log.runs[step.name]) for step in steps])
-    agreed = Verb.CONSENT in work.agreed
     findings = []
     for step in steps:
         known, there = log.runs[step.name], live.get(step.hook.ref)
-        found = judge(step, known, there, owner=work.owner, now=now, adopting=agreed)
+        found, _ = _judged(work, step, known, there, now)
         if found.move in _REFUSED:
             where = Where(file=str(step.hook.ref))
             told = f"({step}: {found.message})"
@@ -175,7 +195,8 @@ async def _start(
     claims = {}
     if live is not None and found.adopts:
         agreed = Verb.CONSENT in run.work.agreed
-        claims = {body.ref: agreed_claim(body, live, run.work.adopt, agreed=agreed)}
+        over = run.work.permits.over(live.ref, live.uid)
+        claims = {body.ref: agreed_claim(body, live, run.work.adopt, agreed=agreed, over=over)}
         run.warnings.append(_told(step, Adopted))
     (made,) = await run.connection.apply(run.inventory, [body], claims)
     run.outcomes.append(made)

@@ -32,14 +32,16 @@ from distributor.plan import (
     ALREADY_GONE,
     apply_plan,
     made_here,
+    overdue,
     recovered,
+    refused,
     remaining,
     says_the_same,
     schedule,
 )
 from distributor.ports import TargetConnection
 from distributor.services.targets.applying import apply_phases, prune, release
-from distributor.services.targets.awaiting import before_prune, unended_jobs
+from distributor.services.targets.awaiting import before_prune, hurried, unended_jobs
 from distributor.services.targets.comparing import (
     changes_of,
     log_of,
@@ -200,10 +202,8 @@ async def _reconcile(
         inventory, first = await _recover(run), None
     # Looked at only now: since that write, whoever came before begins nothing more here.
     planned, live = first or await changes_of(connection, work, scope, inventory)
-    bad = {f.where.file for f in errors(planned.findings)}
-    run.refused = frozenset(
-        c.ref for c in planned.of(Action.SKIPPED) if c.manifest is not None and str(c.ref) in bad
-    )
+    run.refused = refused(planned)
+    run.overdue = _overdue(run, live)
     run.uids = {ref: there.uid for ref, there in live.items() if made_here(there, work.owner)}
     try:
         report = await in_time(run, _carried_out(run, planned))
@@ -270,7 +270,14 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
         delivered=run.connection.delivered_only,
         outcomes=tuple(run.outcomes),
         findings=(*run.failures(), *planned.findings, *run.warnings),
+        questions=(*planned.questions, *run.questions),
     )
+
+
+def _overdue(run: Run, live: Mapping[ObjectRef, LiveObject]) -> Mapping[ObjectRef, str]:
+    now = run.world.clock.now()
+    late = (there for there in live.values() if overdue(there, now, run.work.patience))
+    return {there.ref: there.uid for there in late}
 
 
 async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
@@ -293,8 +300,10 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
     if awaited is None and not run.failed and plan.prune:
         there = any(c.reason != ALREADY_GONE for c in planned.of(Action.PRUNED))
         awaited = await before_prune(run) if there else None
-        if awaited is None:
-            await prune(run, plan)
+        if awaited is not None:
+            plan, left = hurried(run, plan, planned)
+            awaited = awaited if left else None
+        await prune(run, plan)
     return awaited
 
 
@@ -378,4 +387,5 @@ def _settled(
         health=health,
         delivered=connection.delivered_only,
         findings=planned.findings,
+        questions=planned.questions,
     )

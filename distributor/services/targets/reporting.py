@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from distributor.errors import DistributorError
 from distributor.errors.cluster import ClusterUnreachable, Fenced, TargetNotWritable
 from distributor.model.changes import Actuation, Outcome, TargetReport
+from distributor.model.consents import Question
 from distributor.model.findings import Finding
 from distributor.model.health import ObjectHealth
 from distributor.services.targets.work import Work
@@ -41,6 +42,7 @@ def reported(
     delivered: bool = False,
     outcomes: tuple[Outcome, ...] = (),
     findings: Sequence[Finding] = (),
+    questions: Sequence[Question] = (),
 ) -> TargetReport:
     """The report of one reconcile, as of now."""
     return TargetReport(
@@ -53,6 +55,7 @@ def reported(
         delivered=delivered,
         outcomes=outcomes,
         findings=tuple(findings),
+        questions=tuple(questions),
         observed_at=world.clock.now(),
         ledger_commit=work.ledger_commit,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from distributor.errors import DistributorError, Where
 from distributor.errors.cluster import Fenced
 from distributor.model.changes import Action, Inventory, Outcome
+from distributor.model.consents import DEEDS, NOTHING_PERMITTED, Permits, Question
 from distributor.model.drift import Contested
 from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, DriftMode
@@ -35,7 +36,9 @@ class Work:
     ``account`` is the service account in whose name its objects are handled, if it is in one's.
     ``resting`` is what is fought for on a target in step, and left alone for a while.
     ``renewed_below``: smaller sequence numbers are of the ledger that this one renews.
-    ``names`` are the instances that there are. ``agreed`` is what people agreed to for this verdict: ``consent``, ``detach``.
+    ``names`` are the instances that there are. ``permits`` is what people agreed to for this verdict on this
+    target, ``agreed`` the verbs by which they agreed to all of it, before a ledger kept lists. ``patience``:
+    for so many seconds beyond its time a deletion is waited for before anybody is asked about it.
     """
 
     environment: str
@@ -58,12 +61,19 @@ class Work:
     ignore: Ignoring = NOTHING_IGNORED
     drift: DriftMode = DriftMode.HEAL
     agreed: frozenset[Verb] = frozenset()
+    permits: Permits = NOTHING_PERMITTED
+    patience: float = 30.0
     account: str = ""
     names: Collection[str] = ()
     renewed_below: int = 0
     health: Mapping[GroupKind, tuple[HealthRule, ...]] = field(default_factory=dict)
     undo: frozenset[str] = frozenset()
     resting: frozenset[Contested] = frozenset()
+
+    def may(self, asked: Question) -> bool:
+        """Whether people agreed to this."""
+        blanket = any(asked.deed in DEEDS[verb] for verb in self.agreed)
+        return blanket or self.permits.allows(asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +90,8 @@ class Run:
     """One reconcile of one target, and what it has done so far.
 
     ``occasion`` is what it is to the target, ``uids`` are those of our objects that were there before,
-    ``refused`` are desired objects that are left as they are for an error.
+    ``refused`` are desired objects that are left as they are for an error, ``overdue`` those, by their uids,
+    whose deletion should have ended. ``questions`` are what people are asked about on the way.
     """
 
     world: World
@@ -92,8 +103,17 @@ class Run:
     occasion: Occasion | None = None
     uids: Mapping[ObjectRef, str] = field(default_factory=dict)
     refused: frozenset[ObjectRef] = frozenset()
+    overdue: Mapping[ObjectRef, str] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+
+    def may(self, asked: Question) -> bool:
+        """Whether people agreed to this; if not, they are asked."""
+        if self.work.may(asked):
+            return True
+        self.questions.append(asked)
+        return False
 
     @property
     def failed(self) -> frozenset[ObjectRef]:

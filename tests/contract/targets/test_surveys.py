@@ -95,7 +95,10 @@ async def test_a_definition_tells_of_objects_that_are_not_the_instances(
     asked = [entry(definition("things", "Thing")), entry(definition("rests", "Rest"))]
     assert await harness.target.taken_along(kept, asked) == {}
     await harness.other.apply(kept, [theirs])
-    assert await harness.target.taken_along(kept, asked) == {asked[0].ref: Taken(str(theirs.ref))}
+    (told,) = (await harness.target.taken_along(kept, asked)).items()
+    assert (told[0], told[1].what) == (asked[0].ref, str(theirs.ref))
+    assert [name.partition("@")[0] for name in told[1].names] == [str(theirs.ref)]
+    assert told[1].names[0].partition("@")[2], "what is made anew under the name is another"
 
 
 @pytest.mark.parametrize("harness", ["kube"], indirect=True)
@@ -182,7 +185,8 @@ async def test_a_namespace_tells_what_in_it_is_nobodys(harness: Harness, api: Fa
     told = await harness.target.taken_along(kept, [home])
     claim, *maps = "PersistentVolumeClaim/dst-contract/data-web-0", "p", "q"
     named = ", ".join([claim, *(f"ConfigMap/dst-contract/{name}" for name in maps)])
-    assert told == {home.ref: Taken(f"{named} and 3 more")}
+    everything = (*(f"ConfigMap/dst-contract/{name}@" for name in "pqrst"), f"{claim}@")
+    assert told == {home.ref: Taken(f"{named} and 3 more", names=everything)}
 
 
 @pytest.mark.parametrize("harness", ["kube"], indirect=True)
@@ -199,9 +203,11 @@ async def test_what_may_not_be_listed_in_a_namespace_is_told(
     (taken,) = told.values()
     assert taken.what.startswith("any apps/Deployment (")
     assert not taken.barred
+    assert taken.names == ("any apps/Deployment that cannot be listed",)
     api.fault, api.stale = None, True
     (taken,) = (await harness.target.taken_along(kept, [entry(namespace())])).values()
-    assert taken == Taken("objects of an API that does not answer")
+    silent = "objects of an API that does not answer"
+    assert taken == Taken(silent, names=(silent,))
 
 
 @pytest.mark.parametrize("harness", ["kube"], indirect=True)

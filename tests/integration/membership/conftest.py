@@ -31,7 +31,7 @@ class Instance(Site):
     """An instance whose namespace is there already; nobody agreed to anything."""
 
     def work(self, *objects: Mapping[str, Any], **how: Any) -> Work:
-        made = super().work(agreed=frozenset(how.get("agreed", ())))
+        made = super().work(agreed=frozenset(how.pop("agreed", ())), **how)
         return replace(made, desired=ManifestSet.of(self._owned(body) for body in objects))
 
     def _owned(self, body: Mapping[str, Any]) -> Manifest:
@@ -40,10 +40,10 @@ class Instance(Site):
         metadata = {"namespace": self.namespace, **given, "labels": labels}
         return Manifest.of({**body, "metadata": metadata})
 
-    async def remove(self, *agreed: Verb) -> TargetReport:
+    async def remove(self, *agreed: Verb, **how: Any) -> TargetReport:
         """Take everything away, as far as it goes by itself."""
         self.sequence += 1
-        work = replace(self.work(agreed=agreed), removing=True)
+        work = replace(self.work(agreed=agreed, **how), removing=True)
         return await reconcile_target(self.world, work)
 
     async def settle(self, *objects: Mapping[str, Any], **how: Any) -> TargetReport:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from distributor.model.changes import Actuation
+from distributor.model.consents import Deed
 from distributor.model.tags import Verb
 from tests.integration.membership.conftest import Instance, codes, settings
 
@@ -24,6 +25,39 @@ async def test_by_consent(instance: Instance):
     assert (await instance.get(MAP))["data"] == {"theirs": "1", "ours": "1"}
     report = await instance.sync(settings("a", ours="2"), settings("b"))
     assert (report.actuation, codes(report)) == (Actuation.APPLIED, []), "it is ours since then"
+
+
+async def test_a_consent_is_to_the_object_that_was_there(instance: Instance):
+    await instance.send("POST", "v1 configmaps", settings("a", theirs="1"))
+    wanted = (settings("a", ours="1"), settings("b"))
+    asked = await instance.sync(*wanted)
+    assert [(q.deed, q.ref.name) for q in asked.questions] == [(Deed.ADOPT, "a")]
+    assert asked.questions[0].uid == (await instance.get(MAP))["metadata"]["uid"]
+
+    await instance.send("DELETE", MAP, None)
+    await instance.send("POST", "v1 configmaps", settings("a", theirs="2"))
+    again = await instance.resync(*wanted, answers=asked)
+    assert (again.actuation, codes(again)) == (Actuation.FAILED, ["DST430"]), "another of that name"
+    assert (await instance.get(MAP))["data"] == {"theirs": "2"}
+    report = await instance.resync(*wanted, answers=again)
+    assert (report.actuation, codes(report)) == (Actuation.APPLIED, ["DST429"])
+    assert (await instance.get(MAP))["data"] == {"theirs": "2", "ours": "1"}
+
+
+async def test_one_consent_names_whose_fields_are_taken_with_the_object(instance: Instance):
+    await instance.send("POST", "v1 configmaps?fieldManager=their-tool", settings("a", key="1"))
+    asked = await instance.sync(settings("a", key="2"))
+    (question,) = asked.questions
+    assert (question.deed, question.over) == (Deed.ADOPT, ("their-tool",))
+    merge = {"kind": "application/merge-patch+json"}
+    edit = f"{MAP}?fieldManager=somebody-else"
+    await instance.send("PATCH", edit, {"data": {"key": "3"}}, **merge)
+    again = await instance.resync(settings("a", key="2"), answers=asked)
+    assert (again.actuation, codes(again)) == (Actuation.FAILED, ["DST430"])
+    assert again.questions[0].over == ("somebody-else",)
+    report = await instance.resync(settings("a", key="2"), answers=again)
+    assert (report.actuation, codes(report)) == (Actuation.APPLIED, ["DST429"])
+    assert (await instance.get(MAP))["data"] == {"key": "2"}
 
 
 async def test_by_the_packages_word(instance: Instance):

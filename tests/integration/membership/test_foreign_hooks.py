@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from distributor.model.changes import Actuation
+from distributor.model.consents import Deed
 from distributor.model.tags import Verb
 from tests.integration.membership.conftest import Instance, codes, settings
 from tests.integration.ownership.conftest import named
@@ -56,6 +57,20 @@ async def test_by_consent_it_is_applied_over_and_still_never_deleted_by_a_policy
     found = await instance.get(DATABASE)
     assert found["metadata"]["uid"] == uid
     assert found["data"] == THEIRS | {"url": "eA=="}
+
+
+async def test_a_consent_is_to_the_object_in_the_hooks_place(instance: Instance):
+    uid = await theirs(instance)
+    asked = await instance.sync(hook(), settings("a"))
+    assert [(q.deed, q.ref.name, q.uid) for q in asked.questions] == [(Deed.ADOPT, "db", uid)]
+    await instance.send("DELETE", DATABASE, None)
+    other = await theirs(instance)
+    again = await instance.resync(hook(), settings("a"), answers=asked)
+    assert (again.actuation, codes(again)) == (Actuation.FAILED, ["DST430"])
+    report = await instance.resync(hook(), settings("a"), answers=again)
+    assert (report.actuation, codes(report)) == (Actuation.APPLIED, ["DST429"])
+    found = await instance.get(DATABASE)
+    assert (found["metadata"]["uid"], found["data"]) == (other, THEIRS | {"url": "eA=="})
 
 
 async def test_what_a_run_made_goes_as_its_policy_says(instance: Instance):

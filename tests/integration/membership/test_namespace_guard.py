@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from distributor.model.changes import Actuation, TargetReport
+from distributor.model.consents import Deed
 from distributor.model.tags import Verb
 from tests.integration.membership.conftest import Instance, codes, settings
 from tests.integration.ownership.conftest import named
@@ -35,10 +36,10 @@ def stateful() -> dict[str, Any]:
     return named("apps/v1", "StatefulSet", "db", spec=spec)
 
 
-async def removed(instance: Instance, *agreed: Verb) -> TargetReport:
-    report = await instance.remove(*agreed)
+async def removed(instance: Instance, *agreed: Verb, **how: Any) -> TargetReport:
+    report = await instance.remove(*agreed, **how)
     while codes(report) == ["DST419"]:  # the controllers empty it
-        report = await instance.remove(*agreed)
+        report = await instance.remove(*agreed, **how)
     return report
 
 
@@ -77,6 +78,28 @@ async def test_what_somebody_made_by_hand(instance: Instance):
 
     await instance.root("DELETE", f"{maps}/notes")
     report = await removed(instance)
+    assert (report.actuation, codes(report)) == (Actuation.APPLIED, [])
+
+
+async def test_a_consent_is_to_what_was_in_it(instance: Instance):
+    """What comes in later is asked about anew; that something went since is no reason to ask again."""
+    home = f"{instance.namespace}-home"
+    await instance.sync(namespace(home), within(home, settings("ours")))
+    maps = f"/api/v1/namespaces/{home}/configmaps"
+    for name in ("notes", "draft"):
+        await instance.root("POST", maps, within(home, settings(name)))
+    asked = await removed(instance)
+    (question,) = asked.questions
+    assert (question.deed, question.ref.name) == (Deed.DELETE, home)
+    named = {name.partition("@")[0] for name in question.over}
+    assert named == {f"ConfigMap/{home}/notes", f"ConfigMap/{home}/draft"}
+
+    await instance.root("DELETE", f"{maps}/draft")
+    await instance.root("POST", maps, within(home, settings("late")))
+    again = await removed(instance, answers=asked)
+    assert (again.actuation, codes(again)) == (Actuation.FAILED, ["DST409"])
+    await instance.root("DELETE", f"{maps}/late")
+    report = await removed(instance, answers=asked)
     assert (report.actuation, codes(report)) == (Actuation.APPLIED, [])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from distributor.model.changes import Actuation
+from distributor.model.consents import Deed
 from distributor.model.tags import Verb
 from tests.integration.membership.conftest import Instance, codes, settings
 from tests.integration.ownership.conftest import named
@@ -14,9 +15,9 @@ from tests.integration.ownership.conftest import named
 pytestmark = pytest.mark.controlplane
 
 
-def claim() -> dict[str, Any]:
+def claim(name: str = "data") -> dict[str, Any]:
     asks = {"requests": {"storage": "1Mi"}}
-    return named("v1", "PersistentVolumeClaim", "data",
+    return named("v1", "PersistentVolumeClaim", name,
                  spec={"accessModes": ["ReadWriteOnce"], "resources": asks})  # fmt: skip
 
 
@@ -36,6 +37,20 @@ async def test_a_volume_claim_goes_by_consent(instance: Instance):
     report = await instance.sync(settings("a"), agreed=[Verb.CONSENT])
     assert (report.actuation, codes(report)) == (Actuation.APPLIED, [])
     assert await instance.get("v1 persistentvolumeclaims/data") == {}
+
+
+async def test_a_consent_is_to_the_claim_that_was_named(instance: Instance):
+    await instance.sync(settings("a"), claim(), claim("more"))
+    asked = await instance.sync(settings("a"), claim("more"))
+    assert [(q.deed, q.ref.name) for q in asked.questions] == [(Deed.DELETE, "data")]
+    report = await instance.sync(settings("a"), answers=asked)
+    assert (report.actuation, codes(report)) == (Actuation.FAILED, ["DST409"])
+    assert [(q.deed, q.ref.name) for q in report.questions] == [(Deed.DELETE, "more")]
+    assert await instance.get("v1 persistentvolumeclaims/data") == {}
+    assert (
+        "deletionTimestamp"
+        not in (await instance.get("v1 persistentvolumeclaims/more"))["metadata"]
+    )
 
 
 async def test_a_large_share_goes_by_consent(instance: Instance):

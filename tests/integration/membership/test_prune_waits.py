@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from distributor.model.changes import Actuation
+from distributor.model.consents import Deed
 from distributor.model.tags import Verb
 from tests.integration.membership.conftest import Instance, settings
 from tests.integration.ownership.conftest import deployment
@@ -43,6 +44,17 @@ async def test_a_person_may_let_it_go_before(instance: Instance):
     report = await instance.resync(*broken, agreed=frozenset({Verb.CONSENT}))
     assert report.actuation is Actuation.APPLIED, report
     assert not await there(instance, "web-1")
+
+
+async def test_what_a_person_lets_go_before_is_named(instance: Instance):
+    await instance.settle(settings("web-1"), settings("web-2"), deployment())
+    broken = (settings("web-2"), deployment(image=BROKEN))
+    asked = await instance.sync(*broken)
+    assert [(q.deed, q.ref.name) for q in asked.questions] == [(Deed.HURRY, "web-1")]
+    report = await instance.sync(deployment(image=BROKEN), answers=asked)
+    assert report.actuation is Actuation.APPLYING, report
+    assert [(q.deed, q.ref.name) for q in report.questions] == [(Deed.HURRY, "web-2")]
+    assert [await there(instance, f"web-{n}") for n in (1, 2)] == [False, True]
 
 
 async def test_a_removal_waits_for_nothing(instance: Instance):

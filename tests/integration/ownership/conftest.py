@@ -17,6 +17,7 @@ import yaml
 
 from distributor.adapters.kube import KubeConnections
 from distributor.model.changes import ChangeSet, TargetReport
+from distributor.model.consents import Permits
 from distributor.model.fleet import Cluster, Mode
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import ObjectId
@@ -54,7 +55,9 @@ class Site:
         *objects: Mapping[str, Any],
         adopt: frozenset[str] = ADOPTED,
         agreed: frozenset[Verb] = frozenset(),
+        answers: TargetReport | ChangeSet | None = None,
     ) -> Work:
+        """The work of a revision; ``answers`` is what was asked and agreed to, and nothing else is."""
         owner = applyset_id(self.namespace)
         manifests = []
         for body in objects:
@@ -74,6 +77,7 @@ class Site:
             owner=owner,
             adopt=adopt,
             agreed=agreed,
+            permits=Permits.of(answers.questions if answers else ()),
         )
 
     async def sync(self, *objects: Mapping[str, Any], **how: Any) -> TargetReport:

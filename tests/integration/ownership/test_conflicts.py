@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from distributor.model.changes import Actuation
+from distributor.model.consents import Deed
 from distributor.model.tags import Verb
 from tests.integration.ownership.conftest import Site, named
 
@@ -68,6 +70,26 @@ async def test_by_consent_in_the_ledger_what_the_plan_showed_is_taken(site: Site
     report = await site.resync(settings(a="3"), agreed=agreed)
     assert report.actuation is Actuation.APPLIED, report.findings
     assert (await site.get(MAP))["data"] == {"a": "3", "theirs": "kept"}
+
+
+async def test_a_consent_is_to_the_manager_that_the_plan_named(site: Site):
+    await site.sync(settings(a="1", b="1"))
+    await edit(site, "an-operator", a="2")
+    asked = await site.sync(settings(a="3", b="3"))
+    (question,) = asked.questions
+    assert (question.deed, question.over) == (Deed.FORCE, ("an-operator",))
+    assert question.uid == (await site.get(MAP))["metadata"]["uid"]
+
+    await edit(site, "somebody", b="2")
+    again = await site.resync(settings(a="3", b="3"), answers=asked)
+    assert again.actuation is Actuation.FAILED
+    assert [q.over for q in again.questions] == [("somebody",)], "an-operator is agreed to already"
+    assert "somebody" in again.findings[0].message
+    assert (await site.get(MAP))["data"] == {"a": "2", "b": "2"}
+    both = replace(again, questions=(*asked.questions, *again.questions))
+    report = await site.resync(settings(a="3", b="3"), answers=both)
+    assert report.actuation is Actuation.APPLIED, report.findings
+    assert (await site.get(MAP))["data"] == {"a": "3", "b": "3"}
 
 
 async def test_consent_to_one_is_none_to_another(site: Site):

@@ -133,6 +133,8 @@ records: dict[str, st.SearchStrategy[Record]] = {
         sequence=numbers,
         ref=texts,
         reason=texts,
+        digest=digests,
+        count=numbers,
     ),
     "retired": st.builds(
         Retired,

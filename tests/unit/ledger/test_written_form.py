@@ -110,6 +110,10 @@ TABLE: list[tuple[Record, str]] = [
         f'"consented","at":"{TIME}","verb":"detach","by":"ada","sequence":4,"ref":"r","reason":"q"',
     ),
     (
+        Consented(at=at(1), verb=Verb.CONSENT, by="ada", sequence=4, digest=A, count=2),
+        f'"consented","at":"{TIME}","verb":"consent","by":"ada","sequence":4,"digest":"{A}","count":2',
+    ),
+    (
         Retired(at=at(1), cluster="c9", sequence=4, number=7, by="ada", ref="r"),
         f'"retired","at":"{TIME}","cluster":"c9","sequence":4,"number":7,"by":"ada","ref":"r"',
     ),

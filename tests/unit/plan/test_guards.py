@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from distributor.model.changes import Action, LiveObject
+from distributor.model.consents import NOTHING_PERMITTED, Deed, Permits
 from distributor.model.findings import Severity
 from distributor.model.package import PrunePolicy
 from distributor.model.refs import GroupKind, ObjectRef
@@ -168,11 +169,13 @@ def test_nothing_goes_while_what_is_wanted_is_refused():
         there = by_ref([live(ref, owner=""), live("ConfigMap/shop/old", uid="o")])
         found = changes(manifests(ref), held, there, owner=OWNER, prune={})
         assert [f.code for f in found.findings] == ["DST430"]
+        left = held_back(found, NOTHING_PERMITTED.allows)
         reason = f"goes once {CART} is as wanted" if action is Action.SKIPPED else ""
-        assert ("ConfigMap/shop/old", action, reason) in said(held_back(found))
-        assert [str(c.ref) for c in held_back(found).of(Action.PRUNED)][-1:] == [
-            "ConfigMap/shop/went"
-        ]
+        assert ("ConfigMap/shop/old", action, reason) in said(left)
+        assert str(left.of(Action.PRUNED)[-1].ref) == "ConfigMap/shop/went"
+        if asked := [c.asks for c in left.changes if c.asks and c.asks.deed is Deed.HURRY]:
+            assert held_back(found, Permits.of(asked).allows) == found, "people agreed to it"
+        assert bool(asked) == bool(reason)
 
 
 def test_a_namespace_that_was_there_is_used_and_left():

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from distributor.adapters.keys import SshKey
+from distributor.model.consents import Deed, Question
 from distributor.model.findings import Severity
 from distributor.model.fleet import Environment, Pipeline, PipelineStep, VerifyRule
 from distributor.model.package import Fits
 from distributor.model.policy import GateBinding, PolicySet, Role, SignerEntry
 from distributor.model.promotion import GateAnswer, Revision
-from distributor.model.refs import Digest, ObjectId
+from distributor.model.refs import Digest, ObjectId, ObjectRef
 from distributor.model.tags import CONSENTS, Request, TagName, TagObject, Trailers, Verb
 from distributor.policy import (
     ClusterFact,
@@ -155,6 +156,8 @@ GOOD = GateFacts(
     reach=Reach(changed=frozenset({"c1"}), clusters=2),
     fits=Fits(),
     clusters={"c1": ClusterFact(), "c2": ClusterFact()},
+    questions={"c1": (Question(deed=Deed.DELETE, ref=ObjectRef("", "ConfigMap", "shop", "a")),)},
+    listed=digest("1"),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -75,12 +76,23 @@ AGREED = Trailers(app="shop", digest=REVISION.digest, config=REVISION.config)
         ({"trailers": Trailers()}, ["DST205"]),
         ({"trailers": replace(AGREED, config=digest("9"))}, ["DST205"]),
         ({"trailers": AGREED, "revision": None}, ["DST201"]),
+        ({"trailers": AGREED, "questions": {}}, ["DST274"]),
+        ({"trailers": replace(AGREED, rendered=GOOD.listed)}, []),
+        ({"trailers": replace(AGREED, rendered=digest("9"))}, ["DST275"]),
     ],
 )
 def test_a_consent_names_the_revision_that_was_accepted(
     verb: Verb, more: dict[str, Any], expected: list[str]
 ) -> None:
     assert codes(1, facts_of(verb, **more)) == expected
+
+
+@pytest.mark.parametrize("verb", [Verb.CONSENT, Verb.DETACH])
+def test_a_consent_waits_for_the_first_look_at_a_target_but_not_for_long(verb: Verb) -> None:
+    unseen = facts_of(verb, trailers=AGREED, questions=None)
+    given = answer(1, unseen)
+    assert (given.result, given.until) == (GateResult.PENDING, NOW + timedelta(minutes=2))
+    assert codes(1, replace(unseen, first_observed=NOW - timedelta(minutes=2))) == ["DST274"]
 
 
 def test_an_environment_younger_than_the_accepted_policy_is_known_by_main() -> None:

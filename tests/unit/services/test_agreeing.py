@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from distributor.errors.cluster import ClusterUnreachable, DeletePending
-from distributor.model.changes import Actuation, LiveObject
+from distributor.model.changes import Actuation, LiveObject, TargetReport
+from distributor.model.consents import Deed, Permits
 from distributor.model.health import HealthStatus
-from distributor.model.manifest import ManifestSet
+from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.package import PrunePolicy
+from distributor.model.refs import GroupKind
 from distributor.model.tags import Verb
 from distributor.services.targets.work import Work
 from tests.unit.services.test_hooking import Shop, thing
 
 WEB, SETTINGS = thing("Deployment", "web"), thing("ConfigMap", "settings")
+NOTES = thing("ConfigMap", "notes")
 STUCK = thing("Job", "migrate", hook="pre-upgrade,pre-install")
 HOME = thing("Namespace", "shop")
 
@@ -24,7 +30,26 @@ def codes(report) -> list[str]:
 
 
 def agreed(work: Work, verb: Verb) -> Work:
+    """As an older ledger has it: agreed to whatever is asked for the revision."""
     return replace(work, agreed=frozenset({verb}))
+
+
+def answered(work: Work, *reports: TargetReport) -> Work:
+    """Agreed to what these reports asked, and to nothing else."""
+    return replace(work, permits=Permits.of(q for r in reports for q in r.questions))
+
+
+def asked(report: TargetReport) -> list[tuple[Deed, str]]:
+    return [(q.deed, q.ref.name) for q in report.questions]
+
+
+def dying(shop: Shop, manifest: Manifest, seconds: float) -> None:
+    """A finalizer holds it, and it should have been gone for so long."""
+    since = shop.world.clock.now() - timedelta(seconds=seconds)
+    live = shop.memory.objects[manifest.ref]
+    metadata = {**live.data["metadata"], "deletionTimestamp": since.isoformat()}
+    shop.memory.objects[manifest.ref] = replace(live, data={**live.data, "metadata": metadata})
+    shop.memory.refuse[manifest.ref] = DeletePending("(finalizers: x.example/never)")
 
 
 def nobodys(shop: Shop, manifest) -> None:
@@ -45,9 +70,59 @@ async def test_what_is_there_is_left_until_somebody_agrees():
     assert shop.memory.objects[SETTINGS.ref].owner == ""
     assert WEB.ref in shop.memory.objects, "its neighbour goes on"
 
-    report = await shop.once(agreed(work, Verb.CONSENT))
-    assert (report.actuation, codes(report)) == (Actuation.APPLIED, ["DST429"])
-    assert shop.memory.objects[SETTINGS.ref].owner
+    assert asked(report) == [(Deed.ADOPT, "settings")]
+    old = dict(shop.memory.objects), dict(shop.memory.inventories)
+    for agreeing in (agreed(work, Verb.CONSENT), answered(work, report)):
+        found = await shop.once(agreeing)
+        assert (found.actuation, codes(found)) == (Actuation.APPLIED, ["DST429"])
+        assert shop.memory.objects[SETTINGS.ref].owner
+        shop.memory.objects, shop.memory.inventories = map(dict, old)
+
+
+async def test_an_object_that_takes_the_place_of_the_one_agreed_to_is_asked_about_anew():
+    shop = Shop()
+    nobodys(shop, SETTINGS)
+    work = shop.work("one", 1, (WEB, SETTINGS, NOTES))
+    report = await shop.once(work)
+    there = shop.memory.objects[SETTINGS.ref]
+    shop.memory.objects[SETTINGS.ref] = replace(there, uid="another")
+    nobodys(shop, NOTES)
+    again = await shop.once(answered(work, report))
+    assert (again.actuation, codes(again)) == (Actuation.FAILED, ["DST430", "DST430"])
+    assert asked(again) == [(Deed.ADOPT, "notes"), (Deed.ADOPT, "settings")]
+    assert not shop.memory.objects[SETTINGS.ref].owner
+    assert (await shop.once(answered(work, again))).actuation is Actuation.APPLIED
+
+
+async def test_a_consent_to_deletions_is_to_those_that_were_asked_about():
+    shop = Shop()
+    keep = {GroupKind("", "ConfigMap"): PrunePolicy.CONFIRM}
+    await shop.once(shop.work("one", 1, (WEB, SETTINGS, NOTES)))
+    first = shop.work("two", 2, (WEB, NOTES), prune=keep)
+    report = await shop.once(first)
+    assert asked(report) == [(Deed.DELETE, "settings")]
+    both = answered(shop.work("two", 3, (WEB,), prune=keep), report)
+    report = await shop.once(both)
+    assert (codes(report), asked(report)) == (["DST409"], [(Deed.DELETE, "notes")])
+    assert set(shop.memory.objects) == {WEB.ref, NOTES.ref}
+
+
+async def test_what_need_not_wait_for_the_new_is_named_one_by_one():
+    shop = Shop()
+    await shop.once(shop.work("one", 1, (WEB, SETTINGS, NOTES)))
+    shop.memory.statuses[WEB.ref] = {}
+    stuck = shop.work("two", 2, (WEB, NOTES))
+    report = await shop.once(stuck)
+    assert (report.actuation, asked(report)) == (
+        Actuation.APPLYING, [(Deed.HURRY, "settings")]
+    )  # fmt: skip
+    more = answered(shop.work("two", 3, (WEB,)), report)
+    report = await shop.once(more)
+    assert (report.actuation, asked(report)) == (Actuation.APPLYING, [(Deed.HURRY, "notes")])
+    assert set(shop.memory.objects) == {WEB.ref, NOTES.ref}
+    report = await shop.once(answered(more, report))
+    assert (report.actuation, asked(report)) == (Actuation.APPLIED, [])
+    assert set(shop.memory.objects) == {WEB.ref}
 
 
 async def test_what_was_never_taken_over_stays_when_the_instance_goes():
@@ -69,26 +144,71 @@ async def test_a_hook_that_does_not_end_is_let_go_of():
     shop = Shop()
     work = shop.work("one", 1, (STUCK, WEB))
     assert (await shop.once(work)).actuation is Actuation.APPLYING
-    assert (await shop.once(work)).actuation is Actuation.APPLYING
-    report = await shop.once(agreed(work, Verb.DETACH))
-    assert (report.actuation, codes(report)) == (Actuation.APPLIED, ["DST432"])
-    assert WEB.ref in shop.memory.objects
-    assert (await shop.once(agreed(work, Verb.DETACH))).findings == ()
+    report = await shop.once(work)
+    assert (report.actuation, asked(report)) == (
+        Actuation.APPLYING, [(Deed.LEAVE, "migrate")]
+    )  # fmt: skip
+    for detached in (agreed(work, Verb.DETACH), answered(work, report)):
+        other = copy.deepcopy(shop.memory.inventories), dict(shop.memory.objects)
+        found = await shop.once(detached)
+        assert (found.actuation, codes(found)) == (Actuation.APPLIED, ["DST432"])
+        assert WEB.ref in shop.memory.objects
+        assert (await shop.once(detached)).findings == ()
+        shop.memory.inventories, shop.memory.objects = other
+
+
+async def test_another_hook_and_another_run_of_the_same_one_are_asked_about_anew():
+    shop = Shop()
+    later = thing("Job", "seed", hook="pre-upgrade,pre-install", weight="5")
+    work = shop.work("one", 1, (STUCK, later, WEB))
+    await shop.once(work)
+    first = await shop.once(work)
+    assert asked(first) == [(Deed.LEAVE, "migrate")]
+    await shop.once(answered(work, first))
+    second = await shop.once(answered(work, first))
+    assert (second.actuation, asked(second)) == (Actuation.APPLYING, [(Deed.LEAVE, "seed")])
+    assert WEB.ref not in shop.memory.objects
+    assert (await shop.once(answered(work, first, second))).actuation is Actuation.APPLIED
+
+    newer = answered(shop.work("two", 2, (STUCK, later, WEB)), first, second)
+    await shop.once(newer)
+    again = await shop.once(newer)
+    assert (again.actuation, asked(again)) == (Actuation.APPLYING, [(Deed.LEAVE, "migrate")])
 
 
 async def test_what_a_finalizer_holds_keeps_its_namespace_until_it_is_let_go_of():
     shop = Shop()
     await shop.once(shop.work("one", 1, (HOME, WEB, SETTINGS)))
-    shop.memory.refuse[SETTINGS.ref] = DeletePending("(finalizers: x.example/never)")
     gone = shop.work("one", 2, (), removing=True, former=ManifestSet.of((HOME,)))
-    report = await shop.once(gone)
-    assert (report.actuation, codes(report)) == (Actuation.FAILED, ["DST419", "DST507"])
-    assert set(shop.memory.objects) == {HOME.ref, SETTINGS.ref}
+    dying(shop, SETTINGS, 20)
+    for work in (gone, agreed(gone, Verb.DETACH)):
+        report = await shop.once(work)
+        assert (report.actuation, codes(report)) == (Actuation.FAILED, ["DST419", "DST507"])
+        assert set(shop.memory.objects) == {HOME.ref, SETTINGS.ref}
+        assert asked(report) == [], "slow is not stuck"
 
-    report = await shop.once(agreed(gone, Verb.DETACH))
+    dying(shop, SETTINGS, 40)
+    report = await shop.once(gone)
+    assert codes(report) == ["DST419", "DST507"]
+    assert asked(report) == [(Deed.FORGET, "settings")]
+    report = await shop.once(answered(gone, report))
     assert (report.actuation, codes(report)) == (Actuation.APPLIED, ["DST432"])
     assert set(shop.memory.objects) == {SETTINGS.ref}
     assert not shop.memory.inventories["shop"].entries
+
+
+async def test_what_gets_stuck_later_is_asked_about_anew():
+    shop = Shop()
+    await shop.once(shop.work("one", 1, (WEB, SETTINGS, NOTES)))
+    dying(shop, SETTINGS, 40)
+    dying(shop, NOTES, 20)
+    work = shop.work("two", 2, (WEB,))
+    report = await shop.once(work)
+    assert asked(report) == [(Deed.FORGET, "settings")]
+    dying(shop, NOTES, 40)
+    report = await shop.once(answered(work, report))
+    assert (codes(report), asked(report)) == (["DST419", "DST432"], [(Deed.FORGET, "notes")])
+    assert set(shop.memory.inventories["shop"].entries) == {WEB.ref, NOTES.ref}
 
 
 async def test_a_lost_inventory_lets_no_removal_say_that_all_is_gone():
