@@ -54,9 +54,14 @@ async def test_its_number_stays_while_it_is_there_and_goes_back_when_it_leaves_t
     assert report.actuation is Actuation.APPLIED, report
     assert await instance.get(f"{HPAS}/web") == {}
     planned = await instance.plan(both[0])
-    assert [c.reason for c in planned.changes if c.reason] == ["drift: spec.replicas"]
+    assert [c.reason for c in planned.changes if c.reason] == [
+        "drift: spec.replicas (held by kube-controller-manager)"
+    ]
     report = await instance.resync(both[0])
-    assert report.drift == (f"apps/Deployment/{instance.namespace}/web: drift: spec.replicas",)
+    (line,) = report.drift
+    assert line == (
+        f"apps/Deployment/{instance.namespace}/web: drift: spec.replicas (held by kube-controller-manager)"
+    )
     assert await replicas(instance) == 2
     assert (await instance.plan(both[0])).empty
 
