@@ -73,7 +73,7 @@ class Tools:
     journal: Journal
     slots: Slots
     wake_at: Callable[[str, datetime, Callable[[], None]], None]
-    notify: Callable[[], None]
+    notify: Callable[[Key], None]
     windows: Windows
     appearing: Appearing
     locks: TargetLocks = field(default_factory=TargetLocks)
@@ -144,7 +144,7 @@ class Runner:
         self.send(Tick())
         while events := await self._next():
             await self._step(events)
-            self._tools.notify()
+            self._tools.notify(self.key)
 
     async def _next(self) -> list[Event]:
         """Everything that is queued, so that a large fleet costs one look, not many; empty at the end."""
