@@ -13,6 +13,7 @@ from distributor.errors.cluster import (
     NotOwned,
     UnknownConnection,
 )
+from distributor.health import is_by_being
 from distributor.model.changes import (
     Action,
     Inventory,
@@ -183,7 +184,8 @@ class MemoryTarget:
         action = Action.CONFIGURED if before else Action.CREATED
         if before and before.applied == manifest.digest and before.data == data:
             action = Action.UNCHANGED
-        return Outcome(ref=manifest.ref, action=action, uid=uid)
+        after = self.cluster.objects[manifest.ref] if is_by_being(data) else None
+        return Outcome(ref=manifest.ref, action=action, uid=uid, after=after)
 
     def _delete(self, entry: InventoryEntry, instance: str) -> Outcome:
         if (error := self.cluster.refuse.get(entry.ref)) is not None:

@@ -154,6 +154,7 @@ async def _in_step(
 async def _reconcile(
     world: World, connection: TargetConnection, work: Work, before_write: BeforeWrite | None
 ) -> TargetReport:
+    asked = world.clock.now()
     inventory = await connection.read_inventory(work.environment, work.instance)
     _check_inventory(world, work, inventory)
     if inventory is None and work.removing:
@@ -173,6 +174,7 @@ async def _reconcile(
     first = await changes_of(connection, work, scope, None) if inventory is None else None
     begin = _begun(wide(work, scope, inventory, occasion, steps), first, work.owner)
     if begin != inventory:
+        asked = world.clock.now()
         begin = await connection.write_inventory(begin)
     run = Run(
         world=world,
@@ -182,6 +184,7 @@ async def _reconcile(
         steps=steps,
         inventory=begin,
         occasion=occasion,
+        held=asked,
     )
     if run.inventory.recovering:
         inventory, first = await _recover(run), None
@@ -276,17 +279,24 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
         awaited = await before_prune(run) if there else None
         if awaited is None:
             await prune(run, plan)
+    if run.outcomes:
+        await run.hold_fence()  # whoever slept since takes back what a newer one does not know
     return awaited
 
 
 async def _seen(run: Run, at_work: ObjectHealth | None) -> tuple[ObjectHealth, ...]:
-    """The health of the instance's own objects; none while something is waited for before they are all applied."""
+    """The health of the instance's own objects; none while something is waited for before they are all applied.
+
+    What an apply has just told of an object is not read again, unless a rule of the package asks for more.
+    """
     if run.connection.delivered_only or at_work or run.work.removing:
         return ()
     members = run.scope.members
     refs = members.refs()
-    entries = [e for e in run.inventory.entries.values() if e.ref in refs]
-    live = await run.connection.read_live(entries)
+    told = {o.ref: o.after for o in run.outcomes if o.after and o.ref in refs}
+    told = {ref: there for ref, there in told.items() if ref.group_kind not in run.work.health}
+    entries = [e for e in run.inventory.entries.values() if e.ref in refs and e.ref not in told]
+    live = {**told, **(await run.connection.read_live(entries) if entries else {})}
     return await observed(run.world, run.work, run.inventory, members, live)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from distributor.errors import DistributorError, Where
 from distributor.errors.cluster import Fenced
@@ -19,6 +20,9 @@ from distributor.model.tags import Verb
 from distributor.plan import NOTHING_IGNORED, Ignoring
 from distributor.ports import TargetConnection
 from distributor.services.world import World
+
+_MOMENT = timedelta(seconds=2)
+"""How long a sequence number that was read or written is believed within a phase."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,8 @@ class Run:
     """One reconcile of one target, and what it has done so far.
 
     ``occasion`` is what it is to the target, ``uids`` are those of our objects that were there before,
-    ``refused`` are desired objects that are left as they are for an error.
+    ``refused`` are desired objects that are left as they are for an error. ``held`` is when the sequence
+    number of the target was last known to be this one's.
     """
 
     world: World
@@ -91,6 +96,7 @@ class Run:
     refused: frozenset[ObjectRef] = frozenset()
     outcomes: list[Outcome] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
+    held: datetime | None = None
 
     @property
     def failed(self) -> frozenset[ObjectRef]:
@@ -113,8 +119,16 @@ class Run:
         """Why objects were stopped."""
         return [o.error for o in self.outcomes if o.error is not None]
 
+    async def hold_fence(self) -> None:
+        """Read the sequence number again, unless it was known a moment ago."""
+        now = self.world.clock.now()
+        if self.held is None or not timedelta() <= now - self.held < _MOMENT:
+            await self.check_fence()
+
     async def check_fence(self) -> None:
         """Read the sequence number again: a worker that woke late stops here."""
+        asked = self.world.clock.now()
         there = await self.connection.read_inventory(self.work.environment, self.work.instance)
         if there is None or there.sequence > self.work.sequence:
             raise Fenced(f"(in the middle of sequence {self.work.sequence})")
+        self.held = asked
