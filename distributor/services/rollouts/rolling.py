@@ -166,9 +166,7 @@ class Runner:
         waited, self._waiting = self._waiting, []
         commands = await self._advance(waited)
         await self._perform((*commands, *self._asked_early(waited)))
-        await (
-            self._record()
-        )  # the work goes on meanwhile, as it does where the ledger is out of reach
+        await self._record()  # meanwhile the work goes on
 
     def _asked_early(self, events: Iterable[Event]) -> list[Command]:
         """What was asked before its time, in vain, is asked at that time all the same."""
