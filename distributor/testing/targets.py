@@ -98,8 +98,11 @@ class MemoryTarget:
         self.cluster.inventories[inventory.instance] = kept
         return kept
 
-    async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
+    async def read_live(
+        self, entries: Sequence[InventoryEntry], *, new: bool = False
+    ) -> Mapping[ObjectRef, LiveObject]:
         """The objects that exist."""
+        del new  # everything is looked at anyway
         self.cluster.step("read_live")
         objects = self.cluster.objects
         return {e.ref: self._shown(objects[e.ref]) for e in entries if e.ref in objects}

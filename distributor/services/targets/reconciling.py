@@ -45,6 +45,7 @@ from distributor.services.targets.applying import apply_phases, prune
 from distributor.services.targets.awaiting import before_prune, unended_jobs
 from distributor.services.targets.comparing import (
     changes_of,
+    entries_of,
     log_of,
     no_inventory,
     occasion_at,
@@ -171,7 +172,7 @@ async def _reconcile(
     await _allowed(before_write)
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
-    first = await changes_of(connection, work, scope, None) if inventory is None else None
+    first = await _new(connection, work, scope) if inventory is None else None
     begin = _begun(wide(work, scope, inventory, occasion, steps), first, work.owner)
     if begin != inventory:
         asked = world.clock.now()
@@ -199,6 +200,14 @@ async def _reconcile(
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
     return replace(report, drift=drift)
+
+
+async def _new(
+    connection: TargetConnection, work: Work, scope: Scope
+) -> tuple[ChangeSet, Mapping[ObjectRef, LiveObject]]:
+    """What changes on a target without an inventory: nothing is expected there yet."""
+    seen = await connection.read_live(entries_of(scope.members), new=True)
+    return await changes_of(connection, work, scope, None, seen)
 
 
 def _begun(
