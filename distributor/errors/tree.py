@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 _MODULES = (
@@ -103,7 +106,8 @@ class Setup(Terminal):
     exit_code = 2
 
 
-def registry() -> dict[str, type[DistributorError]]:
+@functools.cache
+def registry() -> Mapping[str, type[DistributorError]]:
     """Every error class that carries a code of its own, by code."""
     for name in _MODULES:
         importlib.import_module(f"distributor.errors.{name}")
@@ -114,7 +118,7 @@ def registry() -> dict[str, type[DistributorError]]:
         pending.extend(cls.__subclasses__())
         if "code" in vars(cls) and cls is not DistributorError:
             found[cls.code] = cls
-    return dict(sorted(found.items()))
+    return MappingProxyType(dict(sorted(found.items())))
 
 
 def describe(code: str) -> str | None:

@@ -7,6 +7,7 @@ the worst-of aggregate. What never does: reading a cluster, waiting, deadlines, 
 
 from distributor.health.absence import absent, goes_by_itself
 from distributor.health.completion import completion, runs_to_an_end
+from distributor.health.existing import is_by_being
 from distributor.health.object import aggregate, health
 from distributor.health.plain import is_custom, plain_kinds
 from distributor.health.ruled import NO_RULES, Holds, Rulebook, nobody
@@ -20,6 +21,7 @@ __all__ = [
     "completion",
     "goes_by_itself",
     "health",
+    "is_by_being",
     "is_custom",
     "nobody",
     "plain_kinds",

@@ -191,13 +191,18 @@ class ApplyPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What happened to one object: the action, the error if it failed, and the uid the cluster gave."""
+    """What happened to one object: the action, the error if it failed, and the uid the cluster gave.
+
+    ``after`` is the object as the answer showed it, without what says nothing of its health; only of kinds
+    that are current by being there.
+    """
 
     ref: ObjectRef
     action: Action
     error: Finding | None = None
     uid: str = ""
     retryable: bool = False
+    after: LiveObject | None = None
 
 
 class Actuation(StrEnum):

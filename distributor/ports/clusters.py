@@ -39,8 +39,13 @@ class TargetConnection(Protocol):
         """
         ...
 
-    async def read_live(self, entries: Entries) -> Mapping[ObjectRef, LiveObject]:
-        """The objects of these that exist; one that cannot be read stands there with its ``error``."""
+    async def read_live(
+        self, entries: Entries, *, new: bool = False
+    ) -> Mapping[ObjectRef, LiveObject]:
+        """The objects of these that exist; one that cannot be read stands there with its ``error``.
+
+        Where nothing is expected to be there yet (``new``), what was seen to be absent seconds ago counts as that.
+        """
         ...
 
     async def apply(

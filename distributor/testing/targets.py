@@ -13,6 +13,7 @@ from distributor.errors.cluster import (
     NotOwned,
     UnknownConnection,
 )
+from distributor.health import is_by_being
 from distributor.model.changes import (
     Action,
     Inventory,
@@ -103,8 +104,11 @@ class MemoryTarget:
         self.cluster.inventories[inventory.instance] = kept
         return kept
 
-    async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
+    async def read_live(
+        self, entries: Sequence[InventoryEntry], *, new: bool = False
+    ) -> Mapping[ObjectRef, LiveObject]:
         """The objects that exist, and those that cannot be read."""
+        del new  # everything is looked at anyway
         self.cluster.step("read_live")
         objects, hidden = self.cluster.objects, self.cluster.unreadable
         found = {e.ref: self._shown(objects[e.ref]) for e in entries if e.ref in objects}
@@ -221,7 +225,8 @@ class MemoryTarget:
         action = Action.CONFIGURED if before else Action.CREATED
         if before and before.applied == manifest.digest and before.data == data:
             action = Action.UNCHANGED
-        return Outcome(ref=manifest.ref, action=action, uid=uid)
+        after = self.cluster.objects[manifest.ref] if is_by_being(data) else None
+        return Outcome(ref=manifest.ref, action=action, uid=uid, after=after)
 
     def _delete(self, entry: InventoryEntry, instance: str) -> Outcome:
         if (error := self.cluster.refuse.get(entry.ref)) is not None:

@@ -75,11 +75,14 @@ class BranchTarget:
         await self._change(inventory, "Record", edit)
         return replace(kept, token=body_digest(data))
 
-    async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
+    async def read_live(
+        self, entries: Sequence[InventoryEntry], *, new: bool = False
+    ) -> Mapping[ObjectRef, LiveObject]:
         """What the files hold; a change by hand shows as another ``applied``.
 
         Entries name no instance, so every instance's files are looked at.
         """
+        del new  # everything is looked at anyway
         if not entries:
             return {}
         found = self._tree(await self._head.tree()).live(entry.ref for entry in entries)

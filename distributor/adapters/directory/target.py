@@ -52,11 +52,14 @@ class DirectoryTarget:
         """Write it under the lock; raises ``Fenced`` where somebody else was first."""
         return await asyncio.to_thread(self._write_inventory, inventory)
 
-    async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
+    async def read_live(
+        self, entries: Sequence[InventoryEntry], *, new: bool = False
+    ) -> Mapping[ObjectRef, LiveObject]:
         """What the files hold; a change by hand shows as another ``applied``.
 
         Entries name no instance, so every instance's files in the folder are looked at.
         """
+        del new  # everything is looked at anyway
         return await asyncio.to_thread(self._read_live, entries)
 
     async def apply(

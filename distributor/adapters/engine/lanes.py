@@ -70,14 +70,20 @@ class Queue:
         self._turns.setdefault(package, deque()).append(turn)
         return turn
 
-    def packages(self) -> list[str]:
+    def packages(self) -> Iterator[str]:
         """Whose turns are waited for, the one whose last turn is the longest ago first."""
-        for package, turns in list(self._turns.items()):
+        for package in list(self._turns):
+            turns = self._turns[package]
             while turns and turns[0].done():
                 del turns[0]  # its caller gave up
-            if not turns:
+            if turns:
+                yield package
+            else:
                 del self._turns[package]
-        return list(self._turns)
+
+    def __bool__(self) -> bool:
+        """Whether anybody waits."""
+        return any(True for _ in self.packages())
 
     def serve(self, ticket: Ticket) -> None:
         """Give the first of a package that ``packages`` named its ticket."""
@@ -145,29 +151,38 @@ class Lanes:
             self._waiting.serve(ticket)
 
     def _next_fast(self) -> Ticket | None:
-        count = self._under_way()
-        fitting = [package for package in self._waiting.packages() if self._fits(package)]
-        package = min(fitting, key=lambda package: count[package], default=None)
+        package = self._least_served(self._waiting, self._fitting())
         return None if package is None else Ticket(package, asyncio.get_running_loop().time())
 
     def _next_slow(self) -> Ticket | None:
-        count = self._under_way()
-        fitting = [p for p in self._stopped.packages() if self._has_slow_place(p)]
-        package = min(fitting, key=lambda package: count[package], default=None)
+        package = self._least_served(self._stopped, self._has_slow_place)
         now = asyncio.get_running_loop().time()
         return None if package is None else Ticket(package, now, slow=True)
+
+    def _least_served(self, queue: Queue, fits: Callable[[str], bool] | None) -> str | None:
+        """Of the packages that wait and fit, the first of those with the fewest renders under way."""
+        if fits is None:
+            return None
+        count, best = self._under_way(), None
+        for package in queue.packages():
+            if (best is None or count[package] < count[best]) and fits(package):
+                best = package
+                if not count[best]:
+                    break
+        return best
 
     def _under_way(self) -> Counter[str]:
         return Counter(ticket.package for ticket in self._running)
 
-    def _fits(self, package: str, without: Ticket | None = None) -> bool:
-        """Whether the fast lane has a place for the package, were it ``without`` a render."""
+    def _fitting(self, without: Ticket | None = None) -> Callable[[str], bool] | None:
+        """Which packages the fast lane has a place for, were it ``without`` a render; ``None``: for none."""
         fast = [ticket.package for ticket in self._fast() if ticket is not without]
         if len(fast) >= self._places:
-            return False
+            return None
         slow = {ticket.package for ticket in self._running if ticket.slow}
         slow.update(self._stopped.packages())
-        return package not in slow or sum(p in slow for p in fast) < self._places - 1
+        room = sum(p in slow for p in fast) < self._places - 1
+        return lambda package: room or package not in slow
 
     def _fast(self) -> Iterator[Ticket]:
         return (ticket for ticket in self._running if not ticket.slow)
@@ -183,7 +198,7 @@ class Lanes:
                 ticket.slow_down()
                 self._admit()
         self._make_room()
-        if self._waiting.packages():
+        if self._waiting:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._patience / 2, self._press)
 
@@ -205,8 +220,8 @@ class Lanes:
 
     def _starves(self, ticket: Ticket) -> bool:
         """Whether a package that has no render under way would have the place of this one."""
-        count = self._under_way()
-        return any(not count[p] and self._fits(p, without=ticket) for p in self._waiting.packages())
+        count, fits = self._under_way(), self._fitting(without=ticket)
+        return fits is not None and any(not count[p] and fits(p) for p in self._waiting.packages())
 
     def _has_slow_place(self, package: str) -> bool:
         slow = [ticket.package for ticket in self._running if ticket.slow]

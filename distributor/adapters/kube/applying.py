@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from distributor.adapters.kube.bodies import FIELD_MANAGER, apply_body, version_of
+from distributor.adapters.kube.bodies import FIELD_MANAGER, after, apply_body, version_of
 from distributor.adapters.kube.discovery import Discovery, Served
 from distributor.adapters.kube.messages import (
     APPLY,
@@ -95,6 +95,7 @@ class Applier:
             ref=manifest.ref,
             action=Action.CREATED if answer.status == CREATED else Action.CONFIGURED,
             uid=str(metadata.get("uid", "")),
+            after=after(manifest, metadata, answer.date),
         )
 
     async def answered(self, served: Served, manifest: Manifest, claim: Claim) -> Answer:

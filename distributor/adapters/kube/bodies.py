@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 
+from distributor.health import is_by_being
 from distributor.model.changes import LiveObject
 from distributor.model.manifest import Manifest
 from distributor.model.refs import Digest, ObjectRef
@@ -17,6 +19,8 @@ from distributor.render.applyset import PART_OF
 APPLIED = "distributor.dev/applied"
 """The annotation with the digest of the manifest last applied: an object in step is not sent again."""
 FIELD_MANAGER = "distributor"
+_TOLD = ("name", "namespace", "generation", "deletionTimestamp")
+"""What of an object's metadata its health depends on."""
 
 
 def apply_body(manifest: Manifest, *, autoscaled: bool = False) -> bytes:
@@ -55,6 +59,21 @@ def live_object(
         data=whole,
         read_at=read_at,
     )
+
+
+def after(
+    manifest: Manifest, metadata: Mapping[str, Any], read_at: datetime | None
+) -> LiveObject | None:
+    """An object as the answer to its apply shows it, where its metadata tell its health.
+
+    Nothing else is kept of it: a package may have thousands.
+    """
+    data = manifest.data()
+    if not is_by_being(data):
+        return None
+    whole = live_object(manifest.ref, manifest.api_version, {"metadata": metadata}, read_at)
+    kept = {name: metadata[name] for name in _TOLD if name in metadata}
+    return replace(whole, data={**whole.data, "metadata": kept})
 
 
 def owner_of(data: Mapping[str, Any]) -> str:

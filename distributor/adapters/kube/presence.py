@@ -2,12 +2,55 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+
 from distributor.adapters.kube.messages import METADATA_LIST, Request
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.transport import Sender
 
 _WORTH = 25
 """Single questions that one page of a list may replace; a list that would take more is given up."""
+
+
+Names = frozenset[tuple[str, str]]
+"""Namespaces and names."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """When single objects of one list were asked for, and what the list showed, asked for when."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    times: deque[float] = field(default_factory=deque)
+    names: Names | None = None
+    since: float = float("-inf")
+
+
+class Lately:
+    """What lists showed a moment ago, for the many who install side by side and expect nothing to be there.
+
+    A list is read once so many asked of late for single objects of it that it comes cheaper, and again when
+    it is older than ``Limits.lately``.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._lists: dict[str, _Asked] = defaultdict(_Asked)
+
+    async def present(self, transport: Sender, path: str, asked: int) -> Names | None:
+        """What ``present`` says for all who asked of late; ``None`` where asking for each comes cheaper."""
+        known, now = self._lists[path], asyncio.get_running_loop().time()
+        known.times.extend([now] * asked)
+        while known.times and known.times[0] <= now - self._limits.lately:
+            known.times.popleft()
+        async with known.lock:
+            now = asyncio.get_running_loop().time()
+            if now - known.since >= self._limits.lately and len(known.times) >= _WORTH:
+                known.since = now
+                known.names = await present(transport, path, len(known.times), self._limits)
+            return known.names if now - known.since < self._limits.lately else None
 
 
 async def present(

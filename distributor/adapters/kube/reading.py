@@ -16,7 +16,7 @@ from distributor.adapters.kube.messages import (
     error_of,
     proves_absence,
 )
-from distributor.adapters.kube.presence import present
+from distributor.adapters.kube.presence import Lately, present
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
 from distributor.adapters.kube.transport import Sender
@@ -42,19 +42,31 @@ class Reader:
     down, an API that does not answer stop the objects of that kind alone.
     """
 
-    def __init__(self, transport: Sender, discovery: Discovery, limits: Limits) -> None:
+    def __init__(
+        self,
+        transport: Sender,
+        discovery: Discovery,
+        limits: Limits,
+        lately: Lately | None = None,
+    ) -> None:
         self._transport = transport
         self._discovery = discovery
         self._limits = limits
+        self._lately = lately
 
-    async def read(self, entries: Sequence[InventoryEntry]) -> dict[ObjectRef, LiveObject]:
-        """Those of the objects that exist, and those of which nobody can tell."""
+    async def read(
+        self, entries: Sequence[InventoryEntry], *, new: bool = False
+    ) -> dict[ObjectRef, LiveObject]:
+        """Those of the objects that exist, and those of which nobody can tell.
+
+        ``new`` ones may have been looked for a moment ago.
+        """
         served = await self._discovery.served()
         if any(
             served.any_version(e.ref.group_kind, version_of(e.api_version)) is None for e in entries
         ):
             served = await self._discovery.refresh(served)
-        found, unproven = await self._read(served, entries)
+        found, unproven = await self._read(served, entries, self._lately if new else None)
         if unproven:  # their version may be gone, and the objects be there in another one
             again = [e for e in entries if e.ref in unproven]
             more, unproven = await self._read(await self._discovery.refresh(served), again)
@@ -67,11 +79,11 @@ class Reader:
         return found
 
     async def _read(
-        self, served: Served, entries: Iterable[InventoryEntry]
+        self, served: Served, entries: Iterable[InventoryEntry], lately: Lately | None = None
     ) -> tuple[dict[ObjectRef, LiveObject], frozenset[ObjectRef]]:
         """What is there; and what a server without its path said is not."""
         groups = self._groups(served, entries)
-        read = await together(self._group(g, refs) for g, refs in groups.items())
+        read = await together(self._group(g, refs, lately) for g, refs in groups.items())
         both = [each for group in read for each in group]
         found = {each.ref: each for each in both if isinstance(each, LiveObject)}
         return found, frozenset(each for each in both if isinstance(each, ObjectRef))
@@ -89,19 +101,25 @@ class Reader:
                 groups[_Group(resource, api_version, namespace)].append(entry.ref)
         return groups
 
-    async def _group(self, group: _Group, refs: list[ObjectRef]) -> list[LiveObject | ObjectRef]:
+    async def _group(
+        self, group: _Group, refs: list[ObjectRef], lately: Lately | None
+    ) -> list[LiveObject | ObjectRef]:
         found: dict[ObjectRef, LiveObject] = {}
         if len(refs) > self._limits.singly:
             found = await self._listed(group, frozenset(refs))
         # What the list did not show may be there without our label, or with another owner's.
-        missing = await self._there(group, [ref for ref in refs if ref not in found])
+        missing = await self._there(group, [ref for ref in refs if ref not in found], lately)
         others = await together(self._one_or_why(group, ref) for ref in missing)
         return [*found.values(), *(one for one in others if one is not None)]
 
-    async def _there(self, group: _Group, refs: list[ObjectRef]) -> list[ObjectRef]:
+    async def _there(
+        self, group: _Group, refs: list[ObjectRef], lately: Lately | None
+    ) -> list[ObjectRef]:
         """Those of the objects that may be there: on a first install none is, and one list says so."""
         path = group.resource.path(group.namespace)
-        known = await present(self._transport, path, len(refs), self._limits)
+        known = await lately.present(self._transport, path, len(refs)) if lately else None
+        if known is None:
+            known = await present(self._transport, path, len(refs), self._limits)
         if known is None:
             return refs
         namespaced = group.resource.namespaced

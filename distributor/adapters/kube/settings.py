@@ -86,7 +86,7 @@ class Limits:
     event of a watch than ``largest_event``. A watch that hears nothing for ``silence`` is broken (servers
     send a bookmark every minute); ``first_look`` is how long a new one is waited for,
     ``refused`` how long one rests that the server refuses,
-    ``broken`` how long at first one that broke off. ``namespaces`` are the only ones that objects are
+    ``broken`` how long at first one that broke off. What was absent ``lately`` is not asked for again by a first install. ``namespaces`` are the only ones that objects are
     read from and applied to, where there are any.
     """
 
@@ -105,6 +105,7 @@ class Limits:
     first_look: float = 10.0
     refused: float = 300.0
     broken: float = 0.5
+    lately: float = 3.0
     lenient: int = 4
     patience: float = 2.0
     namespaces: tuple[str, ...] = ()

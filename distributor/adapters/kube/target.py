@@ -12,6 +12,7 @@ from distributor.adapters.kube.inventory import InventoryStore
 from distributor.adapters.kube.lanes import Lane
 from distributor.adapters.kube.parents import SHARD_BYTES
 from distributor.adapters.kube.placing import Placer
+from distributor.adapters.kube.presence import Lately
 from distributor.adapters.kube.reading import Reader
 from distributor.adapters.kube.rehearsing import Rehearser
 from distributor.adapters.kube.releasing import Releaser
@@ -34,6 +35,7 @@ class KubeCluster:
     discovery: Discovery
     limits: Limits
     watches: Watches
+    lately: Lately
 
     @classmethod
     def of(cls, settings: KubeSettings, limits: Limits) -> KubeCluster:
@@ -41,7 +43,13 @@ class KubeCluster:
         transport = Transport(settings, limits)
         discovery = Discovery(transport)
         watches = Watches(transport, discovery, limits)
-        return cls(transport=transport, discovery=discovery, limits=limits, watches=watches)
+        return cls(
+            transport=transport,
+            discovery=discovery,
+            limits=limits,
+            watches=watches,
+            lately=Lately(limits),
+        )
 
     async def aclose(self) -> None:
         """End watches and connections."""
@@ -75,7 +83,8 @@ class KubeTarget:
         ours = Lane(cluster.transport, whose=self)
         theirs = Lane(cluster.transport, whose=self, account=account)
         self._store = InventoryStore(ours, name, shard_bytes=shard_bytes)
-        self._reader = Reader(theirs, discovery, limits)
+        lately = None if account else cluster.lately  # each account is shown what it may see
+        self._reader = Reader(theirs, discovery, limits, lately)
         self._applier = Applier(theirs, discovery, limits)
         self._rehearser = Rehearser(theirs, discovery, limits)
         self._deleter = Deleter(theirs, discovery, limits)
@@ -92,9 +101,11 @@ class KubeTarget:
         """Write the ApplySet parent; raises ``Fenced`` where somebody else was first."""
         return await self._store.write(inventory)
 
-    async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
+    async def read_live(
+        self, entries: Sequence[InventoryEntry], *, new: bool = False
+    ) -> Mapping[ObjectRef, LiveObject]:
         """The objects of these that exist, whole; what cannot be read with the error."""
-        return await self._reader.read(entries)
+        return await self._reader.read(entries, new=new)
 
     async def apply(
         self, inventory: Inventory, group: Sequence[Manifest], claims: Claims = NO_CLAIMS

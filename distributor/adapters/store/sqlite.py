@@ -213,6 +213,7 @@ def _all(engine: sa.Engine, query: sa.Select[Any]) -> list[dict[str, Any]]:
         return [dict(row) for row in connection.execute(query).mappings()]
 
 
+@functools.cache
 def _upsert(table: sa.Table, keys: tuple[str, ...], *, newest: str = "") -> sa.Executable:
     """Insert or replace by key; with ``newest``, never a row by one whose value there is lower."""
     statement = insert(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,15 +15,23 @@ from distributor.ports import TreeChange
 _TRIES = 8
 _NAMED = 100
 """Entries that a commit's message names at most."""
+_MANY = 4
+"""Entries of one commit after which more of them are to be expected."""
+PAUSE = 1.0
+"""Seconds between two commits of entries that nobody waits for, while there are many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What one append adds: records by file, pinned trees by path, and a line for ``git log``."""
+    """What one append adds: records by file, pinned trees by path, and a line for ``git log``.
+
+    Nobody waits for a ``patient`` one: where many are under way, it may share a later commit.
+    """
 
     records: Sequence[tuple[Key, Record]]
     message: str
     pins: Mapping[str, TreeChange] = field(default_factory=dict)
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,12 +54,16 @@ class Batches:
     """Appends entries in the order in which they were handed in; each hears of its own success or failure.
 
     A commit holds one entry where nobody else waits. Who stops waiting takes the entry back, unless it
-    is on its way already.
+    is on its way already. After a commit of many, patient ones gather for ``pause`` seconds, unless one
+    comes that is not.
     """
 
-    def __init__(self, door: Door, lock: asyncio.Lock) -> None:
+    def __init__(self, door: Door, lock: asyncio.Lock, *, pause: float = PAUSE) -> None:
         self._door = door
         self._lock = lock
+        self._pause = pause
+        self._next = 0.0  # the loop's time before which patient entries alone are not pushed
+        self._hurry = asyncio.Event()
         self._waiting: list[_Waiting] = []
         self._at_work: asyncio.Task[None] | None = None
 
@@ -58,20 +71,34 @@ class Batches:
         """Wait until an entry is in the shared ledger; with ``epoch`` only if nobody else moved it since."""
         waiting = _Waiting(entry, epoch, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
+        if not entry.patient:
+            self._hurry.set()
         if self._at_work is None or self._at_work.done():
             self._at_work = asyncio.create_task(self._work())
         return await waiting.done
 
     async def settle(self) -> None:
         """Wait for what is on its way."""
+        self._hurry.set()
         if self._at_work is not None:
             await self._at_work
 
     async def _work(self) -> None:
         while self._waiting:
+            await self._gathered()
             async with self._lock:
                 batch, self._waiting = self._waiting, []
+                if len(batch) > _MANY:
+                    self._next = asyncio.get_running_loop().time() + self._pause
                 await self._carried(batch)
+
+    async def _gathered(self) -> None:
+        """Wait for others to go along, where all that wait have the time for it."""
+        left = self._next - asyncio.get_running_loop().time()
+        if left > 0 and all(waiting.entry.patient for waiting in self._waiting):
+            self._hurry.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), left)
 
     async def _carried(self, batch: Sequence[_Waiting]) -> None:
         """Append some entries in one commit; a failure that is not the remote's is told to its entry alone."""

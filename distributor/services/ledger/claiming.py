@@ -103,4 +103,5 @@ class Claims:
             )
             named.append((key, back))
         if named:
-            await self.book.append(Entry(records=named, message=f"progress {key[0]}/{key[1]}"))
+            message = f"progress {key[0]}/{key[1]}"
+            await self.book.append(Entry(records=named, message=message, patient=True))

@@ -64,6 +64,8 @@ def set_waits(ledger: LedgerState, desired: Desired) -> Shut | None:
     """Why the rollout of one promotion of a set waits: for those apps of the set that its package needs."""
     verdict, package = desired.verdict, desired.subject.package
     needed = {requirement.app for requirement in package.fits.requires}
+    if not needed:
+        return None
     for (environment, instance), state in sorted(ledger.instances.items()):
         other = state.desired
         if other is None or (other.ref, other.tag) != (verdict.ref, verdict.tag):

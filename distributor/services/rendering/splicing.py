@@ -139,9 +139,11 @@ class SplicedTarget:
         """Write the inventory."""
         return await self._inner.write_inventory(inventory)
 
-    async def read_live(self, entries: Sequence[InventoryEntry]) -> Mapping[ObjectRef, LiveObject]:
+    async def read_live(
+        self, entries: Sequence[InventoryEntry], *, new: bool = False
+    ) -> Mapping[ObjectRef, LiveObject]:
         """The objects that exist; in Secrets, values that are still as applied are placeholders again."""
-        return self.shown(await self._inner.read_live(entries))
+        return self.shown(await self._inner.read_live(entries, new=new))
 
     def shown(self, found: Mapping[ObjectRef, LiveObject]) -> dict[ObjectRef, LiveObject]:
         """Objects as a target has them, as they are told: the values of Secrets are placeholders again."""

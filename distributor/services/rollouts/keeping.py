@@ -79,23 +79,34 @@ class Rollouts:
         self._heard = False
         self._leaving: frozenset[tuple[Key, str, int]] = frozenset()
         self._over: set[Key] = set()  # rollouts that have come to their end
+        self._shut: set[Key] = set()  # those whose next wave something keeps from opening
         self._begin_at: Place | None = None  # the first target that the last resync left
         self._changed = asyncio.Event()
         self._stopped = False
         self._log = log.get("rollouts")
 
-    def _notify(self) -> None:
+    def _notify(self, key: Key) -> None:
+        """A rollout went on: if it came to its end, those that wait look again."""
         self._changed.set()
-        self._ended_now()
+        runner = self._runners.get(key)
+        shut = runner is not None and shut_out(runner.state) is not None
+        (self._shut.add if shut else self._shut.discard)(key)
+        over, before = runner is not None and self._over_with(runner), key in self._over
+        (self._over.add if over else self._over.discard)(key)
+        if over and not before:
+            self._look_again()
 
     def _ended_now(self) -> bool:
         """Whether rollouts came to their end since this was asked last: then those that wait look again."""
         over = {key for key, runner in self._runners.items() if self._over_with(runner)}
         new, self._over = not over <= self._over, over
-        for runner in self._runners.values() if new else ():
-            if shut_out(runner.state) is not None:
-                runner.send(Tick())
+        if new:
+            self._look_again()
         return new
+
+    def _look_again(self) -> None:
+        for key in self._shut & self._runners.keys():
+            self._runners[key].send(Tick())
 
     async def follow(self, state: LedgerState) -> None:
         """Start what the ledger accepted and nobody carries out yet; end what was superseded."""
@@ -188,7 +199,7 @@ class Rollouts:
                 del self._runners[key]
             await runner.stop()
         finally:
-            self._notify()
+            self._notify(key)
 
     async def _end(self, key: Key, superseded: Superseded | None = None) -> None:
         runner, task = self._runners.pop(key), self._tasks.pop(key)

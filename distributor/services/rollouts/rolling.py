@@ -67,7 +67,7 @@ class Tools:
     journal: Journal
     slots: Slots
     wake_at: Callable[[str, datetime, Callable[[], None]], None]
-    notify: Callable[[], None]
+    notify: Callable[[Key], None]
     windows: Windows
     appearing: Appearing
     fights: Fights
@@ -135,7 +135,7 @@ class Runner:
         self.send(Tick())
         while events := await self._next():
             await self._step(events)
-            self._tools.notify()
+            self._tools.notify(self.key)
 
     async def _next(self) -> list[Event]:
         """Everything that is queued, so that a large fleet costs one look, not many; empty at the end."""
@@ -156,8 +156,8 @@ class Runner:
             return
         waited, self._waiting = self._waiting, []
         commands = await self._advance(waited)
-        await self._record()
         await self._perform((*commands, *self._asked_early(waited)))
+        await self._record()  # meanwhile the work goes on
 
     def _asked_early(self, events: Iterable[Event]) -> list[Command]:
         """What was asked before its time, in vain, is asked at that time all the same."""

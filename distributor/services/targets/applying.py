@@ -1,4 +1,4 @@
-"""Applying: the phases and prune groups of one target's plan, with the fence read before each group."""
+"""Applying: the phases and prune groups of one target's plan, with the fence read before each of them."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ async def apply_phases(run: Run, plan: ApplyPlan, phases: Sequence[Phase]) -> Ob
         awaited = _first(held) or await earlier_phases(run, phase)
         if awaited is not None:
             return awaited
+        if run.outcomes:
+            run.held = None  # whatever was known: it is read again before each phase
         for group in phase.groups:
             held.update(await _apply_group(run, plan, group, held))
     return _first(held)
@@ -71,8 +73,7 @@ async def _apply_group(
     waiting |= await asked_for(run, plan, [m for m in rest if m.ref not in waiting])
     ready = [m for m in rest if m.ref not in waiting]
     if ready:
-        if run.outcomes:
-            await run.check_fence()
+        await run.hold_fence()
         run.outcomes.extend(await _applied(run, plan, ready))
     return waiting
 

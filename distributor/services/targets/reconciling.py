@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from distributor import metrics
@@ -10,8 +10,6 @@ from distributor.errors import DistributorError
 from distributor.errors.cluster import (
     Fenced,
     ForeignLedger,
-    InventoryBroken,
-    NotSurveyed,
 )
 from distributor.model.changes import (
     Action,
@@ -19,21 +17,19 @@ from distributor.model.changes import (
     ChangeSet,
     Glance,
     Inventory,
-    InventoryEntry,
     LiveObject,
     TargetReport,
 )
 from distributor.model.drift import ObjectDrift, Standing
-from distributor.model.findings import Finding, Severity, errors
+from distributor.model.findings import errors
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import Moment
-from distributor.model.refs import Digest, ObjectId, ObjectRef
+from distributor.model.refs import ObjectId, ObjectRef
 from distributor.plan import (
     ALREADY_GONE,
     apply_plan,
     made_here,
     overdue,
-    recovered,
     refused,
     remaining,
     says_the_same,
@@ -44,11 +40,11 @@ from distributor.services.targets.applying import apply_phases, prune, release
 from distributor.services.targets.awaiting import before_prune, hurried, unended_jobs
 from distributor.services.targets.comparing import (
     changes_of,
+    entries_of,
     log_of,
     no_inventory,
     occasion_at,
     scope_of,
-    unread,
     wide,
 )
 from distributor.services.targets.drift_modes import look_for_drift, stays
@@ -60,6 +56,7 @@ from distributor.services.targets.hooking import (
 from distributor.services.targets.narrowing import narrow
 from distributor.services.targets.observing import observed
 from distributor.services.targets.placing import in_place
+from distributor.services.targets.recovering import begun, never_there, recover
 from distributor.services.targets.rehearsing import rehearsed
 from distributor.services.targets.reporting import ended_by, reported
 from distributor.services.targets.taking_back import in_time
@@ -86,8 +83,6 @@ async def plan_target(world: World, work: Work) -> ChangeSet:
     return replace(found, hooks=left, findings=(*found.findings, *hooks))
 
 
-_SHOWN = 10
-"""Objects that a message names."""
 BeforeWrite = Callable[[], Awaitable[None]]
 """Called before the first write to a target; what it raises, ``reconcile_target`` raises."""
 
@@ -168,10 +163,11 @@ def _with_drift(report: TargetReport, drifted: tuple[ObjectDrift, ...]) -> Targe
 async def _reconcile(
     world: World, connection: TargetConnection, work: Work, before_write: BeforeWrite | None
 ) -> TargetReport:
+    asked = world.clock.now()
     inventory = await connection.read_inventory(work.environment, work.instance)
     _check_inventory(world, work, inventory)
     if inventory is None and work.removing:
-        return await _never_there(world, connection, work)
+        return await never_there(world, connection, work)
     if work.started_only and (inventory is None or inventory.sequence < work.sequence):
         return reported(world, work, Actuation.PENDING)
     scope = scope_of(connection, work)
@@ -185,9 +181,10 @@ async def _reconcile(
     await _allowed(before_write)
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
-    first = await changes_of(connection, work, scope, None) if inventory is None else None
-    begin = _begun(wide(work, scope, inventory, occasion, steps), first, work.owner)
+    first = await _new(connection, work, scope) if inventory is None else None
+    begin = begun(wide(work, scope, inventory, occasion, steps), first, work.owner)
     if begin != inventory:
+        asked = world.clock.now()
         begin = await connection.write_inventory(begin)
     run = Run(
         world=world,
@@ -197,54 +194,36 @@ async def _reconcile(
         steps=steps,
         inventory=begin,
         occasion=occasion,
+        held=asked,
     )
     if run.inventory.recovering:
-        inventory, first = await _recover(run), None
+        inventory, first = await recover(run), None
     # Looked at only now: since that write, whoever came before begins nothing more here.
     planned, live = first or await changes_of(connection, work, scope, inventory)
     run.refused = refused(planned)
     run.overdue = _overdue(run, live)
     run.uids = {ref: there.uid for ref, there in live.items() if made_here(there, work.owner)}
+    return _with_drift(await _told(run, planned), drift)
+
+
+async def _told(run: Run, planned: ChangeSet) -> TargetReport:
+    """The report of what is carried out; what was done before an error stays told."""
     try:
         report = await in_time(run, _carried_out(run, planned))
-    except DistributorError as error:  # what was done before it stays told
+    except DistributorError as error:
         findings = (*run.failures(), *planned.findings, *run.warnings)
-        report = ended_by(world, work, error, tuple(run.outcomes), findings)
+        report = ended_by(run.world, run.work, error, tuple(run.outcomes), findings)
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
-    return _with_drift(report, drift)
+    return report
 
 
-def _begun(
-    begin: Inventory,
-    first: tuple[ChangeSet, Mapping[ObjectRef, LiveObject]] | None,
-    owner: str,
-) -> Inventory:
-    """The inventory to begin with; ``first`` is what was there where there was none.
-
-    Whether one was lost must stand in the first one after it: a later pass could not tell any more.
-    """
-    there = first[1].values() if first is not None else ()
-    lost = any(made_here(found, owner) for found in there)
-    return replace(begin, recovering=begin.recovering or lost)
-
-
-async def _recover(run: Run) -> Inventory:
-    """Without an inventory, and yet with objects of ours: it was lost, and labels say what it held."""
-    hooks = {hook.ref for hook in run.scope.hooks}
-    survey = await run.connection.owned(run.work.instance)
-    owned = [ref for ref in survey.refs if ref not in hooks]
-    if survey.unread:
-        told = f"({_shown(survey.unread)})"
-        run.warnings.append(Finding.of(NotSurveyed, told, severity=Severity.WARNING))
-    found = recovered(run.inventory, owned, whole=not survey.unread)
-    if found != run.inventory:
-        run.inventory = await run.connection.write_inventory(found)
-    return run.inventory
-
-
-def _shown(texts: Sequence[str]) -> str:
-    return ", ".join(texts[:_SHOWN]) + (" ..." if len(texts) > _SHOWN else "")
+async def _new(
+    connection: TargetConnection, work: Work, scope: Scope
+) -> tuple[ChangeSet, Mapping[ObjectRef, LiveObject]]:
+    """What changes on a target without an inventory: nothing is expected there yet."""
+    seen = await connection.read_live(entries_of(scope.members), new=True)
+    return await changes_of(connection, work, scope, None, seen)
 
 
 async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
@@ -304,19 +283,26 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
             plan, left = hurried(run, plan, planned)
             awaited = awaited if left else None
         await prune(run, plan)
+    if run.outcomes:
+        await run.hold_fence()  # whoever slept since takes back what a newer one does not know
     return awaited
 
 
 async def _seen(
     run: Run, planned: ChangeSet, at_work: ObjectHealth | None
 ) -> tuple[ObjectHealth, ...]:
-    """The health of the instance's own objects; none while something is waited for before they are all applied."""
+    """The health of the instance's own objects; none while something is waited for before they are all applied.
+
+    What an apply has just told of an object is not read again, unless a rule of the package asks for more.
+    """
     if run.connection.delivered_only or at_work or run.work.removing:
         return ()
     members = run.scope.members
     refs = members.refs()
-    entries = [e for e in run.inventory.entries.values() if e.ref in refs]
-    live = await run.connection.read_live(entries)
+    told = {o.ref: o.after for o in run.outcomes if o.after and o.ref in refs}
+    told = {ref: there for ref, there in told.items() if ref.group_kind not in run.work.health}
+    entries = [e for e in run.inventory.entries.values() if e.ref in refs and e.ref not in told]
+    live = {**told, **(await run.connection.read_live(entries) if entries else {})}
     astray = stays(planned.changes)
     return await observed(run.world, run.work, run.inventory, members, live, astray=astray)
 
@@ -338,26 +324,6 @@ async def _allowed(before_write: BeforeWrite | None) -> None:
         await before_write()
     except DistributorError as error:
         raise _NotOursError(error) from error
-
-
-async def _never_there(world: World, connection: TargetConnection, work: Work) -> TargetReport:
-    """Nothing to remove, or nothing that says what to remove: the labels on the objects tell."""
-    entries = [
-        InventoryEntry(ref=m.ref, api_version=m.api_version, digest=Digest("")) for m in work.former
-    ]
-    live = await connection.read_live(entries) if entries else {}
-    named = {ref for ref, found in live.items() if found.owner == work.owner}
-    survey = await connection.owned(work.instance)
-    ours = sorted(map(str, named | set(survey.refs)))
-    if ours:
-        told = _shown(ours)
-        raise InventoryBroken(f"It is gone, but {len(ours)} of its objects are there: {told}.")
-    if survey.unread:
-        raise NotSurveyed(f"({_shown(survey.unread)})")
-    unseen = unread(live)
-    actuation = Actuation.FAILED if unseen else Actuation.APPLIED
-    delivered = connection.delivered_only
-    return reported(world, work, actuation, delivered=delivered, findings=unseen)
 
 
 def _check_inventory(world: World, work: Work, inventory: Inventory | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from distributor.errors import DistributorError, Where
 from distributor.errors.cluster import Fenced
@@ -21,6 +22,9 @@ from distributor.model.tags import Verb
 from distributor.plan import NOTHING_IGNORED, Ignoring
 from distributor.ports import TargetConnection
 from distributor.services.world import World
+
+_MOMENT = timedelta(seconds=2)
+"""How long a sequence number that was read or written is believed within a phase."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +95,8 @@ class Run:
 
     ``occasion`` is what it is to the target, ``uids`` are those of our objects that were there before,
     ``refused`` are desired objects that are left as they are for an error, ``overdue`` those, by their uids,
-    whose deletion should have ended. ``questions`` are what people are asked about on the way.
+    whose deletion should have ended. ``questions`` are what people are asked about on the way. ``held`` is
+    when the sequence number of the target was last known to be this one's.
     """
 
     world: World
@@ -107,6 +112,7 @@ class Run:
     outcomes: list[Outcome] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
+    held: datetime | None = None
 
     def may(self, asked: Question) -> bool:
         """Whether people agreed to this; if not, they are asked."""
@@ -136,8 +142,16 @@ class Run:
         """Why objects were stopped."""
         return [o.error for o in self.outcomes if o.error is not None]
 
+    async def hold_fence(self) -> None:
+        """Read the sequence number again, unless it was known a moment ago."""
+        now = self.world.clock.now()
+        if self.held is None or not timedelta() <= now - self.held < _MOMENT:
+            await self.check_fence()
+
     async def check_fence(self) -> None:
         """Read the sequence number again: a worker that woke late stops here."""
+        asked = self.world.clock.now()
         there = await self.connection.read_inventory(self.work.environment, self.work.instance)
         if there is None or there.sequence > self.work.sequence:
             raise Fenced(f"(in the middle of sequence {self.work.sequence})")
+        self.held = asked

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from distributor.errors.cluster import Fenced, ForeignObject
+from distributor.health import health
 from distributor.model.changes import Action, Inventory
 from distributor.model.manifest import Manifest
 from distributor.ports import TargetConnection
@@ -104,6 +105,19 @@ class TargetContract:
     async def test_nothing_is_live_in_a_namespace_that_is_not_there(self, harness: Harness) -> None:
         elsewhere = [config_map(f"x{n}", namespace="dst-nowhere") for n in range(8)]
         assert await harness.target.read_live([entry(m) for m in elsewhere]) == {}
+
+    async def test_what_an_apply_tells_of_an_object_is_what_is_there(
+        self, harness: Harness
+    ) -> None:
+        first = config_map("a")
+        kept = await harness.installed(namespace())
+        (outcome,) = await harness.target.apply(kept, [first])
+        there = (await harness.other.read_live([entry(first)]))[first.ref]
+        told = outcome.after
+        if told is not None:  # a target that only delivers has nothing to tell
+            assert (told.uid, told.applied, told.owner) == (there.uid, there.applied, there.owner)
+            assert health(told.data).status is health(there.data).status
+        assert (told is None) == harness.target.delivered_only
 
     async def test_apply_keeps_what_it_is_not_given(self, harness: Harness) -> None:
         first, second = config_map("a"), config_map("b")

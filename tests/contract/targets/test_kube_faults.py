@@ -18,6 +18,7 @@ from aiohttp import web
 
 from distributor.adapters.kube import KubeConnections, KubeSettings, KubeTarget, Limits
 from distributor.adapters.kube.login import environment_proxy
+from distributor.adapters.kube.presence import Lately
 from distributor.adapters.kube.target import KubeCluster
 from distributor.errors import DistributorError
 from distributor.errors.cluster import (
@@ -52,6 +53,7 @@ from tests.contract.targets.objects import (
 )
 
 QUICK = Limits(throttled=0.3, confirm=0.05, establish=0.1)
+LONG = 3600.0
 HASTY = replace(QUICK, connect=0.5, total=0.5)
 FIRST, SECOND, SECRET = "first", "second", "hunter2"
 PUSHED = Cluster(
@@ -348,6 +350,69 @@ async def test_many_that_are_not_there_are_learnt_from_one_list(stand: Stand) ->
     assert sorted(ref.name for ref in live) == ["m7", "m8"]
     asked = [path for _, path in stand.api.requests]
     assert sorted(asked) == [MAPS, MAPS, f"{MAPS}/m7", f"{MAPS}/m8"]
+
+
+async def test_many_installs_side_by_side_learn_from_one_list_what_is_not_there(
+    stand: Stand,
+) -> None:
+    """Each asks for one object of its own, and the list is read once it comes cheaper than that."""
+    await stand.installed("x")
+    bare = {"apiVersion": "v1", "kind": "ConfigMap"}
+    metadata = {"namespace": NAMESPACE, "name": "m40", "resourceVersion": "1", "uid": "m40"}
+    stand.api.objects[f"{MAPS}/m40"] = {**bare, "metadata": metadata}
+    stand.api.requests.clear()
+    limits = replace(QUICK, lately=LONG)
+    cluster = replace(stand.cluster, limits=limits, lately=Lately(limits))
+    found = {}
+    for number in range(60):
+        target = KubeTarget(CLUSTER, cluster)
+        found |= await target.read_live([entry(config_map(f"m{number}"))], new=True)
+    assert [ref.name for ref in found] == ["m40"]
+    asked = [path for _, path in stand.api.requests]
+    assert asked.count(MAPS) == 1
+    assert asked[-2:] == [MAPS, f"{MAPS}/m40"], (
+        "what the list shows is read whole, and nothing else"
+    )
+
+
+async def test_what_is_no_first_install_asks_for_each_whatever_lists_showed(stand: Stand) -> None:
+    await stand.installed("x")
+    limits = replace(QUICK, lately=LONG)
+    cluster = replace(stand.cluster, limits=limits, lately=Lately(limits))
+    for number in range(30):
+        await KubeTarget(CLUSTER, cluster).read_live([entry(config_map(f"m{number}"))], new=True)
+    metadata = {"namespace": NAMESPACE, "name": "m7", "resourceVersion": "1", "uid": "m7"}
+    bare = {"apiVersion": "v1", "kind": "ConfigMap"}
+    stand.api.objects[f"{MAPS}/m7"] = {**bare, "metadata": metadata}
+    wanted = [entry(config_map("m7"))]
+    assert await KubeTarget(CLUSTER, cluster).read_live(wanted, new=True) == {}
+    assert len(await KubeTarget(CLUSTER, cluster).read_live(wanted)) == 1
+    as_tenant = KubeTarget(CLUSTER, cluster, account="team/deployer")
+    assert len(await as_tenant.read_live(wanted, new=True)) == 1, "nobody else's list counts"
+
+
+async def test_a_list_is_read_again_when_it_is_old_and_never_where_it_is_refused(
+    stand: Stand,
+) -> None:
+    await stand.installed("x")
+    limits = replace(QUICK, lately=0.0)
+    cluster = replace(stand.cluster, limits=limits, lately=Lately(limits))
+    stand.api.requests.clear()
+    for number in range(40):
+        await KubeTarget(CLUSTER, cluster).read_live([entry(config_map(f"m{number}"))], new=True)
+    assert [path for _, path in stand.api.requests].count(MAPS) == 0, "no list is young enough"
+
+    async def refused(request: web.Request) -> web.Response | None:
+        return status(403, "Forbidden") if request.path == MAPS else None
+
+    stand.api.fault = refused
+    limits = replace(QUICK, lately=LONG)
+    cluster = replace(stand.cluster, limits=limits, lately=Lately(limits))
+    stand.api.requests.clear()
+    wanted = [entry(config_map("x"))]
+    for _ in range(60):
+        assert len(await KubeTarget(CLUSTER, cluster).read_live(wanted, new=True)) == 1
+    assert [path for _, path in stand.api.requests].count(MAPS) == 1
 
 
 async def test_few_in_a_crowd_are_asked_for_one_by_one(stand: Stand) -> None:

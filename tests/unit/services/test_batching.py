@@ -13,6 +13,8 @@ from distributor.model.ledger import LedgerState, Progressed, Step
 from distributor.services.ledger.batching import Batches, Door, Entry
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
+NEVER = 3600.0
+MANY = ("b", "c", "d", "e", "f")
 
 
 class Remote:
@@ -32,6 +34,7 @@ class Remote:
         self.batches = Batches(
             Door(push=self._push, catch_up=self._catch_up, epoch=lambda: self.epoch),
             asyncio.Lock(),
+            pause=NEVER,
         )
 
     async def _push(self, entry: Entry) -> LedgerState:
@@ -55,9 +58,11 @@ class Remote:
             raise LedgerRewound
         self.epoch += 1
 
-    def add(self, name: str, epoch: int | None = None) -> asyncio.Task[Any]:
+    def add(
+        self, name: str, epoch: int | None = None, *, patient: bool = False
+    ) -> asyncio.Task[Any]:
         record = (("sit", name), Progressed(at=AT, step=Step.STARTED, sequence=1))
-        entry = Entry(records=[record], message=f"note {name}")
+        entry = Entry(records=[record], message=f"note {name}", patient=patient)
         return asyncio.create_task(self.batches.add(entry, epoch))
 
     async def behind(self, *names: str) -> list[asyncio.Task[Any]]:
@@ -156,3 +161,45 @@ async def test_what_is_on_its_way_arrives_though_nobody_waits_and_can_be_waited_
 
 async def test_nothing_is_waited_for_where_nothing_was_handed_in():
     await Remote().batches.settle()
+
+
+async def test_where_many_are_under_way_patient_ones_go_along_with_the_next_that_is_not():
+    remote = Remote()
+    tasks = await remote.behind(*MANY)
+    remote.gate.set()
+    await asyncio.gather(*tasks)
+    patient = [remote.add(name, patient=True) for name in ("x", "y")]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert remote.pushed == [["first"], list(MANY)]
+    await asyncio.gather(remote.add("now"), *patient)
+    assert remote.pushed[2:] == [["x", "y", "now"]]
+
+
+async def test_where_few_are_under_way_a_patient_one_waits_for_nobody():
+    remote = Remote()
+    tasks = await remote.behind("b", "c")
+    remote.gate.set()
+    await asyncio.gather(*tasks)
+    await remote.add("x", patient=True)
+    assert remote.pushed[2:] == [["x"]]
+
+
+async def test_patient_ones_are_pushed_when_their_time_is_over_or_the_service_ends():
+    remote = Remote()
+    remote.batches = Batches(
+        Door(push=remote._push, catch_up=remote._catch_up, epoch=lambda: 0),
+        asyncio.Lock(),
+        pause=0.01,
+    )
+    remote.gate.set()
+    await asyncio.gather(*(remote.add(name) for name in MANY))
+    await remote.add("x", patient=True)
+    assert remote.pushed[1:] == [["x"]]
+    remote = Remote()
+    remote.gate.set()
+    await asyncio.gather(*(remote.add(name) for name in MANY))
+    last = remote.add("x", patient=True)
+    await asyncio.sleep(0)
+    await asyncio.gather(remote.batches.settle(), last)
+    assert remote.pushed[1:] == [["x"]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,10 +14,10 @@ from distributor.metrics import REGISTRY
 from distributor.model.changes import Actuation
 from distributor.model.findings import Severity
 from distributor.model.fleet import Cluster, DriftMode, Mode
-from distributor.model.health import HealthStatus
+from distributor.model.health import HealthRule, HealthStatus
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.package import IgnoreRule
-from distributor.model.refs import ObjectId
+from distributor.model.refs import GroupKind, ObjectId
 from distributor.plan import Ignoring
 from distributor.render.applyset import PART_OF, applyset_id
 from distributor.services.targets.reconciling import reconcile_target
@@ -27,6 +28,13 @@ from distributor.testing.targets import MemoryCluster, MemoryConnections
 
 TARGET = Cluster(name="c1", environment="sit", tier="edge", mode=Mode.PUSH, connection="c1")
 OWNER = applyset_id("shop")
+
+
+class Watch(FakeClock):
+    """A clock that can be put forward between two steps."""
+
+    def skip(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
 
 
 class AnyLedger:
@@ -61,7 +69,7 @@ def world(memory: MemoryCluster) -> World:
     parts = dict.fromkeys(f.name for f in fields(World))
     parts["objects"] = AnyLedger()
     parts["connections"] = MemoryConnections({"c1": memory})
-    parts["clock"] = FakeClock(datetime(2026, 3, 1, tzinfo=UTC))
+    parts["clock"] = Watch(datetime(2026, 3, 1, tzinfo=UTC))
     return World(**parts)
 
 
@@ -115,17 +123,86 @@ async def test_a_settled_target_is_never_written(world, memory):
 
 async def test_a_worker_that_wakes_late_stops_before_the_next_group(world, memory):
     """While it was asleep in the middle of a phase, a newer verdict began on the target."""
-
-    def overtaken(step: str) -> None:
-        if step.startswith("apply"):
-            kept = memory.inventories["shop"]
-            memory.inventories["shop"] = replace(kept, sequence=9)
-
-    memory.fail = overtaken
+    memory.fail = overtaken(world, memory, "apply")
     report = await reconcile_target(world, work())
     assert report.actuation is Actuation.FENCED
     assert [ref.kind for ref in memory.objects] == ["ConfigMap"]
     assert memory.inventories["shop"].sequence == 9
+
+
+async def test_a_worker_that_wakes_late_after_its_last_group_takes_back_what_nobody_knows(
+    world, memory
+):
+    newer = overtaken(world, memory, "apply", at=2)
+
+    def emptied(step: str) -> None:
+        newer(step)
+        kept = memory.inventories.get("shop")
+        if kept is not None and kept.sequence == 9:
+            memory.inventories["shop"] = replace(kept, entries={})
+
+    memory.fail = emptied
+    report = await reconcile_target(world, work())
+    assert report.actuation is Actuation.FENCED
+    assert not memory.objects
+
+
+async def test_the_sequence_number_is_read_again_before_each_phase(world, memory):
+    """However little time went by since it was read last."""
+    memory.fail = overtaken(world, memory, "apply", seconds=0)
+    first, second = TWO_GROUPS
+    later = {**second.data()["metadata"], "annotations": {"distributor.dev/phase": "2"}}
+    phased = ManifestSet.of((first, Manifest.of({**second.data(), "metadata": later})))
+    memory.statuses[first.ref] = {}
+    report = await reconcile_target(world, work(desired=phased))
+    assert report.actuation is Actuation.FENCED
+    assert [ref.kind for ref in memory.objects] == ["ConfigMap"]
+
+
+async def test_within_a_phase_the_sequence_number_is_believed_for_a_moment(world, memory):
+    report = await reconcile_target(world, work())
+    assert report.actuation is Actuation.APPLIED
+    assert memory.calls.count("apply shop") == 2
+    assert memory.calls.count("read_inventory shop") == 1
+
+
+def overtaken(
+    world: World, memory: MemoryCluster, step: str, *, at: int = 1, seconds: float = 10
+) -> Callable[[str], None]:
+    """A newer verdict begins at the n-th such step, while the worker sleeps for so long."""
+    met = 0
+
+    def called(name: str) -> None:
+        nonlocal met
+        met += name.startswith(step)
+        if name.startswith(step) and met == at:
+            memory.inventories["shop"] = replace(memory.inventories["shop"], sequence=9)
+            world.clock.skip(seconds)
+
+    return called
+
+
+async def test_what_an_apply_tells_is_not_read_again(world, memory):
+    """A ConfigMap is current once it is there; a Deployment has to be looked at."""
+    settings = ManifestSet.of((manifest("ConfigMap", "settings"),))
+    report = await reconcile_target(world, work(desired=settings))
+    assert [h.status for h in report.health] == [HealthStatus.CURRENT]
+    assert memory.calls.count("read_live") == 1, "before it was applied"
+    report = await reconcile_target(world, work(6))
+    assert {h.ref.kind: h.status for h in report.health} == {
+        "ConfigMap": HealthStatus.CURRENT,
+        "Deployment": HealthStatus.IN_PROGRESS,
+    }
+    assert memory.calls[-1] == "read_live"
+
+
+async def test_a_rule_of_the_package_looks_at_all_of_an_object(world, memory):
+    desired = ManifestSet.of((manifest("ConfigMap", "settings"),))
+    rule = HealthRule(when="object.data.ready == 'yes'", status=HealthStatus.CURRENT)
+    asked = work(desired=desired, health={GroupKind("", "ConfigMap"): (rule,)})
+    report = await reconcile_target(world, asked)
+    assert [h.status for h in report.health] == [HealthStatus.IN_PROGRESS]
+    assert memory.calls[-1] == "read_live"
 
 
 async def test_nothing_is_written_where_the_claim_is_anothers(world, memory):
