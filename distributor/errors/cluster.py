@@ -147,7 +147,10 @@ class DeletePending(Retryable):
     """An object is still being deleted."""
 
     code = "DST419"
-    remedy = "It is waited for; look at its finalizers if it stays."
+    remedy = (
+        "It is waited for; look at its finalizers if it stays. `distributor detach ENV INSTANCE` lets go of it once "
+        "it is 30 s overdue."
+    )
 
 
 class PlaintextSecret(Terminal):

@@ -12,7 +12,7 @@ import orjson
 from distributor.errors.rollout import RolloutHalted, TargetDeadline
 from distributor.ledger import refused_ack
 from distributor.model.changes import Actuation
-from distributor.model.consents import DEEDS
+from distributor.model.consents import DEEDS, Deed
 from distributor.model.findings import Severity, errors
 from distributor.model.fleet import ALL
 from distributor.model.ledger import (
@@ -239,7 +239,7 @@ async def _target(service: Service, view: InstanceView, target: TargetView) -> l
         text = f"{where}: pending: {target.message}"
         return [Link(step="apply", ok=False, text=text)]  # what is known is of an older revision
     chain = [Link(step="apply", ok=applied, text=text)]
-    chain += [Link(step="apply", ok=False, text=f"{where}: {t}") for t in _asks(rows)]
+    chain += _asked(where, rows)
     for finding in detail.get("findings", ()):
         step = "render" if finding["code"].startswith("DST3") else "apply"
         said = ": ".join(part for part in (finding["where"], finding["message"]) if part)
@@ -258,19 +258,26 @@ async def _target(service: Service, view: InstanceView, target: TargetView) -> l
     return chain
 
 
-def _asks(rows: Sequence[StoredTarget]) -> list[str]:
+def _asked(where: str, rows: Sequence[StoredTarget]) -> list[Link]:
     """What a target asks people about, each with the command that answers it."""
     asked = questions_of(rows[0].detail) if rows else ()
-    told = [
-        f"asks to {question}; `distributor {verb}` agrees to all that is asked now"
+    found = [
+        Link(
+            step="apply",
+            ok=question.deed in _PATIENT,
+            text=f"{where}: `distributor {verb}` would {question}",
+        )
         for verb, deeds in DEEDS.items()
         for question in asked
         if question.deed in deeds
     ]
-    rest = len(told) - _SHOWN_QUESTIONS
-    return told[:_SHOWN_QUESTIONS] + ([f"asks {rest} things more"] if rest > 0 else [])
+    rest = len(found) - _SHOWN_QUESTIONS
+    more = Link(step="apply", ok=False, text=f"{where}: it asks {rest} things more")
+    return [*found[:_SHOWN_QUESTIONS], *([more] if rest > 0 else [])]
 
 
+_PATIENT = frozenset({Deed.HURRY, Deed.LEAVE})
+"""What is asked about while all may go well."""
 _SHOWN_QUESTIONS = 20
 _NO_ERROR = (Severity.WARNING.value, Severity.INFO.value)
 

@@ -121,6 +121,8 @@ def _deletable(
     """What may be deleted without asking: all, where everything is to go, or what people agreed to."""
     if known is None or work.removing or Verb.CONSENT in work.agreed:
         return frozenset(known.entries if known else ())
+    if not work.permits.known:
+        return frozenset()
     return work.permits.deletable({ref: live[ref].uid for ref in known.entries if ref in live})
 
 

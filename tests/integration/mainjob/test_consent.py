@@ -20,6 +20,7 @@ from distributor.model.promotion import VerdictOutcome
 from distributor.model.refs import Digest
 from distributor.model.tags import Verb
 from distributor.services.asking.auditing import fsck
+from distributor.services.asking.renewing import renew_ledger
 from distributor.services.asking.telling import history, why
 from distributor.services.asking.views import InstanceStage
 from distributor.services.promotion.requesting import Ask, make_request
@@ -44,13 +45,15 @@ async def command(pushed, *words: str) -> Any:
     return json.loads(out) if made.returncode == 0 else err.decode()
 
 
-async def agree(pushed, service, verb: Verb, who: str, rendered: Digest = NONE) -> VerdictOutcome:
+async def agree(
+    pushed, service, verb: Verb, who: str, rendered: Digest = NONE, app: str = "edge-consent"
+) -> VerdictOutcome:
     """Ask as the command does, and let the service decide."""
     snapshot = await service.look()
     ask = Ask(
         verb=verb,
         environment="sit",
-        instance="edge-consent",
+        instance=app,
         reason="as planned",
         rendered=rendered,
     )
@@ -59,7 +62,7 @@ async def agree(pushed, service, verb: Verb, who: str, rendered: Digest = NONE) 
         service.world, snapshot, ask, tagger=PEOPLE[who or "sre"], signer=signer
     )
     await asyncio.wait_for(service.sync(), LONG)
-    state = service.book.state.instance("sit", "edge-consent")
+    state = service.book.state.instance("sit", app)
     return state.last_verdicts[asked.ref].outcome
 
 
@@ -102,6 +105,29 @@ async def test_a_guarded_revision_goes_on_by_consent(fleet):
         assert seen.stage is InstanceStage.VERIFIED, seen
         assert service.book.state.instance("sit", "edge-consent").consents == ()
         assert (await view(service, "sit", "edge-consent")).health == "Current"
+
+
+async def test_a_renewed_ledger_knows_what_was_agreed_to(fleet):
+    pushed = fleet()
+    work_tree = pushed.place.catalog
+    many = [settings(f"c{n}", number=str(n)) for n in range(8)]
+    write_app(work_tree, "edge-renewed", "1.0.0", *many, *web())
+    write_app(work_tree, "edge-renewed", "1.1.0", *web())
+    await pushed.found()
+    async with pushed.service() as service:
+        for version in ("1.0.0", "1.1.0"):
+            await pushed.promote(service, "sit", "edge-renewed", version)
+        assert (
+            await agree(pushed, service, Verb.CONSENT, "sre", app="edge-renewed")
+            is VerdictOutcome.ACCEPTED
+        )
+        (before,) = service.book.state.instance("sit", "edge-renewed").consents
+        agreed = listed(service, before)
+        await renew_ledger(service, "to see what goes over")
+        state = await service.book.read()
+        assert state.instance("sit", "edge-renewed").consents == (before,)
+        assert listed(service, before) == agreed
+        assert not [found for found in await fsck(service) if found.code.startswith("DST6")]
 
 
 async def shown_by_commands(pushed, chain) -> str:
