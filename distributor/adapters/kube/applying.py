@@ -17,7 +17,9 @@ from distributor.adapters.kube.messages import (
     Request,
     autoscaled,
     checked,
+    error_of,
     holders,
+    lacks,
     malformed,
     missing_namespace,
 )
@@ -111,10 +113,8 @@ class Applier:
             await prepare(self._transport, path, manifest, claim)
         answer = await self._understood(path, manifest, claim)
         if answer.status == NOT_FOUND:
-            if not missing_namespace(answer):
-                await self._discovery.refresh(
-                    served
-                )  # so the next look is in a version that is served
+            if not lacks(answer, manifest.ref.name):  # the next look is in a version that is served
+                await self._discovery.refresh(served)
             raise _absent(answer, manifest)
         return answer
 
@@ -175,4 +175,6 @@ def _absent(answer: Answer, manifest: Manifest) -> DistributorError:
             f"{manifest.ref}: there is no namespace {namespace}.",
             remedy="Create the namespace, or let the package do it (namespace.create).",
         )
+    if lacks(answer, manifest.ref.name):
+        return error_of(answer, str(manifest.ref))
     return MissingKind(f"{manifest.api_version} {manifest.ref.kind} is no longer served.")

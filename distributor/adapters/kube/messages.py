@@ -183,6 +183,12 @@ def missing_namespace(answer: Answer) -> str:
     return str(details.get("name", ""))
 
 
+def lacks(answer: Answer, name: str) -> bool:
+    """Whether a 404 is of another object than that of this name: of one that this one needs."""
+    details = (_json(answer.body) or {}).get("details")
+    return isinstance(details, Mapping) and details.get("name") not in (None, "", name)
+
+
 def denied(answer: Answer) -> bool:
     """Whether access control refused."""
     status = _json(answer.body) if answer.status == FORBIDDEN else None

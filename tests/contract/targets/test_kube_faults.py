@@ -195,6 +195,21 @@ async def test_a_fault_stays_with_its_object(stand: Stand, code: int, expected: 
     assert set(await stand.target.read_live([entry(m) for m in new])) == {new[0].ref}
 
 
+async def test_a_404_of_what_an_object_needs_is_no_kind_that_went(stand: Stand) -> None:
+    kept = await stand.installed("a")
+
+    async def fault(request: web.Request) -> web.Response | None:
+        text = 'roles.rbac.authorization.k8s.io "reader" not found'
+        answer = status(404, "NotFound", text, kind="roles", name="reader")
+        return answer if request.method == "PATCH" else None
+
+    stand.api.fault = fault
+    (bad,) = await stand.target.apply(kept, [config_map("a", "2")])
+    assert bad.error
+    assert (bad.error.code, bad.retryable) == ("DST402", False)
+    assert 'reader" not found' in bad.error.message
+
+
 @pytest.mark.parametrize(("drops", "code"), [(1, ""), (2, "DST405")])
 async def test_a_connection_that_died_is_tried_once_more(
     stand: Stand, drops: int, code: str

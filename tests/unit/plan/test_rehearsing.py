@@ -112,7 +112,7 @@ def binding() -> Manifest:
          refused("Pod/shop/p", "no PriorityClass with name high was found"),
          "scheduling.k8s.io/PriorityClass//high"),
         ((f"{RBAC}/Role/shop/r", binding()),
-         refused(f"{RBAC}/RoleBinding/shop/b", "it is no longer served", "DST411"),
+         refused(f"{RBAC}/RoleBinding/shop/b", 'roles.rbac.authorization.k8s.io "r" not found'),
          f"{RBAC}/Role/shop/r"),
     ],
     ids=["depends-on", "service account", "priority class", "role"],
