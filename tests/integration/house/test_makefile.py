@@ -112,4 +112,4 @@ def test_ci_runs_from_anywhere_and_says_it_is_ci():
     assert os.access(script, os.X_OK)
     text = script.read_text("utf-8")
     assert "set -euo pipefail" in text
-    assert text.rstrip().endswith("check test")
+    assert text.rstrip().endswith('check test PYTEST_ARGS="-n 2 --dist loadfile"')
