@@ -56,8 +56,8 @@ async def _drift_of(service: Service, desired: Desired, cluster: Cluster) -> Dri
         rendered = await service.renderer.render(subject, {cluster.name: cluster})
         work = work_of(service.world, subject, cluster, rendered.of(cluster.name), verdict)
         connection = await service.world.connections.open(cluster, work.account)
-        work = await in_place(connection, work)
         inventory = await connection.read_inventory(work.environment, work.instance)
+        work, inventory = await in_place(connection, work, inventory)
         members = scope_of(connection, work).members
         known = {e.ref: e for e in entries_of(members)} | dict(
             inventory.entries if inventory else {}

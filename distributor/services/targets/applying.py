@@ -110,17 +110,23 @@ async def release(run: Run, planned: ChangeSet) -> None:
 
 
 async def prune(run: Run, plan: ApplyPlan) -> None:
-    """Delete group by group; a Namespace only when everything in it went."""
+    """Delete group by group; a Namespace only when everything in it went.
+
+    What was gone when it was looked for is only looked for again: what is there now was never judged.
+    """
     for group in plan.prune:
         left = {ref.namespace: ref for ref in run.failed if ref.namespace}
         empty = [e for e in group if e.ref.group_kind != NAMESPACE or e.ref.name not in left]
         full = (e.ref for e in group if e.ref.group_kind == NAMESPACE and e.ref.name in left)
         run.outcomes.extend(_skipped(ref, f"it holds {left[ref.name]}") for ref in full)
-        if not empty:
-            continue
-        await run.check_fence()
-        deleted = await run.connection.delete(run.inventory, empty)
-        run.outcomes.extend(_let_go(run, outcome) for outcome in deleted)
+        if absent := [entry for entry in empty if entry.ref in run.gone]:
+            there = await run.connection.read_live(absent)
+            away = (entry.ref for entry in absent if entry.ref not in there)
+            run.outcomes.extend(Outcome(ref=ref, action=Action.PRUNED) for ref in away)
+        if present := [entry for entry in empty if entry.ref not in run.gone]:
+            await run.check_fence()
+            deleted = await run.connection.delete(run.inventory, present)
+            run.outcomes.extend(_let_go(run, outcome) for outcome in deleted)
 
 
 def _let_go(run: Run, outcome: Outcome) -> Outcome:

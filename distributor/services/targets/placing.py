@@ -1,25 +1,30 @@
-"""Placing: the work on a target with its objects where that target has them."""
+"""Placing: the work on a target, and its inventory, with objects where that target has them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from distributor.plan import DEFINITION, placed, ref_placed, unsure
+from distributor.model.changes import Inventory
+from distributor.plan import DEFINITION, inventory_placed, placed, ref_placed, unsure
 from distributor.ports import TargetConnection
 from distributor.render.finishing import refuse_duplicates
 from distributor.render.scopes import cluster_wide, defined
 from distributor.services.targets.work import Work
 
 
-async def in_place(connection: TargetConnection, work: Work) -> Work:
-    """The work, without namespaces on what the target says is cluster-wide.
+async def in_place(
+    connection: TargetConnection, work: Work, inventory: Inventory | None
+) -> tuple[Work, Inventory | None]:
+    """The work and the inventory, without namespaces on what the target says is cluster-wide.
 
-    What the package defines itself is as it says there, before the target knows of it. Raises
-    ``DuplicateObject`` where two of its objects are one there.
+    Both by one answer, or what is wanted would look like another object than what is known. What the
+    package defines itself is as it says there, before the target knows of it. Raises ``DuplicateObject``
+    where two of its objects are one there.
     """
-    kinds = unsure([*work.desired.refs(), *work.former.refs()])
+    known = inventory.entries.keys() if inventory is not None else ()
+    kinds = unsure([*work.desired.refs(), *work.former.refs(), *known])
     if not kinds:
-        return work
+        return work, inventory
     definitions = [m.data() for m in work.desired if m.ref.group_kind == DEFINITION]
     wide = set(cluster_wide(definitions))
     asked = kinds - defined(definitions)
@@ -29,4 +34,5 @@ async def in_place(connection: TargetConnection, work: Work) -> Work:
     desired = placed(work.desired, wide)
     refuse_duplicates(desired)
     hooks = tuple(replace(hook, ref=ref_placed(hook.ref, wide)) for hook in work.hooks)
-    return replace(work, desired=desired, former=placed(work.former, wide), hooks=hooks)
+    work = replace(work, desired=desired, former=placed(work.former, wide), hooks=hooks)
+    return work, inventory_placed(inventory, wide) if inventory is not None else None

@@ -70,8 +70,8 @@ async def plan_target(world: World, work: Work) -> ChangeSet:
     The target is asked what it would say, and keeps nothing.
     """
     connection = await world.connections.open(work.cluster, work.account)
-    work = await in_place(connection, work)
     inventory = await connection.read_inventory(work.environment, work.instance)
+    work, inventory = await in_place(connection, work, inventory)
     scope = scope_of(connection, work)
     found, live = await changes_of(connection, work, scope, inventory)
     occasion = await occasion_at(connection, work, scope, inventory)
@@ -108,7 +108,6 @@ async def reconcile_target(
     begun = world.clock.now()
     try:
         connection = await world.connections.open(work.cluster, work.account)
-        work = await in_place(connection, work)
         report = await _glanced_at(world, connection, work, glance) if glance else None
         report = report or await _reconcile(world, connection, work, before_write)
     except _NotOursError as refused:
@@ -124,9 +123,12 @@ async def _glanced_at(
     world: World, connection: TargetConnection, work: Work, glance: Glance
 ) -> TargetReport | None:
     """The report of a target that is in step by a glance; for any other nothing: it has to be read."""
+    work, inventory = await in_place(connection, work, glance.inventory)
     scope = scope_of(connection, work)
-    if not (
-        _is_settled(glance.inventory, work, scope) and scope.members.refs() <= glance.live.keys()
+    if (
+        inventory != glance.inventory
+        or not _is_settled(glance.inventory, work, scope)
+        or not scope.members.refs() <= glance.live.keys()
     ):
         return None
     _check_inventory(world, work, glance.inventory)
@@ -165,6 +167,7 @@ async def _reconcile(
 ) -> TargetReport:
     asked = world.clock.now()
     inventory = await connection.read_inventory(work.environment, work.instance)
+    work, inventory = await in_place(connection, work, inventory)
     _check_inventory(world, work, inventory)
     if inventory is None and work.removing:
         return await never_there(world, connection, work)
@@ -201,6 +204,7 @@ async def _reconcile(
     # Looked at only now: since that write, whoever came before begins nothing more here.
     planned, live = first or await changes_of(connection, work, scope, inventory)
     run.refused = refused(planned)
+    run.gone = frozenset(c.ref for c in planned.of(Action.PRUNED) if c.reason == ALREADY_GONE)
     run.overdue = _overdue(run, live)
     run.uids = {ref: there.uid for ref, there in live.items() if made_here(there, work.owner)}
     return _with_drift(await _told(run, planned), drift)

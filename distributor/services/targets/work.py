@@ -94,7 +94,8 @@ class Run:
     """One reconcile of one target, and what it has done so far.
 
     ``occasion`` is what it is to the target, ``uids`` are those of our objects that were there before,
-    ``refused`` are desired objects that are left as they are for an error, ``overdue`` those, by their uids,
+    ``refused`` are desired objects that are left as they are for an error, ``gone`` those that are not
+    wanted and were not there, ``overdue`` those, by their uids,
     whose deletion should have ended. ``questions`` are what people are asked about on the way. ``held`` is
     when the sequence number of the target was last known to be this one's.
     """
@@ -108,6 +109,7 @@ class Run:
     occasion: Occasion | None = None
     uids: Mapping[ObjectRef, str] = field(default_factory=dict)
     refused: frozenset[ObjectRef] = frozenset()
+    gone: frozenset[ObjectRef] = frozenset()
     overdue: Mapping[ObjectRef, str] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
