@@ -212,7 +212,9 @@ async def _told(run: Run, planned: ChangeSet) -> TargetReport:
         report = await in_time(run, _carried_out(run, planned))
     except DistributorError as error:
         findings = (*run.failures(), *planned.findings, *run.warnings)
-        report = ended_by(run.world, run.work, error, tuple(run.outcomes), findings)
+        asked = (*planned.questions, *run.questions)
+        done = tuple(run.outcomes)
+        report = ended_by(run.world, run.work, error, done, findings, questions=asked)
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
     return report
