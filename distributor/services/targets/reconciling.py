@@ -22,6 +22,7 @@ from distributor.model.changes import (
 )
 from distributor.model.drift import ObjectDrift, Standing
 from distributor.model.findings import errors
+from distributor.model.fleet import DriftMode
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import Moment
 from distributor.model.refs import ObjectId, ObjectRef
@@ -73,6 +74,9 @@ async def plan_target(world: World, work: Work) -> ChangeSet:
     work = await in_place(connection, work)
     inventory = await connection.read_inventory(work.environment, work.instance)
     scope = scope_of(connection, work)
+    healing = work.drift is DriftMode.HEAL
+    if inventory is not None and not healing and _is_settled(inventory, work, scope):
+        return (await look_for_drift(connection, work, scope, inventory)).planned
     found, live = await changes_of(connection, work, scope, inventory)
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
