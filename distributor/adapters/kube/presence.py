@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from distributor.adapters.kube.messages import METADATA_LIST, Request
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.transport import Sender
+from distributor.model.refs import ObjectRef
 
 _WORTH = 25
 """Single questions that one page of a list may replace; a list that would take more is given up."""
@@ -32,12 +34,29 @@ class Lately:
     """What lists showed a moment ago, for the many who install side by side and expect nothing to be there.
 
     A list is read once so many asked of late for single objects of it that it comes cheaper, and again when
-    it is older than ``Limits.lately``.
+    it is older than ``Limits.lately``. What was made here since is there, whatever a list showed.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._lists: dict[str, _Asked] = defaultdict(_Asked)
+        self._made: dict[ObjectRef, float] = {}  # by when, the earliest first
+
+    def made(self, refs: Iterable[ObjectRef]) -> None:
+        """Remember objects that are being applied, or were just now, as long as a list may not show them."""
+        now = asyncio.get_running_loop().time()
+        for ref in refs:
+            self._made.pop(ref, None)
+            self._made[ref] = now
+        while self._made:
+            first = next(iter(self._made))
+            if self._made[first] > now - self._limits.lately:
+                break
+            del self._made[first]
+
+    def __contains__(self, ref: ObjectRef) -> bool:
+        """Whether an object was made here of late."""
+        return ref in self._made
 
     async def present(self, transport: Sender, path: str, asked: int) -> Names | None:
         """What ``present`` says for all who asked of late; ``None`` where asking for each comes cheaper."""

@@ -123,7 +123,12 @@ class Reader:
         if known is None:
             return refs
         namespaced = group.resource.namespaced
-        return [ref for ref in refs if (ref.namespace if namespaced else "", ref.name) in known]
+        made = lately if lately is not None else frozenset[ObjectRef]()
+        return [
+            ref
+            for ref in refs
+            if (ref.namespace if namespaced else "", ref.name) in known or ref in made
+        ]
 
     async def _one_or_why(self, group: _Group, ref: ObjectRef) -> LiveObject | ObjectRef | None:
         try:

@@ -83,7 +83,8 @@ class KubeTarget:
         ours = Lane(cluster.transport, whose=self)
         theirs = Lane(cluster.transport, whose=self, account=account)
         self._store = InventoryStore(ours, name, shard_bytes=shard_bytes)
-        lately = None if account else cluster.lately  # each account is shown what it may see
+        self._lately = cluster.lately
+        lately = None if account else self._lately  # each account is shown what it may see
         self._reader = Reader(theirs, discovery, limits, lately)
         self._applier = Applier(theirs, discovery, limits)
         self._rehearser = Rehearser(theirs, discovery, limits)
@@ -114,7 +115,11 @@ class KubeTarget:
         del (
             inventory
         )  # its guard is the write before this; the caller reads it again before each phase
-        return await self._applier.apply(group, claims)
+        self._lately.made(manifest.ref for manifest in group)
+        try:
+            return await self._applier.apply(group, claims)
+        finally:  # a list that was read meanwhile need not show them either
+            self._lately.made(manifest.ref for manifest in group)
 
     async def delete(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]

@@ -22,6 +22,7 @@ from distributor.model.changes import (
 )
 from distributor.model.drift import ObjectDrift, Standing
 from distributor.model.findings import errors
+from distributor.model.fleet import DriftMode
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import Moment
 from distributor.model.refs import ObjectId, ObjectRef
@@ -73,6 +74,9 @@ async def plan_target(world: World, work: Work) -> ChangeSet:
     inventory = await connection.read_inventory(work.environment, work.instance)
     work, inventory = await in_place(connection, work, inventory)
     scope = scope_of(connection, work)
+    healing = work.drift is DriftMode.HEAL
+    if inventory is not None and not healing and _is_settled(inventory, work, scope):
+        return (await look_for_drift(connection, work, scope, inventory)).planned
     found, live = await changes_of(connection, work, scope, inventory)
     occasion = await occasion_at(connection, work, scope, inventory)
     steps = schedule(scope.hooks, occasion)
@@ -216,7 +220,9 @@ async def _told(run: Run, planned: ChangeSet) -> TargetReport:
         report = await in_time(run, _carried_out(run, planned))
     except DistributorError as error:
         findings = (*run.failures(), *planned.findings, *run.warnings)
-        report = ended_by(run.world, run.work, error, tuple(run.outcomes), findings)
+        asked = (*planned.questions, *run.questions)
+        done = tuple(run.outcomes)
+        report = ended_by(run.world, run.work, error, done, findings, questions=asked)
     for outcome in run.outcomes:
         metrics.OBJECTS.labels(outcome.action.value).inc()
     return report

@@ -20,8 +20,10 @@ def ended_by(
     error: DistributorError,
     outcomes: tuple[Outcome, ...] = (),
     findings: Sequence[Finding] = (),
+    *,
+    questions: Sequence[Question] = (),
 ) -> TargetReport:
-    """The report of a reconcile that an error ended; what was written before it stays told."""
+    """The report of a reconcile that an error ended; what was written and asked before it stays told."""
     match error:
         case Fenced():
             actuation = Actuation.FENCED
@@ -30,7 +32,7 @@ def ended_by(
         case _:
             actuation = Actuation.FAILED
     told = (Finding.from_error(error), *findings)
-    return reported(world, work, actuation, outcomes=outcomes, findings=told)
+    return reported(world, work, actuation, outcomes=outcomes, findings=told, questions=questions)
 
 
 def reported(

@@ -406,6 +406,21 @@ async def test_what_is_no_first_install_asks_for_each_whatever_lists_showed(stan
     assert len(await as_tenant.read_live(wanted, new=True)) == 1, "nobody else's list counts"
 
 
+async def test_what_one_install_made_another_sees_whatever_lists_showed(stand: Stand) -> None:
+    """Else the later one would take it over without a word."""
+    kept = await stand.installed("x")
+    limits = replace(QUICK, lately=LONG)
+    cluster = replace(stand.cluster, limits=limits, lately=Lately(limits))
+    for number in range(30):
+        await KubeTarget(CLUSTER, cluster).read_live([entry(config_map(f"m{number}"))], new=True)
+    tenant = KubeTarget(CLUSTER, cluster, account="team/deployer")
+    for maker, name in ((KubeTarget(CLUSTER, cluster), "m3"), (tenant, "m4")):
+        await maker.apply(kept, [config_map(name)])
+    wanted = [entry(config_map(name)) for name in ("m3", "m4", "m5")]
+    found = await KubeTarget(CLUSTER, cluster).read_live(wanted, new=True)
+    assert sorted(ref.name for ref in found) == ["m3", "m4"]
+
+
 async def test_a_list_is_read_again_when_it_is_old_and_never_where_it_is_refused(
     stand: Stand,
 ) -> None:
