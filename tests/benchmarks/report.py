@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.results import folder
+from tests.benchmarks.results import RIVAL, folder
 
 HEAD = ("figure", "now", "aim", "met", "before", "change")
+BESIDE = ("the same work", "Distributor", "Flux", "Flux/Distributor")
 Record = Mapping[str, Any]
 
 
@@ -56,10 +57,24 @@ def _row(
     )
 
 
-def table(lines: Sequence[tuple[str, ...]]) -> str:
+def beside(now: Mapping[str, Record]) -> list[tuple[str, ...]]:
+    """One row for each figure that both programs have, in the order of their measuring."""
+    found: list[tuple[str, ...]] = []
+    for name, record in now.items():
+        figures = record["figures"]
+        for figure, theirs in figures.items():
+            ours = figures.get(figure.removeprefix(RIVAL))
+            if figure.startswith(RIVAL) and ours is not None:
+                times = f"{theirs / ours:.3g}" if ours else ""
+                row = (f"{name} {figure.removeprefix(RIVAL)}", f"{ours:.4g}", f"{theirs:.4g}")
+                found.append((*row, times))
+    return found
+
+
+def table(lines: Sequence[tuple[str, ...]], head: tuple[str, ...] = HEAD) -> str:
     """Columns of even width; the first is text, the others are numbers."""
-    everything = [HEAD, *lines]
-    widths = [max(len(line[i]) for line in everything) for i in range(len(HEAD))]
+    everything = [head, *lines]
+    widths = [max(len(line[i]) for line in everything) for i in range(len(head))]
     return "\n".join(
         "  ".join(
             cell.ljust(width) if i == 0 else cell.rjust(width)
@@ -91,6 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     before = records(options.earlier) if options.earlier else {}
     sys.stdout.write(table(rows(now, before)) + "\n")
+    if both := beside(now):
+        sys.stdout.write("\n" + table(both, BESIDE) + "\n")
     missed = causes(now)
     if missed:
         sys.stdout.write("\nmissed aims:\n" + "\n".join(missed) + "\n")

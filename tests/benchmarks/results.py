@@ -16,6 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "DISTRIBUTOR_BENCH_RESULTS"
+RIVAL = "flux."
+"""Begins the names of figures that another program reached with the same work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """1,000 apps of four objects on a real API server, by a running service and by a bare loop over the same bytes.
 
-`BENCH_APPS` is another number of apps, for a quick look.
+`BENCH_APPS` is another number of apps, for a quick look. `BENCH_FLUX` is the path of Flux's kustomize-controller: it gets
+`BENCH_FLUX_APPS` of the apps on a control plane of its own, after ours has ended.
 """
 
 from __future__ import annotations
@@ -8,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
+from tests.benchmarks import flux, fluxing
 from tests.benchmarks.crowd import Crowd
 from tests.benchmarks.crowding import Stage, staged
 from tests.benchmarks.floor import floor
-from tests.benchmarks.results import Result
-from tests.controlplane import ControlPlane, control_plane, find_assets
+from tests.benchmarks.results import RIVAL, Result
+from tests.controlplane import Assets, ControlPlane, control_plane, find_assets
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.controlplane]
 CROWD = Crowd(apps=int(os.environ.get("BENCH_APPS", "1000")))
@@ -24,6 +27,7 @@ Figures = Mapping[str, float]
 
 
 async def test_a_thousand_small_apps(tmp_path):
+    rival = flux.chosen(os.environ, CROWD)
     assets = await asyncio.to_thread(find_assets)
     result = Result(name="crowd", figures={"apps": CROWD.apps, "objects": CROWD.objects})
     async with (
@@ -36,8 +40,13 @@ async def test_a_thousand_small_apps(tmp_path):
         await looks(result, stage)
         result.figures |= stage.peaks
         await against_the_floor(result, plane)
+    compared(result)
     aims(result)
-    result.write()
+    try:
+        if rival is not None:
+            await against_flux(result, rival, assets, tmp_path / "flux")
+    finally:  # what was measured of ours stays, whatever the other one does
+        result.write()
 
 
 def install(result: Result, found: Figures) -> None:
@@ -50,6 +59,7 @@ def install(result: Result, found: Figures) -> None:
         "install.ledger_pushes": found["pushes"],
         "install.cpu_ms_object": found["cpu"] / objects * 1000,
         "install.helpers_cpu_ms_object": found["helpers_cpu"] / objects * 1000,
+        "install.cpu_ms_app": (found["cpu"] + found["helpers_cpu"]) / CROWD.apps * 1000,
     }
     figures["install.objects_a_second"] = objects / figures["install.seconds"]
 
@@ -90,6 +100,23 @@ async def against_the_floor(result: Result, plane: ControlPlane) -> None:
     result.figures["floor.objects_a_second"] = CROWD.objects / found.seconds
     result.figures["floor.cpu_ms_object"] = found.cpu / CROWD.objects * 1000
     result.figures["install.ratio"] = result.figures["install.seconds"] / found.seconds
+
+
+def compared(result: Result) -> None:
+    """The service and its render workers as one, as a program is that does all in one process."""
+    figures = result.figures
+    figures["all_peak_mib"] = figures["peak_mib"] + figures["workers_mib"]
+
+
+async def against_flux(result: Result, rival: flux.Rival, assets: Assets, folder: Path) -> None:
+    """The same apps by Flux's controller, on a control plane of the same kind that nothing else uses."""
+    async with control_plane(nodes=0, assets=assets) as plane:
+        try:
+            found = await asyncio.to_thread(fluxing.measure, plane, rival, folder)
+        except flux.RivalError as error:
+            result.notes.append(f"{flux.PROGRAM}: {error}")
+            raise
+    result.figures |= {f"{RIVAL}{name}": value for name, value in found.items()}
 
 
 def aims(result: Result) -> None:
