@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
@@ -14,6 +14,7 @@ from distributor.ledger import standing_holds
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
 from distributor.services.asking.approving import make_approval
+from distributor.services.asking.archiving import archive
 from distributor.services.asking.auditing import fsck
 from distributor.services.asking.founding import found_ledger
 from distributor.services.asking.planning import plan_promotion
@@ -248,3 +249,17 @@ async def test_kill_9_between_any_two_steps_leaves_both_or_neither(together):
         for name in ("prd", "dr"):
             assert len(service.book.state.instance(name, "shop").accepted) == 1
             assert verified(service, name)
+
+
+async def test_a_tag_that_a_standby_still_stands_on_is_not_archived(together):
+    play = together
+    async with play.service() as service:
+        await play.promote(service, "1.4.1", *WAY)
+        await play.ask(service, Verb.REMOVE, "prd", "shop")
+        await service.sync()
+        assert desired(service, "prd").verb is Verb.REMOVE
+        gone = {each.ref for each in await archive(service, timedelta(0))}
+        assert "promote/prd/shop/1.4.1" not in gone
+        await service.sync()
+        assert service.book.state.instance("dr", "shop").tampered == ()
+        assert versions(service)["dr"] == "1.4.1"
