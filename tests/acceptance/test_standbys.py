@@ -119,8 +119,8 @@ async def test_a_standby_that_cannot_take_a_version_keeps_it_out_of_both(togethe
         assert versions(service) == {}
         assert play.fleet() == before
         await play.ask(service, Verb.UNHOLD, "dr", "shop", key="sre")
-        await play.ask(service, Verb.PROMOTE, "prd", "shop", "1.4.1")
         await service.sync()
+        await play.ask(service, Verb.PROMOTE, "prd", "shop", "1.4.1")
         await service.sync()
         assert versions(service) == {"prd": "1.4.1", "dr": "1.4.1"}
 
