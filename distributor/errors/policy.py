@@ -357,3 +357,17 @@ class NotRetirable(Terminal):
 
     code = "DST273"
     remedy = "Delete its file from main first; `distributor status` shows what runs on a cluster."
+
+
+class StandbyWithholds(Terminal):
+    """An environment and its standby take a version together or not at all, and the standby cannot."""
+
+    code = "DST276"
+    remedy = "Mend what keeps the standby out, or set its `mode` to after: then it follows by a request of its own."
+
+
+class StandbyBehind(Terminal):
+    """A standby does not go back with the environment that it stands by for."""
+
+    code = "DST277"
+    remedy = "Roll the standby back by itself, or promote to it what the environment runs now."

@@ -122,12 +122,12 @@ def _parity(facts: GateFacts, view: PolicyView) -> list[Finding]:
     """What a standby and the environment it stands in for owe each other.
 
     ``after``: it takes only what is desired there. ``before``: what is promoted there was verified on it
-    first. ``with``: both are decided in one commit, so there is nothing to compare.
+    first. ``with``: both are decided in one commit; what is asked of the standby alone lets it catch up.
     """
     here = facts.name.environment
     findings: list[Finding] = []
     own = view.environments.get(here)
-    if own is not None and own.standby_for and own.standby_mode is StandbyMode.AFTER:
+    if own is not None and own.standby_for and own.standby_mode is not StandbyMode.BEFORE:
         fact = _fact(facts, own.standby_for)
         if fact.targets and not fact.desired:
             text = f"({own.standby_for} does not run this package, and {here} follows it)"

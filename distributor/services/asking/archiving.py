@@ -45,7 +45,14 @@ async def candidates(service: Service, older: timedelta) -> tuple[Archivable, ..
             Archivable(key=key, ref=ref, tag=tag, recorded=ref in state.archived)
             for ref, tag in archivable(state, snapshot.tags, raws, before)
         ]
-    return tuple(found)
+    free = {(each.key, each.ref) for each in found}
+    kept = {
+        ref
+        for key, state in snapshot.ledger.instances.items()
+        for ref in state.observed
+        if (key, ref) not in free
+    }  # a set, or what a standby took too, is in several files, and may still be needed by one
+    return tuple(each for each in found if each.ref not in kept)
 
 
 async def archive(service: Service, older: timedelta) -> tuple[Archivable, ...]:

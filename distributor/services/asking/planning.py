@@ -19,6 +19,7 @@ from distributor.placement.placing import place
 from distributor.policy import authorise, judge
 from distributor.ports import Signer
 from distributor.rollout import start
+from distributor.services.promotion import standbys
 from distributor.services.promotion.case import Case
 from distributor.services.promotion.elsewhere import running_on
 from distributor.services.promotion.requesting import Ask, hypothetical
@@ -86,6 +87,7 @@ async def plan_promotion(
     case = await service.gatherer.rendered(case)
     asked = {a.number for a in answers}
     answers += tuple(a for a in judge(case.facts, now) if a.number not in asked)
+    answers += standbys.foreseen(case, now)
     return await _with_targets(service, case, answers, cluster, (environment, instance, version))
 
 

@@ -29,5 +29,8 @@ class Case:
     fleet: Mapping[str, TreeChange] = field(default_factory=dict)  # cluster files, by path
     manifests: Mapping[str, ManifestSet] = field(default_factory=dict)  # what rendered, by cluster
     members: tuple[Case, ...] = ()  # of a set: its promotions, each as if it stood alone
+    followers: tuple[
+        Case, ...
+    ] = ()  # the same asked of standbys, to be recorded in one commit with it
     questions: Questions = field(default_factory=dict)  # what targets ask that the request answers
     answers: tuple[GateAnswer, ...] = ()  # as far as gates were asked

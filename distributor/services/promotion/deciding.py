@@ -263,11 +263,12 @@ class Decider:
         )
 
     def _entry(self, snapshot: Snapshot, case: Case, verdict: Verdict) -> Entry:
-        """What is appended for a verdict: of a set, one for each of its promotions beside its own."""
+        """What is appended for a verdict: beside its own, one for each promotion of a set, and each standby."""
         given = [(case, verdict)]
         for number, (one, answers) in enumerate(told_apart(case, verdict.outcome), 1):
             part = replace(
                 self._verdict(snapshot, one, answers),
+                environment=one.facts.name.environment,
                 instance=name_of(one),
                 outcome=verdict.outcome,
                 sequence=verdict.sequence + number if verdict.accepted else 0,

@@ -34,6 +34,7 @@ from distributor.policy.sets import members
 from distributor.ports import TreeChange
 from distributor.render import rendered_digest
 from distributor.services.ledger.book import LedgerBook
+from distributor.services.promotion import standbys
 from distributor.services.promotion.authors import asks_for_approvals, authors
 from distributor.services.promotion.case import Case
 from distributor.services.promotion.elsewhere import Asked, elsewhere, running_on
@@ -78,24 +79,28 @@ class Gatherer:
             return bare
         if request.name.set_id and request.name.verb is Verb.PROMOTE:
             return self._set(snapshot, bare, request)
-        return self._one(snapshot, bare, request, ledger_name(request.name))
+        return self._both(snapshot, bare, request, ledger_name(request.name))
 
     def _set(self, snapshot: Snapshot, bare: Case, request: Request) -> Case:
         """The case of a set: those of its promotions, under the policies that judge all of them."""
         file = ledger_name(request.name)
-        each = tuple(
-            self._one(snapshot, replace(bare, facts=replace(bare.facts, request=one)), one, file)
-            for one in members(request)
-        )
+        each = tuple(self._both(snapshot, bare, one, file) for one in members(request))
         return replace(
             bare, members=each, facts=replace(bare.facts, policies=each[0].facts.policies)
         )
+
+    def _both(self, snapshot: Snapshot, bare: Case, request: Request, file: str) -> Case:
+        """The case of one request, with those of the standbys that follow it."""
+        case = self._one(snapshot, bare, request, file)
+        asked = standbys.followers(self._world, snapshot, case)
+        return standbys.beside(case, [self._one(snapshot, bare, one, file) for one in asked])
 
     def _one(self, snapshot: Snapshot, bare: Case, request: Request, file: str) -> Case:
         """The case of one promotion or switch; ``file`` is where the ledger has its tag."""
         tag, ref, state = bare.tag, bare.facts.ref, snapshot.ledger
         environment, instance = request.name.environment, request.name.instance or file
-        here, seen = state.instance(environment, instance), state.instance(environment, file)
+        asked_in = ref.split("/")[1]  # of a standby: the environment that it follows
+        here, seen = state.instance(environment, instance), state.instance(asked_in, file)
         facts = GateFacts(
             ref=ref,
             request=request,
@@ -107,7 +112,7 @@ class Gatherer:
             holds=standing_holds(state, environment, instance),
             approvals=tuple(
                 Approval(by=verdict.principal, rendered=verdict.rendered)
-                for verdict in approvals(state, environment, file, tag.id)
+                for verdict in approvals(state, asked_in, file, tag.id)
             ),
             rollout=rollout_stands(here),
             approves=approved(self._world, snapshot, request),
@@ -128,8 +133,10 @@ class Gatherer:
             view.commit: await openpgp(tag.signed, tag.signature, view.policies.pgp)
             for view in case.facts.policies
         }
-        each = tuple(replace(m, facts=replace(m.facts, seals=seals)) for m in case.members)
-        return replace(case, members=each, facts=replace(case.facts, seals=seals))
+        each = tuple([await self.sealed(m) for m in case.members])
+        also = tuple([await self.sealed(f) for f in case.followers])
+        facts = replace(case.facts, seals=seals)
+        return replace(case, members=each, followers=also, facts=facts)
 
     def _reachable(self, snapshot: Snapshot, request: Request) -> bool | None:
         if request.tag.target_type != "commit":
@@ -326,6 +333,8 @@ class Gatherer:
         if case.members:
             each = [await self.rendered(member) for member in case.members]
             return self.beside(replace(case, members=tuple(each)))
+        also = tuple([await self.rendered(f) for f in case.followers])
+        case = replace(case, followers=also)
         if case.subject is None or not case.clusters:
             return replace(case, facts=replace(case.facts, targets=tuple(case.clusters)))
         result = await self._renderer.render(case.subject, case.clusters)
@@ -346,13 +355,15 @@ class Gatherer:
             schemas=self._schemas(case, result.manifests),
             reach=reach,
         )
-        return self.beside(replace(case, facts=facts, manifests=result.manifests))
+        done = standbys.bound_together(replace(case, facts=facts, manifests=result.manifests))
+        return self.beside(done)
 
     def beside(self, case: Case) -> Case:
         """Add what the ledger says by now of the clusters that a case rendered for."""
         if case.members:
             each = tuple(self.beside(member) for member in case.members)
             return together(replace(case, members=each), self._book.state)
+        case = replace(case, followers=tuple(map(self.beside, case.followers)))
         if case.subject is None:
             return case
         key = (case.facts.name.environment, case.facts.name.instance)

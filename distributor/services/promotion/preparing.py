@@ -75,6 +75,8 @@ def _same(begun: Case, now: Case) -> bool:
         and begun.verdict_before == now.verdict_before
         and len(begun.members) == len(now.members)
         and all(map(_same, begun.members, now.members))
+        and len(begun.followers) == len(now.followers)
+        and all(map(_same, begun.followers, now.followers))
     )
 
 
@@ -85,6 +87,7 @@ def _with_render(case: Case, done: Case) -> Case:
         case,
         manifests=done.manifests,
         members=tuple(map(_with_render, case.members, done.members)),
+        followers=tuple(map(_with_render, case.followers, done.followers)),
         facts=replace(
             case.facts,
             targets=facts.targets,

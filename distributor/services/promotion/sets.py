@@ -18,10 +18,11 @@ from distributor.model.promotion import (
     Verdict,
     VerdictOutcome,
 )
-from distributor.model.refs import ObjectId, ObjectRef
+from distributor.model.refs import Digest, ObjectId, ObjectRef
 from distributor.model.tags import Verb
 from distributor.policy import authorise, judge, outcome, principal, sets
 from distributor.policy.gates.fit import CPU, MEMORY
+from distributor.services.promotion import standbys
 from distributor.services.promotion.case import Case
 from distributor.services.promotion.neighbours import FIT, cluster_facts
 from distributor.services.promotion.sharing import shared
@@ -32,9 +33,11 @@ Answers = tuple[GateAnswer, ...]
 def asked_first(case: Case, now: datetime) -> tuple[Case, Answers]:
     """The answers of the gates that come first, and the case with who asks."""
     if not case.members:
+        also = tuple(asked_first(follower, now)[0] for follower in case.followers)
         answers = authorise(case.facts, now)
         facts = replace(case.facts, principal=principal(answers))
-        return replace(case, facts=facts, answers=answers), answers
+        case = standbys.told(replace(case, facts=facts, followers=also), answers, all_asked=False)
+        return case, case.answers
     each = tuple(asked_first(member, now)[0] for member in case.members)
     return _joined(replace(case, members=each))
 
@@ -42,12 +45,12 @@ def asked_first(case: Case, now: datetime) -> tuple[Case, Answers]:
 def asked_last(case: Case, now: datetime) -> tuple[Case, Answers]:
     """The answers of all gates, once everything is rendered."""
     if not case.members:
+        also = tuple(asked_last(follower, now)[0] for follower in case.followers)
         answers = case.answers + judge(case.facts, now)
-        return replace(case, answers=answers), answers
+        case = standbys.told(replace(case, followers=also), answers, all_asked=True)
+        return case, case.answers
     whole = sets.rendered({name_of(m): m.facts.rendered for m in case.members})
-    each = tuple(
-        asked_last(replace(m, facts=sets.approved(m.facts, whole)), now)[0] for m in case.members
-    )
+    each = tuple(asked_last(_approved(m, whole), now)[0] for m in case.members)
     facts = replace(case.facts, rendered=whole)
     return _joined(replace(case, members=each, facts=facts))
 
@@ -63,12 +66,15 @@ def told_apart(case: Case, whole: VerdictOutcome) -> Sequence[tuple[Case, Answer
     """The promotions of a set whose verdicts are recorded beside the set's: what kept each of them out.
 
     None while nobody who may ask for it stands behind the set: a stranger writes in no instance's file.
+    What standbys take in the same commit is recorded in their files, once it is accepted.
     """
+    if not case.members:
+        return _with_followers(case)[1:] if whole is VerdictOutcome.ACCEPTED else ()
     kept = {name_of(m) for m in case.members if any(a.result in KEEPS_OUT for a in m.answers)}
     if any(a.number < _PROVEN and a.result in KEEPS_OUT for m in case.members for a in m.answers):
         return ()
     if whole is VerdictOutcome.ACCEPTED:
-        return [(m, m.answers) for m in case.members]
+        return [each for m in case.members for each in _with_followers(m)]
     others = sorted(kept)
     return [(m, sets.withheld(m.answers, whole, others)) for m in case.members]
 
@@ -79,23 +85,43 @@ _PROVEN = 3
 
 def together(case: Case, ledger: LedgerState) -> Case:
     """The facts of a set's promotions as they are with the others of the set beside them."""
-    each = []
-    for own in case.members:
-        others = [m for m in case.members if m is not own]
-        facts = own.facts
-        if own.subject is not None and facts.clusters is not None:
-            key: Key = (facts.name.environment, name_of(own))
-            found = cluster_facts(
-                _supposed(ledger, others), key, own.subject.package, own.clusters, own.manifests
-            )
-            facts = replace(facts, clusters=found, renders=_shared(own, others))
-        each.append(replace(own, facts=facts))
-    return replace(case, members=tuple(each))
+    everyone = [one for m in case.members for one in (m, *m.followers)]
+    each = tuple(
+        replace(
+            _among(m, everyone, ledger),
+            followers=tuple(_among(f, everyone, ledger) for f in m.followers),
+        )
+        for m in case.members
+    )
+    return replace(case, members=each)
+
+
+def _among(own: Case, everyone: Sequence[Case], ledger: LedgerState) -> Case:
+    facts = own.facts
+    if own.subject is None or facts.clusters is None:
+        return own
+    where = facts.name.environment
+    others = [o for o in everyone if o is not own and o.facts.name.environment == where]
+    key: Key = (where, name_of(own))
+    found = cluster_facts(
+        _supposed(ledger, others), key, own.subject.package, own.clusters, own.manifests
+    )
+    return replace(own, facts=replace(facts, clusters=found, renders=_shared(own, others)))
 
 
 def name_of(case: Case) -> str:
     """The instance that a promotion is about."""
     return case.facts.name.instance
+
+
+def _with_followers(case: Case) -> list[tuple[Case, Answers]]:
+    return [(one, one.answers) for one in (case, *case.followers)]
+
+
+def _approved(case: Case, whole: Digest) -> Case:
+    """The case where an approval of the whole set counts, for its standbys too."""
+    also = tuple(_approved(follower, whole) for follower in case.followers)
+    return replace(case, facts=sets.approved(case.facts, whole), followers=also)
 
 
 def _joined(case: Case) -> tuple[Case, Answers]:

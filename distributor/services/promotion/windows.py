@@ -68,7 +68,8 @@ def set_waits(ledger: LedgerState, desired: Desired) -> Shut | None:
         return None
     for (environment, instance), state in sorted(ledger.instances.items()):
         other = state.desired
-        if other is None or (other.ref, other.tag) != (verdict.ref, verdict.tag):
+        same = other is not None and (other.ref, other.tag) == (verdict.ref, verdict.tag)
+        if other is None or not same or environment != verdict.environment:
             continue
         revision, progress = other.revision, state.progress.get(other.sequence)
         own = (environment, instance) == (verdict.environment, verdict.instance)

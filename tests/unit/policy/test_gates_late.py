@@ -176,6 +176,8 @@ def _standby(view: PolicyView, mode: StandbyMode) -> PolicyView:
         (StandbyMode.BEFORE, "uat", {"pre": NO_TARGET}, []),
         (StandbyMode.BEFORE, "uat", {}, []),
         (StandbyMode.WITH, "uat", {"pre": UNVERIFIED}, []),
+        (StandbyMode.WITH, "pre", {"uat": EnvironmentFact(targets=1, verified=True)}, ["DST217"]),
+        (StandbyMode.WITH, "pre", {}, []),
     ],
 )
 def test_parity(
