@@ -105,7 +105,7 @@ class Limits:
     first_look: float = 10.0
     refused: float = 300.0
     broken: float = 0.5
-    lately: float = 3.0
+    lately: float = 1.0
     lenient: int = 4
     patience: float = 2.0
     namespaces: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ import orjson
 from distributor.catalog.digests import find
 from distributor.errors import Where
 from distributor.ledger import dump_question, list_files, list_folder, load_question, read_shard
-from distributor.model.changes import TargetReport
+from distributor.model.changes import Actuation, TargetReport
 from distributor.model.consents import Permits, Question, Questions
 from distributor.model.ledger import Consented
 from distributor.model.promotion import Verdict
@@ -20,6 +20,7 @@ from distributor.services.ledger.book import BELIEVED
 from distributor.services.world import World
 
 _SHOWN = 3
+_UNSEEN = frozenset({Actuation.UNREACHABLE.value, Actuation.FENCED.value})
 _MOST = 10_000
 """Questions that one target asks at a time; the rest are asked when these are answered."""
 
@@ -32,11 +33,13 @@ def kept_questions(report: TargetReport) -> list[dict[str, Any]]:
 async def asked_now(world: World, verdict: Verdict | None) -> Questions | None:
     """What the targets of an accepted verdict ask, by what was seen of them last.
 
-    ``None`` where nothing was seen of any since it was accepted: then nobody here can tell.
+    ``None`` where nothing was seen of any since it was accepted: then nobody here can tell. A look that a
+    target did not answer saw nothing.
     """
     if verdict is None:
         return {}
     rows = await world.store.targets(verdict.environment, verdict.instance)
+    rows = [row for row in rows if row.actuation not in _UNSEEN]
     seen = [r for r in rows if r.sequence == verdict.sequence and r.cluster in verdict.targets]
     if not seen:
         return None

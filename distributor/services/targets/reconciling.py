@@ -293,8 +293,10 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
             plan, left = hurried(run, plan, planned)
             awaited = awaited if left else None
         await prune(run, plan)
+    if any(o.action is Action.CREATED for o in run.outcomes):
+        run.held = None  # what a newer one does not know stands in no inventory: it is taken back
     if run.outcomes:
-        await run.hold_fence()  # whoever slept since takes back what a newer one does not know
+        await run.hold_fence()
     return awaited
 
 

@@ -120,8 +120,18 @@ def test_a_list_is_told_in_words() -> None:
         ((row("c9", 3, OLD),), None),
         ((row("c1", 3), row("c2", 2, OLD)), {"c1": ()}),
         ((row("c1", 3, HOOK, OLD), row("c2", 3)), {"c1": (OLD, HOOK), "c2": ()}),
+        ((replace(row("c1", 3), actuation="unreachable"),), None),
+        ((replace(row("c1", 3), actuation="fenced"), row("c2", 3, OLD)), {"c2": (OLD,)}),
     ],
-    ids=["nothing seen", "of another revision", "no target any more", "one was seen", "both"],
+    ids=[
+        "nothing seen",
+        "of another revision",
+        "no target any more",
+        "one was seen",
+        "both",
+        "no answer",
+        "one answer",
+    ],
 )
 async def test_what_targets_ask_is_what_was_seen_of_this_verdict(rows, expected) -> None:
     ledger = Ledger({})

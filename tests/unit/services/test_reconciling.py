@@ -163,7 +163,24 @@ async def test_within_a_phase_the_sequence_number_is_believed_for_a_moment(world
     report = await reconcile_target(world, work())
     assert report.actuation is Actuation.APPLIED
     assert memory.calls.count("apply shop") == 2
-    assert memory.calls.count("read_inventory shop") == 1
+    assert memory.calls.count("read_inventory shop") == 2, "at the beginning, and after the last"
+
+
+@pytest.mark.parametrize("seconds", [10, 1])
+async def test_whoever_slept_in_its_last_group_takes_back_what_the_newer_one_does_not_know(
+    world, memory, seconds
+):
+    newer = overtaken(world, memory, "apply", at=2, seconds=seconds)
+
+    def emptied(step: str) -> None:
+        newer(step)
+        kept = memory.inventories.get("shop")
+        if kept is not None and kept.sequence == 9:
+            memory.inventories["shop"] = replace(kept, entries={})
+
+    memory.fail = emptied
+    report = await reconcile_target(world, work())
+    assert (report.actuation, list(memory.objects)) == (Actuation.FENCED, [])
 
 
 def overtaken(
