@@ -39,8 +39,8 @@ async def asked_now(world: World, verdict: Verdict | None) -> Questions | None:
     if verdict is None:
         return {}
     rows = await world.store.targets(verdict.environment, verdict.instance)
-    rows = [row for row in rows if row.actuation not in _UNSEEN]
-    seen = [r for r in rows if r.sequence == verdict.sequence and r.cluster in verdict.targets]
+    told = [row for row in rows if row.actuation not in _UNSEEN]
+    seen = [r for r in told if r.sequence == verdict.sequence and r.cluster in verdict.targets]
     if not seen:
         return None
     return {row.cluster: questions_of(row.detail) for row in seen}
