@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import orjson
@@ -20,6 +20,8 @@ from distributor.services.state.journal import Journal
 from distributor.services.world import World
 
 _NONE = MappingProxyType[Contested, Fight]({})
+_AGAIN = timedelta(seconds=30)
+"""After which a target with a fight is looked at again that could not be looked at."""
 _LOOKED = frozenset({Actuation.APPLIED, Actuation.APPLYING, Actuation.FAILED})
 
 
@@ -64,6 +66,8 @@ class Fights:
         await self._remember(place)
         before = self._known.get(place, {})
         if report.actuation not in _LOOKED:
+            if before:  # the look that was due saw nothing
+                self._due.setdefault(place, self._world.clock.now() + _AGAIN)
             return replace(report, fights=tuple(before.values()))
         now = self._world.clock.now()
         after = fought(before, _healed(report), now)

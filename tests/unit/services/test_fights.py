@@ -144,6 +144,18 @@ async def test_a_target_is_looked_at_again_when_its_rest_is_over(fights, clock):
     assert fights.due() == frozenset(), "told once"
 
 
+async def test_a_target_that_could_not_be_looked_at_then_is_looked_at_later(fights, clock):
+    rests = drifted(WEB, REPLICAS, standing=Standing.RESTING)
+    await heal(fights, drifted(WEB, REPLICAS), times=3)
+    await fights.note(report(drifted=(rests,)), verdict())
+    await clock.advance(10_000)
+    assert fights.due() == {PLACE}
+    await fights.note(report(actuation=Actuation.UNREACHABLE), verdict())
+    assert fights.due() == frozenset()
+    await clock.advance(31)
+    assert fights.due() == {PLACE}
+
+
 async def test_it_ends_by_itself_once_the_opponent_is_quiet(fights, clock, told):
     await heal(fights, drifted(WEB, REPLICAS), times=3)
     await clock.advance(899)
