@@ -157,7 +157,7 @@ async def test_a_soak_that_ends_wakes_the_service(play):
 async def fails_in_uat(play, service, on_failure: str) -> None:
     """1.4.1 is verified in uat; 1.4.2 is not current in time, since folders cannot say that they are."""
     await prepared(play, service, rollout={"deadline": "10m", "onFailure": on_failure})
-    rollout = {"deadline": "1s", "minReady": "0s", "onFailure": on_failure}
+    rollout = {"deadline": "3s", "minReady": "0s", "onFailure": on_failure}
     environment(play, "uat", rollout=rollout, verify={"floor": 80, "accept": ["not-applicable"]})
     let_the_service_ask(play, "rollback")
     play.place.commit("Ask for health in uat", service.now())
@@ -176,6 +176,21 @@ async def test_a_rollout_that_failed_goes_back_by_itself_once(play):
         assert [hold.by for hold in state.holds] == [SERVICE]
         await service.sync()
         assert desired(service, "uat") == verdict
+
+
+async def test_a_failure_that_is_not_recorded_yet_is_waited_for(play, monkeypatch):
+    async with play.service() as service:
+        store, real = service.world.store, service.world.store.save_rollout
+
+        async def slow(row):
+            if b"halted" in row.state:
+                await asyncio.sleep(1)
+            await real(row)
+
+        monkeypatch.setattr(store, "save_rollout", slow)
+        await fails_in_uat(play, service, "rollback")
+        verdict = desired(service, "uat")
+        assert (verdict.verb, verdict.revision.version) == (Verb.ROLLBACK, "1.4.1")
 
 
 async def test_without_being_asked_to_it_stops(play):

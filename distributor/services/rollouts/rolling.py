@@ -84,6 +84,7 @@ class Runner:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._waiting: list[Event] = []  # while the claim is not ours
         self._frozen = False
+        self._stepping = False  # what a step decided may not be saved and recorded yet
         self._working: dict[str, asyncio.Task[None]] = {}
         self._again: asyncio.Task[None] | None = None
         self._active: set[str] = set()  # of those at work, the ones that do not sleep first
@@ -106,7 +107,7 @@ class Runner:
     @property
     def busy(self) -> bool:
         """Whether anything is under way that does not wait for a time."""
-        stepping = bool(self._waiting) and not self._frozen
+        stepping = (self._stepping or bool(self._waiting)) and not self._frozen
         return stepping or bool(self._active) or not self._events.empty()
 
     def nudge(self) -> None:
@@ -134,7 +135,11 @@ class Runner:
         await self._perform(resume(self.state, now))
         self.send(Tick())
         while events := await self._next():
-            await self._step(events)
+            self._stepping = True
+            try:
+                await self._step(events)
+            finally:
+                self._stepping = False
             self._tools.notify(self.key)
 
     async def _next(self) -> list[Event]:
