@@ -31,7 +31,7 @@ from distributor.services.targets.connections import OpenByMode
 from tests.acceptance.forging import Draft, forger, verdict_on
 
 
-async def until(question, seconds=20.0):
+async def until(question, seconds=60.0):
     """Wait until the question is answered with something true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

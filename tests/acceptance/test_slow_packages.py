@@ -46,7 +46,7 @@ async def running(play):
         task = asyncio.create_task(service.run(poll=0.2, resync=600))
         yield service
         await service.stop()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
 
 
 async def until(what: str, condition) -> None:

@@ -44,9 +44,9 @@ async def test_asked_to_stop_while_it_waits_it_begins_nothing(play, elsewhere):
                 break
         assert service.rollouts.running(), "it waits for the claim"
         head = service.book.state.head
-        await asyncio.wait_for(service.stop(), 5)
+        await asyncio.wait_for(service.stop(), 60)
         service.hint()
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 60)
         assert service.rollouts.running() == ()
         await service.rollouts.follow(service.book.state)
         assert service.rollouts.running() == (), "nothing is begun after the end"

@@ -114,7 +114,7 @@ async def mark(connections: KubeConnections) -> str:
 
 
 async def until(connections: KubeConnections, holds: Callable[[str], bool]) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds(found := await mark(connections)):
             await asyncio.sleep(0.01)
     return found
@@ -250,7 +250,7 @@ async def test_an_instance_has_its_own_mark(api, connections):
     api.lines.put_nowait(event("ADDED", "x", 11, labels={PART_OF: applyset_id("other")}))
     api.lines.put_nowait(bookmark(12))
     other = await connections.mark(PUSHED, "other", KINDS)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while await connections.mark(PUSHED, "other", KINDS) == other:
             await asyncio.sleep(0.01)
     assert await mark(connections) == first

@@ -81,7 +81,7 @@ def ticks(pid: int) -> int:
     return int(fields[11])
 
 
-async def until(condition, seconds: float = 5) -> None:
+async def until(condition, seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "did not happen in time"

@@ -122,7 +122,7 @@ async def removed(service, instance) -> bool:
 
 async def test_an_image_that_fails_halts_and_a_fix_goes_in(fleet):
     """The ledger says failed, why says which object, and what ran before still serves."""
-    pushed = fleet(rollout={**ROLLOUT, "deadline": "6s"})
+    pushed = fleet(rollout={**ROLLOUT, "deadline": "15s"})
     work_tree = pushed.place.catalog
     write_app(work_tree, "edge-crash", "1.0.0", *web())
     write_app(work_tree, "edge-crash", "1.1.0", *web(FAILING))
@@ -153,7 +153,7 @@ async def test_an_image_that_fails_halts_and_a_fix_goes_in(fleet):
 
 async def test_a_failure_within_the_budget_stops_the_wave_and_nobody_else(fleet):
     """It halts nothing, opens nothing, keeps nobody waiting for it, and a fix goes in."""
-    patience = {**ROLLOUT, "maxFailures": 1, "maxUnavailable": "100%", "deadline": "6s"}
+    patience = {**ROLLOUT, "maxFailures": 1, "maxUnavailable": "100%", "deadline": "15s"}
     pushed = fleet(2, rollout=patience)
     work_tree = pushed.place.catalog
     write_app(work_tree, "edge-budget", "1.0.0", *web("registry.example/${image_name}:1"))

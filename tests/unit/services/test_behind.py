@@ -114,5 +114,5 @@ async def test_a_pass_that_waits_for_what_is_given_up_goes_on_without_it(give_up
         await place.behind.stop()
     else:
         place.behind.drop("a")
-    assert await asyncio.wait_for(taking, 5) == ()
+    assert await asyncio.wait_for(taking, 60) == ()
     assert not place.behind.busy

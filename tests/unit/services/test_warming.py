@@ -64,7 +64,7 @@ async def merged(place: Place, warmer: Warmer, files) -> int:
     before = len(place.rendered)
     snapshot = place.snapshot(files)
     warmer.follow(snapshot)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while warmer.done != snapshot.main:
             await asyncio.sleep(0)
     return len(place.rendered) - before

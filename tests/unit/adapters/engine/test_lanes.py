@@ -47,7 +47,7 @@ class Run:
     async def finish(self) -> None:
         for event in self._ends.values():
             event.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _render(self, name: str) -> None:
@@ -65,7 +65,7 @@ class Run:
 
 
 async def until(held: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not held():
             await asyncio.sleep(PATIENCE / 10)
 
