@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +14,21 @@ if TYPE_CHECKING:
 STAGES = Path(__file__).resolve().parent / "stages.yaml"
 SERVICE_RANGE = "10.96.0.0/16"
 ISSUER = "https://kubernetes.default.svc"
+
+
+PROBE: Mapping[str, Any] = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "probe"},
+    "spec": {
+        "selector": {"matchLabels": {"app": "probe"}},
+        "template": {
+            "metadata": {"labels": {"app": "probe"}},
+            "spec": {"containers": [{"name": "probe", "image": "registry.example/probe:1"}]},
+        },
+    },
+}
+"""A Deployment that becomes available where controllers, scheduler and simulated nodes all work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

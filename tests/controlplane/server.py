@@ -86,6 +86,7 @@ class ControlPlane:
         write_secret(self._tokens, f'{self.admin_token},admin,admin,"{MASTERS}"\n'.encode())
         self._counter = itertools.count(1)
         self._keeper: Keeper | None = None
+        self._interrupted = False
         self._ports = _free_ports()
 
     # --- what tests use -------------------------------------------------------------------
@@ -126,6 +127,7 @@ class ControlPlane:
 
     def stop_apiserver(self) -> None:
         """End the API server at once, as a crash would; what etcd holds stays."""
+        self._interrupted = True
         self._running().stop("kube-apiserver", grace=0)
 
     def start_apiserver(self) -> None:
@@ -136,6 +138,19 @@ class ControlPlane:
             )
             self._launch("kube-apiserver", flags)
         self._wait("the API server to be ready", lambda: self.client.answers("/readyz"))
+
+    def settle(self) -> None:
+        """Start an API server that was stopped, and wait until the controllers have found it again.
+
+        They look for it less and less often the longer it is away, up to half a minute apart.
+        """
+        self.start_apiserver()
+        if self._interrupted and self.has_controllers:
+            path = f"/apis/apps/v1/namespaces/{self.new_namespace('probe')}/deployments"
+            self.client.send("POST", path, programs.PROBE)
+            name = f"{path}/{programs.PROBE['metadata']['name']}"
+            self._wait("the controllers to be back", lambda: self._available(name))
+        self._interrupted = False
 
     # --- life -----------------------------------------------------------------------------
 
@@ -211,6 +226,9 @@ class ControlPlane:
             error.close()
             if error.code != CONFLICT:
                 raise
+
+    def _available(self, deployment: str) -> bool:
+        return self.client.get(deployment)["status"].get("availableReplicas") == 1
 
     def _nodes_ready(self) -> bool:
         nodes = self.client.get("/api/v1/nodes")["items"]

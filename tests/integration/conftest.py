@@ -88,8 +88,8 @@ def control_planes(
     """Hand out running control planes, each with 3 Linux nodes and a Windows one.
 
     They are shared by all tests of the session, so a test works in namespaces of its own
-    (`plane.new_namespace()`) and removes what it makes outside them; an API server that a test
-    stopped is started again. `fresh=True` gives new ones, stopped when the test ends. Where the
+    (`plane.new_namespace()`) and removes what it makes outside them; after an API server that a test
+    stopped, the next one begins once the controllers are back. `fresh=True` gives new ones, stopped when the test ends. Where the
     programs given by KUBEBUILDER_ASSETS have no controllers, a test that wants them is skipped.
     """
     own: list[ControlPlane] = []
@@ -105,7 +105,7 @@ def control_planes(
             return tuple(new)
         shared = _shared_planes[controllers]
         for plane in shared[:count]:
-            plane.start_apiserver()
+            plane.settle()
         shared.extend(_start_planes(max(0, count - len(shared)), controllers=controllers))
         return tuple(shared[:count])
 

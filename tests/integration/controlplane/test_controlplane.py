@@ -296,6 +296,28 @@ def test_the_api_server_can_go_and_come_back(control_planes: HandOut):
         )
 
 
+def test_it_settles_once_after_the_api_server_was_away(
+    monkeypatch: pytest.MonkeyPatch, control_planes: HandOut
+):
+    (plane,) = control_planes(fresh=True)
+    seen: list[str] = []
+    available = ControlPlane._available
+
+    def noted(self: ControlPlane, deployment: str) -> bool:
+        seen.append(deployment)
+        return available(self, deployment)
+
+    monkeypatch.setattr(ControlPlane, "_available", noted)
+    plane.settle()
+    assert not seen, "it was never away"
+    plane.stop_apiserver()
+    plane.settle()
+    assert available(plane, seen[-1])
+    before = len(seen)
+    plane.settle()
+    assert len(seen) == before
+
+
 def test_a_port_that_was_taken_meanwhile_is_given_up(
     monkeypatch: pytest.MonkeyPatch, control_planes: HandOut
 ):
