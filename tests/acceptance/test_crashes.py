@@ -128,6 +128,7 @@ async def same_as_never_killed(play, other_play) -> None:
     assert play.fleet() == other_play.fleet()
 
 
+@pytest.mark.timeout(900)
 async def test_killed_between_any_two_steps_it_ends_as_it_would_have(play, other_play):
     assert await killed(play, KILLS, random.Random(seed())) >= 20
     await same_as_never_killed(play, other_play)

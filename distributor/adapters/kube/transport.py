@@ -116,6 +116,7 @@ class Transport:
         async with AsyncExitStack() as stack:
             answered = self._streamed(stack, await self._logins.current(), request, limits)
             response = await answered
+            stack.callback(_cut_off, response)
             answer = None if response.status == OK else await self._answer(response)
             yield answer, self._lines(response)
 
@@ -250,6 +251,12 @@ class Transport:
         if length > self._limits.largest_answer:
             raise BrokenAnswer(f"It has {length} bytes.")
         return await response.read()
+
+
+def _cut_off(response: aiohttp.ClientResponse) -> None:
+    """Break the connection of an answer that goes on; a slow server's farewell is not waited for."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
 
 
 def _streamable(body: bytes | None) -> bytes | io.BytesIO | None:

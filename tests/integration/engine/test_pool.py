@@ -332,7 +332,7 @@ async def test_many_packages_that_never_end_do_not_keep_another_waiting(
 
 
 async def test_a_render_that_was_stopped_ends_as_it_would_have_alone(make_pool, simple, template):
-    pool = make_pool(workers=1, deadline=1.5, cpu=60)
+    pool = make_pool(workers=1, deadline=5, cpu=60)
     tasks = []
     for number, text in enumerate([ENDLESS, ENDLESS, SOME_TIME]):
         tasks.append(pool.render(replace(template(text), package=f"long{number}")))
