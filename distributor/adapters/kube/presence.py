@@ -17,6 +17,8 @@ _WORTH = 25
 """Single questions that one page of a list may replace; a list that would take more is given up."""
 _WORTH_OF_NAMES, _NAMES = 8, 2_000
 """The same of a page that holds names alone, and how many of them it holds."""
+_SHORT = 2
+"""Single questions that a list without anything in it may replace, once that is known of it."""
 _OUR_SERVERS = ".k8s.io"
 """How the API server's own groups end that have a dot; what others take for a name, nobody knows."""
 
@@ -88,13 +90,12 @@ class Lately:
         async with known.lock:
             now = asyncio.get_running_loop().time()
             many = len(known.times)
-            if now - known.since >= self._limits.lately and many >= max(worth, known.least):
+            if now - known.since >= self._limits.lately and many >= (known.least or worth):
                 known.since = now
                 read = _named if listing.named else _listed
-                known.names = await read(transport, listing, many // worth, size)
-                # One that was in vain is not tried again for as few.
-                pages = len(known.names or ()) // size + 1
-                known.least = pages * worth if known.names is not None else 2 * many
+                found = known.names = await read(transport, listing, max(1, many // worth), size)
+                # A short list is worth it for fewer; one that was in vain is not tried again for as few.
+                known.least = 2 * many if found is None else _SHORT + len(found) * worth // size
             return known.names if now - known.since < self._limits.lately else None
 
 

@@ -110,6 +110,22 @@ async def test_a_table_that_takes_more_pages_than_it_is_worth_is_given_up_for_a_
     assert len(crowd.asked) == 1
 
 
+@pytest.mark.parametrize(("there", "least"), [(0, 2), (400, 3), (1_000, 6)])
+async def test_a_list_that_is_known_to_be_short_is_worth_it_for_fewer(crowd, there, least):
+    for number in range(there):
+        crowd.put(f"{MAPS}/o{number}")
+    for number in range(8):
+        await crowd.look(number)
+    assert len(crowd.asked) == 1
+    asked = crowd.cluster.lately._lists[MAPS]
+    asked.times.clear()
+    asked.since = float("-inf")  # it is old by now
+    for number in range(least):
+        assert len(crowd.asked) == 1
+        await crowd.look(number)
+    assert len(crowd.asked) == 2
+
+
 @pytest.mark.parametrize("columns", [[AGE], [NAME, NAME], []])
 async def test_where_a_table_does_not_tell_names_each_object_is_asked_for(crowd, columns):
     crowd.columns = columns
