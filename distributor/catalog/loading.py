@@ -41,7 +41,11 @@ from distributor.model.trees import EntryKind, TreeReader
 
 PIPELINE = "environments/pipeline.yaml"
 """The one file that every whole repository with environments has."""
-_ROOTS = 256  # main's last heads, and the tree that each instance's verdict pins
+_ROOTS = 65_536  # apps of main's last heads, and of the tree that each instance's verdict pins
+_ENTRIES = 131_072
+_LEAST = 16
+"""What a catalog or folder weighs without its apps or entries: one that is pinned holds a single app."""
+_POLICIES = 256
 _FOLDERS = 4_096
 _FILES = 65_536
 _NOTHING = ObjectId("")
@@ -57,9 +61,9 @@ class Loader:
 
     def __init__(self, reader: TreeReader) -> None:
         self._reader = reader
-        self._roots: Memo[Folder] = Memo(_ROOTS)
-        self._catalogs: Memo[Catalog] = Memo(_ROOTS)
-        self._policies: Memo[PolicySet] = Memo(_ROOTS)
+        self._roots: Memo[Folder] = Memo(_ENTRIES, lambda entries: _LEAST + len(entries))
+        self._catalogs: Memo[Catalog] = Memo(_ROOTS, lambda found: _LEAST + len(found.packages))
+        self._policies: Memo[PolicySet] = Memo(_POLICIES)
         self._apps: Memo[AppFolder] = Memo(_FOLDERS)
         self._versions: VersionMemo = Memo(_FOLDERS)
         self._environments: Memo[EnvironmentFolder] = Memo(_FOLDERS)

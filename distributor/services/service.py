@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Callable
 from datetime import datetime
 
@@ -32,6 +33,8 @@ _MOVED = 5.0
 """Seconds between looks at what watches saw; no request is made for what did not move."""
 _LOOK = 5.0
 """Seconds between two looks for what is newer while a single sync waits."""
+_GARBAGE = (5_000, 10, 10)
+"""When the garbage collector looks: what a process that stays holds are values, and few of them form circles."""
 
 
 class Service:
@@ -142,6 +145,7 @@ class Service:
 
     async def run(self, *, poll: float, resync: float) -> None:
         """Serve until ``stop``. Trouble stops decisions, is told, and is looked at again later."""
+        gc.set_threshold(*_GARBAGE)
         self._timers.every("poll", poll, self.hint)
         self._timers.every("resync", resync, self._want_resync)
         self.rollouts.stay()

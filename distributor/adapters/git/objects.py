@@ -27,7 +27,7 @@ _TYPES = {
     int(ObjectType.BLOB): "blob",
     int(ObjectType.TAG): "tag",
 }
-_KEPT_TREES = 50_000
+_KEPT_ENTRIES = 50_000
 _KEPT_ANSWERS = 10_000
 """Bounds of what is remembered, so that memory is bounded too."""
 """Author and committer of what the service writes."""
@@ -42,6 +42,7 @@ class PygitObjects:
         except pygit2.GitError as error:
             raise NotARepository(f"({path})") from error
         self._trees: dict[ObjectId, tuple[TreeEntry, ...]] = {}
+        self._entries = 0  # of all of them
         self._ancestry: dict[tuple[ObjectId, ObjectId], bool] = {}
 
     @classmethod
@@ -64,10 +65,17 @@ class PygitObjects:
         """The entries of a tree in Git's order."""
         known = self._trees.get(tree)
         if known is None:
-            if len(self._trees) > _KEPT_TREES:  # they are read again
-                self._trees.clear()
-            known = self._trees[tree] = _parse_tree(self._read(tree, "tree"), len(tree) // 2)
+            known = _parse_tree(self._read(tree, "tree"), len(tree) // 2)
+            self._keep(tree, known)
         return known
+
+    def _keep(self, tree: ObjectId, entries: tuple[TreeEntry, ...]) -> None:
+        """Remember a tree in the place of those that were read first: each ledger commit has a large new one."""
+        self._trees[tree] = entries
+        self._entries += 1 + len(entries)
+        while self._entries > _KEPT_ENTRIES:
+            first = next(iter(self._trees))
+            self._entries -= 1 + len(self._trees.pop(first))
 
     def blob(self, blob: ObjectId) -> bytes:
         """The bytes of a blob."""

@@ -11,9 +11,11 @@ import orjson
 
 from distributor.adapters.kube import parents
 from distributor.adapters.kube.messages import CONFLICT, METADATA_ONLY, NOT_FOUND, Answer, Request
+from distributor.adapters.kube.presence import Lately, Listing
 from distributor.adapters.kube.transport import Sender
 from distributor.errors.cluster import Fenced, ForeignObject, InventoryBroken
 from distributor.model.changes import Inventory
+from distributor.model.refs import ObjectRef
 from distributor.render.applyset import PARENT_NAMESPACE, parent_name
 
 _SECRETS = f"/api/v1/namespaces/{PARENT_NAMESPACE}/secrets"
@@ -36,9 +38,15 @@ class InventoryStore:
     """
 
     def __init__(
-        self, transport: Sender, cluster: str, *, shard_bytes: int = parents.SHARD_BYTES
+        self,
+        transport: Sender,
+        cluster: str,
+        *,
+        shard_bytes: int = parents.SHARD_BYTES,
+        lately: Lately | None = None,
     ) -> None:
         self._transport = transport
+        self._lately = lately
         self._cluster = cluster
         self._shard_bytes = shard_bytes
         self._held: _Held | None = None
@@ -48,6 +56,8 @@ class InventoryStore:
         held = await self._unwritten(environment, instance)
         if held is not None:
             return held
+        if await self._never_made(instance):
+            return None
         parent = await self._get(parent_name(instance))
         if parent is None:
             return None
@@ -57,6 +67,18 @@ class InventoryStore:
             raise ForeignObject(f"The inventory {parent_name(instance)} is of {'/'.join(owner)}.")
         self._held = _Held(inventory=inventory, standing=parents.standing(parent))
         return inventory
+
+    async def _never_made(self, instance: str) -> bool:
+        """Whether a list showed a moment ago that there is none, and none was made here since.
+
+        Whoever makes it now creates it, which the API server allows only where there is none.
+        """
+        if self._lately is None or self._held is not None:
+            return False
+        listing = Listing(path=_SECRETS, group="", namespace=PARENT_NAMESPACE)
+        known = await self._lately.present(self._transport, listing, 1)
+        ref = ObjectRef("", "Secret", PARENT_NAMESPACE, parent_name(instance))
+        return known is not None and not ((ref.namespace, ref.name) in known or ref in self._lately)
 
     async def _unwritten(self, environment: str, instance: str) -> Inventory | None:
         """What is held, if it is this instance's and nobody wrote it since; asked by metadata alone."""
@@ -83,7 +105,7 @@ class InventoryStore:
         parent["metadata"].setdefault("annotations", {})[parents.WRITE] = secrets.token_hex(8)
         for shard in shards:
             await self._create(shard, exists_is_fine=True)
-        answer = await (self._replace(parent) if inventory.token else self._create(parent))
+        answer = await (self._replace(parent) if inventory.token else self._make(parent))
         if answer.status == CONFLICT:
             answer = await self._heard_late(parent) or answer
         if answer.status in {CONFLICT, NOT_FOUND}:
@@ -140,6 +162,16 @@ class InventoryStore:
         return await self._transport.send(
             Request(method="PUT", path=path, body=orjson.dumps(secret))
         )
+
+    async def _make(self, parent: dict[str, Any]) -> Answer:
+        """Create the parent. What a list shows that was read before or meanwhile says nothing of it."""
+        ref = ObjectRef("", "Secret", PARENT_NAMESPACE, parent["metadata"]["name"])
+        made = self._lately.made if self._lately is not None else list[ObjectRef]
+        made([ref])
+        try:
+            return await self._create(parent)
+        finally:
+            made([ref])
 
     async def _heard_late(self, secret: dict[str, Any]) -> Answer | None:
         """What is there, if it is this very write: the answer to a first try was lost on its way.

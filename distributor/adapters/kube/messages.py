@@ -28,6 +28,8 @@ APPLY = "application/apply-patch+yaml"  # JSON is YAML: the body stays JSON
 JSON_PATCH = "application/json-patch+json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 METADATA_LIST = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMetadataList")
+NAMES = f"application/json;as=Table;g=meta.k8s.io;v=v1,{METADATA_LIST}"
+"""A table, as people are shown it; with ``includeObject=None`` hardly more than names."""
 
 OK, MULTIPLE_CHOICES = 200, 300
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410

@@ -16,7 +16,7 @@ from distributor.adapters.kube.messages import (
     error_of,
     proves_absence,
 )
-from distributor.adapters.kube.presence import Lately, present
+from distributor.adapters.kube.presence import Lately, Listing, present
 from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
 from distributor.adapters.kube.transport import Sender
@@ -117,9 +117,10 @@ class Reader:
     ) -> list[ObjectRef]:
         """Those of the objects that may be there: on a first install none is, and one list says so."""
         path = group.resource.path(group.namespace)
-        known = await lately.present(self._transport, path, len(refs)) if lately else None
+        listing = Listing(path=path, group=group.resource.group, namespace=group.namespace)
+        known = await lately.present(self._transport, listing, len(refs)) if lately else None
         if known is None:
-            known = await present(self._transport, path, len(refs), self._limits)
+            known = await present(self._transport, listing, len(refs), self._limits)
         if known is None:
             return refs
         namespaced = group.resource.namespaced

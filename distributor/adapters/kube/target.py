@@ -82,8 +82,8 @@ class KubeTarget:
         discovery, limits = cluster.discovery, cluster.limits
         ours = Lane(cluster.transport, whose=self)
         theirs = Lane(cluster.transport, whose=self, account=account)
-        self._store = InventoryStore(ours, name, shard_bytes=shard_bytes)
         self._lately = cluster.lately
+        self._store = InventoryStore(ours, name, shard_bytes=shard_bytes, lately=self._lately)
         lately = None if account else self._lately  # each account is shown what it may see
         self._reader = Reader(theirs, discovery, limits, lately)
         self._applier = Applier(theirs, discovery, limits)

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Protocol
 
@@ -227,7 +228,7 @@ class Transport:
             headers.append(("Content-Type", request.content_type))
         async with login.session.request(
             request.method,
-            URL(login.host + request.path, encoded=True).with_query(dict(request.query)),
+            _url(login.host, request),
             data=_streamable(request.body),
             headers=headers,
             timeout=limits,
@@ -259,6 +260,17 @@ def _cut_off(response: aiohttp.ClientResponse) -> None:
         response.connection.transport.abort()
 
 
+def _url(host: str, request: Request) -> URL:
+    query = f"?{_encoded(tuple(request.query.items()))}" if request.query else ""
+    return URL(f"{host}{request.path}{query}", encoded=True)
+
+
+@lru_cache(maxsize=64)
+def _encoded(query: tuple[tuple[str, str], ...]) -> str:
+    """A query as it is sent; most requests have one of a few."""
+    return URL.build(query=query).raw_query_string
+
+
 def _streamable(body: bytes | None) -> bytes | io.BytesIO | None:
     """The body; a large one in pieces, so that it holds up nothing else."""
     return io.BytesIO(body) if body is not None and len(body) > _PIECE else body
@@ -288,6 +300,7 @@ def _coded(error: Exception, host: str) -> ClusterUnreachable | BrokenAnswer:
             return BrokenAnswer(f"{host}: {type(error).__name__}.")
 
 
+@lru_cache(maxsize=16)
 def _moment(text: str | None) -> datetime | None:
     """``Date`` as every server sends it; nothing where it is no time."""
     try:

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,12 +34,13 @@ class SqlStore:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._path = path
         self._engine: sa.Engine | None = None
+        self._connection: sa.Connection | None = None  # of that thread alone
 
     async def open(self) -> None:
         """Open and migrate; raises ``DatabaseNewer``, ``StateNotWritable`` or ``DatabaseFailed``."""
-        await self._run(self._open)
+        await self._threaded(self._open)
 
-    def _open(self, _: object = None) -> None:
+    def _open(self) -> None:
         if self._path is not None:
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,6 +53,7 @@ class SqlStore:
         try:
             with _MIGRATING, engine.begin() as connection:
                 _migrate(connection)
+            self._connection = engine.connect()
         except BaseException:
             engine.dispose()
             raise
@@ -60,15 +62,28 @@ class SqlStore:
     async def aclose(self) -> None:
         """Close the database and end the thread."""
         if self._engine is not None:
-            await self._run(lambda engine: engine.dispose())
+            await self._threaded(self._close)
         self._thread.shutdown(wait=True)
 
-    async def _run(self, work: Callable[[sa.Engine], _T]) -> _T:
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        if self._engine is not None:
+            self._engine.dispose()
+
+    async def _run(self, work: Callable[[sa.Connection], _T]) -> _T:
+        """Work on the connection, in a transaction of its own."""
+        return await self._threaded(functools.partial(self._transacted, work))
+
+    def _transacted(self, work: Callable[[sa.Connection], _T]) -> _T:
+        connection = self._connection or _NO_CONNECTION
+        with connection.begin():
+            return work(connection)
+
+    async def _threaded(self, work: Callable[[], _T]) -> _T:
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(
-                self._thread, functools.partial(work, self._engine or _NO_ENGINE)
-            )
+            return await loop.run_in_executor(self._thread, work)
         except sa.exc.OperationalError as error:
             text = str(error.orig)
             if "readonly" in text or "unable to open" in text:
@@ -79,8 +94,7 @@ class SqlStore:
 
     async def get(self, key: str) -> str | None:
         """A single value by key."""
-        query = sa.select(meta.c.value).where(meta.c.key == key)
-        return await self._run(lambda engine: _scalar(engine, query))
+        return await self._run(lambda connection: _scalar(connection, _VALUE, {"key": key}))
 
     async def set(self, key: str, value: str) -> None:
         """Keep a single value."""
@@ -98,16 +112,13 @@ class SqlStore:
 
     async def rollouts(self) -> tuple[StoredRollout, ...]:
         """All stored rollout states."""
-        rows = await self._run(lambda engine: _all(engine, sa.select(rollouts)))
+        rows = await self._run(lambda connection: _all(connection, sa.select(rollouts)))
         return tuple(StoredRollout(**row) for row in rows)
 
     async def drop_rollout(self, environment: str, instance: str) -> None:
         """Forget a rollout that ended."""
-        await self._write(
-            sa.delete(rollouts).where(
-                rollouts.c.environment == environment, rollouts.c.instance == instance
-            )
-        )
+        place = {"environment": environment, "instance": instance}
+        await self._write(_drop(rollouts, tuple(place)), [place])
 
     async def save_targets(self, rows: Sequence[StoredTarget]) -> None:
         """Replace what is known of some targets."""
@@ -128,59 +139,46 @@ class SqlStore:
         limit: int = 0,
     ) -> tuple[StoredTarget, ...]:
         """Targets in the order (environment, instance, cluster), filtered and paged."""
-        c = targets.c
-        query = sa.select(targets).order_by(c.environment, c.instance, c.cluster)
-        for column, value in (
-            (c.environment, environment),
-            (c.instance, instance),
-            (c.cluster, cluster),
-        ):
-            query = query.where(column == value) if value else query
+        given = {"environment": environment, "instance": instance, "cluster": cluster}
+        values: dict[str, Any] = {name: value for name, value in given.items() if value}
+        query = _targets(tuple(values), paged=after is not None, limited=bool(limit))
         if after is not None:
-            query = query.where(sa.tuple_(c.environment, c.instance, c.cluster) > sa.tuple_(*after))
-        query = query.limit(limit) if limit else query
-        rows = await self._run(lambda engine: _all(engine, query))
+            values |= dict(zip(_AFTER, after, strict=True))
+        if limit:
+            values["most"] = limit
+        rows = await self._run(lambda connection: _all(connection, query, values))
         return tuple(StoredTarget(**row) for row in rows)
 
     async def drop_target(self, environment: str, instance: str, cluster: str) -> None:
         """Forget a target that is no more."""
-        c = targets.c
-        await self._write(
-            sa.delete(targets).where(
-                c.environment == environment, c.instance == instance, c.cluster == cluster
-            )
-        )
+        place = {"environment": environment, "instance": instance, "cluster": cluster}
+        await self._write(_drop(targets, tuple(place)), [place])
 
     async def add_event(self, event: StoredEvent) -> int:
         """Append an event and answer its number; the oldest are dropped beyond a bound."""
         row = {name: getattr(event, name) for name in StoredEvent.__slots__ if name != "id"}
 
-        def work(engine: sa.Engine) -> int:
-            with engine.begin() as connection:
-                result = connection.execute(sa.insert(events).values(row).returning(events.c.id))
-                number: int = result.scalar_one()
-                if number % 1000 == 0:
-                    connection.execute(
-                        sa.delete(events).where(events.c.id <= number - _KEPT_EVENTS)
-                    )
-                return number
+        def work(connection: sa.Connection) -> int:
+            number: int = connection.execute(_ADD_EVENT, row).scalar_one()
+            if number % 1000 == 0:
+                connection.execute(sa.delete(events).where(events.c.id <= number - _KEPT_EVENTS))
+            return number
 
         return await self._run(work)
 
     async def events(self, after: int = 0, limit: int = 500) -> tuple[StoredEvent, ...]:
         """Events after a number, oldest first."""
         query = sa.select(events).where(events.c.id > after).order_by(events.c.id).limit(limit)
-        rows = await self._run(lambda engine: _all(engine, query))
+        rows = await self._run(lambda connection: _all(connection, query))
         return tuple(StoredEvent(**row) for row in rows)
 
     async def last_event(self) -> int:
         """The number of the newest event; 0 before the first."""
         query = sa.select(sa.func.coalesce(sa.func.max(events.c.id), 0))
 
-        def work(engine: sa.Engine) -> int:
-            with engine.connect() as connection:
-                number: int = connection.execute(query).scalar_one()
-                return number
+        def work(connection: sa.Connection) -> int:
+            number: int = connection.execute(query).scalar_one()
+            return number
 
         return await self._run(work)
 
@@ -192,25 +190,49 @@ class SqlStore:
     async def _write(
         self, statement: sa.Executable, rows: Sequence[dict[str, Any]] | None = None
     ) -> None:
-        def work(engine: sa.Engine) -> None:
-            with engine.begin() as connection:
-                connection.execute(statement, rows)
+        def work(connection: sa.Connection) -> None:
+            connection.execute(statement, rows)
 
         await self._run(work)
 
 
-_NO_ENGINE: Any = None
+_NO_CONNECTION: Any = None
+_VALUE = sa.select(meta.c.value).where(meta.c.key == sa.bindparam("key"))
+_ADD_EVENT = sa.insert(events).returning(events.c.id)
+_AFTER = ("after_environment", "after_instance", "after_cluster")
 
 
-def _scalar(engine: sa.Engine, query: sa.Select[Any]) -> str | None:
-    with engine.connect() as connection:
-        value: str | None = connection.execute(query).scalar_one_or_none()
-        return value
+def _scalar(
+    connection: sa.Connection, query: sa.Select[Any], values: Mapping[str, Any]
+) -> str | None:
+    value: str | None = connection.execute(query, values).scalar_one_or_none()
+    return value
 
 
-def _all(engine: sa.Engine, query: sa.Select[Any]) -> list[dict[str, Any]]:
-    with engine.connect() as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
+def _all(
+    connection: sa.Connection, query: sa.Select[Any], values: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    found = connection.execute(query, values)
+    names = tuple(found.keys())
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
+@functools.cache
+def _targets(by: tuple[str, ...], *, paged: bool, limited: bool) -> sa.Select[Any]:
+    """The targets with some columns given, after one of them, and so many; composed once each."""
+    c = targets.c
+    query = sa.select(targets).order_by(c.environment, c.instance, c.cluster)
+    query = query.where(*(c[name] == sa.bindparam(name) for name in by))
+    if paged:
+        last = sa.tuple_(*(sa.bindparam(name, type_=sa.String()) for name in _AFTER))
+        query = query.where(sa.tuple_(c.environment, c.instance, c.cluster) > last)
+    return query.limit(sa.bindparam("most", type_=sa.Integer())) if limited else query
+
+
+@functools.cache
+def _drop(table: sa.Table, keys: tuple[str, ...]) -> sa.Executable:
+    """Delete by key."""
+    return sa.delete(table).where(*(table.c[key] == sa.bindparam(key) for key in keys))
 
 
 @functools.cache

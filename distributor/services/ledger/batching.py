@@ -19,6 +19,10 @@ _MANY = 4
 """Entries of one commit after which more of them are to be expected."""
 PAUSE = 1.0
 """Seconds between two commits of entries that nobody waits for, while there are many."""
+_SHARE = 4
+"""Of the time, such commits take one part in so many: where a push takes long, there are fewer."""
+_LONGEST = 5.0
+"""Seconds after a push that patient entries are kept waiting at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +92,11 @@ class Batches:
             await self._gathered()
             async with self._lock:
                 batch, self._waiting = self._waiting, []
-                if len(batch) > _MANY:
-                    self._next = asyncio.get_running_loop().time() + self._pause
+                began = asyncio.get_running_loop().time()
                 await self._carried(batch)
+                if len(batch) > _MANY:
+                    took = asyncio.get_running_loop().time() - began
+                    self._next = began + between(took, self._pause)
 
     async def _gathered(self) -> None:
         """Wait for others to go along, where all that wait have the time for it."""
@@ -154,6 +160,11 @@ class Batches:
             _fail(batch, error)
             return False
         return True
+
+
+def between(took: float, pause: float) -> float:
+    """Seconds from the beginning of one commit of many to that of the next, by what its push took."""
+    return max(pause, min(took * _SHARE, took + _LONGEST))
 
 
 def _fail(batch: Sequence[_Waiting], error: Exception) -> None:

@@ -55,6 +55,7 @@ class LedgerBook:
         self._verified: ObjectId | None = None
         self._founded: Genesis | None = None  # as it was when commits were first checked
         self._known: Known | None = None  # the key of the next commit
+        self._named: tuple[LedgerState, tuple[str, ...]] | None = None
         self.epoch = 0  # grows whenever somebody else moved the ledger
         door = Door(push=self._append, catch_up=self._catch_up, epoch=lambda: self.epoch)
         self._batches = Batches(door, self._lock)
@@ -65,6 +66,17 @@ class LedgerBook:
         if self._state is None:
             raise NoLedger
         return self._state
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The instances of all environments; the same tuple for all who ask, until there are others."""
+        state = self.state
+        if self._named is None or self._named[0] is not state:
+            known = self._named
+            same = known is not None and known[0].instances.keys() == state.instances.keys()
+            names = known[1] if known and same else tuple(name for _, name in state.instances)
+            self._named = (state, names)
+        return self._named[1]
 
     @property
     def key(self) -> str:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import islice
 
 from distributor.errors.git import PushRejected
 from distributor.errors.rollout import ClaimHeld
 from distributor.model.ledger import Claimed, InstanceState, Key, Record
 from distributor.services.ledger.book import Entry, LedgerBook
 from distributor.services.world import World
+
+_ALONG = 63
+"""Claims that one renewal takes along at most: enough that few commits renew many, and few that are not needed soon."""
 
 
 def new_claim(world: World, state: InstanceState, now: datetime) -> Claimed:
@@ -24,13 +30,30 @@ def new_claim(world: World, state: InstanceState, now: datetime) -> Claimed:
 
 
 class Claims:
-    """This process' claims. A claim is renewed at half time while its instance is worked on."""
+    """This process' claims. A claim is renewed at half time while its instance is worked on.
+
+    A renewal takes those along that are due too and in line to be worked on: else each of many that wait for
+    their turn would wait for a commit of its own.
+    """
 
     def __init__(self, world: World, book: LedgerBook) -> None:
         self._world = world
         self.book = book
         self._locks: dict[Key, asyncio.Lock] = {}
         self._met: dict[Key, tuple[Claimed, datetime]] = {}
+        self._line: Counter[Key] = Counter()  # in the order in which they came
+        self._along: dict[Key, asyncio.Future[None]] = {}  # what is renewed with another one now
+
+    @contextmanager
+    def in_line(self, key: Key) -> Iterator[None]:
+        """Say that an instance is worked on, or will be when its turn comes."""
+        self._line[key] += 1
+        try:
+            yield
+        finally:
+            self._line[key] -= 1
+            if not self._line[key]:
+                del self._line[key]
 
     async def ensure(self, key: Key) -> None:
         """Hold the claim of an instance, or raise ``ClaimHeld``.
@@ -39,6 +62,8 @@ class Claims:
         """
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:
+            if key in self._along:
+                await asyncio.wait([self._along[key]])
             now = self.book.now()
             state = self.book.state.instance(*key)
             claim = state.claim
@@ -71,9 +96,13 @@ class Claims:
     async def _take(
         self, key: Key, state: InstanceState, now: datetime, *, still_good: bool
     ) -> None:
-        entry = Entry(
-            records=[(key, new_claim(self._world, state, now))], message=f"claim {key[0]}/{key[1]}"
-        )
+        others = list(islice(self._due(key), _ALONG))
+        done = asyncio.get_running_loop().create_future()
+        self._along.update(dict.fromkeys(others, done))
+        claims = [(key, new_claim(self._world, state, now))]
+        claims += [(k, new_claim(self._world, self.book.state.instance(*k), now)) for k in others]
+        more = f" and {len(others)} more" if others else ""
+        entry = Entry(records=claims, message=f"claim {key[0]}/{key[1]}{more}")
         try:
             await self.book.append(entry, epoch=self.book.epoch)
         except PushRejected as error:
@@ -81,6 +110,22 @@ class Claims:
         except Exception:
             if not still_good:
                 raise
+        finally:
+            for other in others:
+                del self._along[other]
+            done.set_result(None)
+
+    def _due(self, key: Key) -> Iterator[Key]:
+        """Others in line whose claims are ours and past half time, and that nobody renews at this moment."""
+        for other in self._line:
+            lock = self._locks.get(other)
+            busy = other in self._along or (lock is not None and lock.locked())
+            claim = self.book.state.instance(*other).claim
+            if other == key or busy or claim is None or claim.released:
+                continue
+            mine = claim.holder == self._world.holder
+            if mine and self._left(other, claim) <= self._world.claim_seconds / 2:
+                yield other
 
     def held(self, key: Key) -> bool:
         """Whether the claim of an instance is ours now."""

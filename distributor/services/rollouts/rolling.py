@@ -290,7 +290,8 @@ class Runner:
             if delay > 0:
                 await self._tools.world.clock.sleep(delay)
                 self._active.add(cluster)
-            heard = await self._reconciled(cluster) or heard
+            with self._tools.claims.in_line(self.key):
+                heard = await self._reconciled(cluster) or heard
         except DistributorError as error:
             self._log.warning("could not work on target", cluster=cluster, error=str(error))
             self.failure = error

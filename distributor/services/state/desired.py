@@ -59,7 +59,7 @@ def read_desired(world: World, book: LedgerBook, verdict: Verdict) -> Desired:
         subject=subject,
         clusters=clusters,
         agreed=agreed(book.state, verdict),
-        names=tuple(name for _, name in book.state.instances),
+        names=book.names,
         renewed_below=renewed_below(book.state.genesis),
     )
 

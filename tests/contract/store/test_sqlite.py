@@ -185,3 +185,19 @@ async def test_the_thread_ends_with_the_store(path):
         ours = [t for t in set(threading.enumerate()) - before if t.name.startswith("store")]
         assert ours
     assert not any(thread.is_alive() for thread in ours)
+
+
+async def test_what_fails_leaves_the_store_as_it_was_and_the_next_call_works(path):
+    async with opened(path) as store:
+        await store.set("head", "a")
+        with closing(sqlite3.connect(path)) as raw, raw:
+            raw.execute("ALTER TABLE events RENAME TO gone")
+        for _ in range(3):
+            with pytest.raises(DatabaseFailed, match="DST710"):
+                await store.add_event(StoredEvent(at="t", kind="k"))
+        await store.set("head", "b")
+        assert await store.get("head") == "b"
+        with closing(sqlite3.connect(path)) as raw, raw:
+            raw.execute("ALTER TABLE gone RENAME TO events")
+        await store.add_event(StoredEvent(at="t", kind="k"))
+        assert [event.kind for event in await store.events()] == ["k"]

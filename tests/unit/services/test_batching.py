@@ -10,7 +10,7 @@ import pytest
 
 from distributor.errors.git import LedgerBroken, LedgerRewound, PushRejected, RemoteUnreachable
 from distributor.model.ledger import LedgerState, Progressed, Step
-from distributor.services.ledger.batching import Batches, Door, Entry
+from distributor.services.ledger.batching import Batches, Door, Entry, between
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 NEVER = 3600.0
@@ -203,3 +203,11 @@ async def test_patient_ones_are_pushed_when_their_time_is_over_or_the_service_en
     await asyncio.sleep(0)
     await asyncio.gather(remote.batches.settle(), last)
     assert remote.pushed[1:] == [["x"]]
+
+
+@pytest.mark.parametrize(
+    ("took", "expected"),
+    [(0.1, 1.0), (0.25, 1.0), (0.5, 2.0), (1.5, 6.0), (30.0, 35.0)],
+)
+def test_where_a_push_takes_long_many_share_fewer_of_them(took, expected):
+    assert between(took, 1.0) == pytest.approx(expected)

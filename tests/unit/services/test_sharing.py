@@ -97,6 +97,7 @@ def sharing(renderer: Fixed, *, verb: Verb = Verb.PROMOTE, pin: bool = True, **k
     state = InstanceState(environment=where[0], instance=where[1], accepted=(verdict,))
     book = SimpleNamespace(
         state=LedgerState(head=ObjectId(""), genesis=GENESIS, instances={where: state}),
+        names=(where[1],),
         pinned=lambda *_: tree if pin else None,
     )
     return Sharing(SimpleNamespace(loader=Loader(trees)), book, renderer)
