@@ -7,7 +7,7 @@ nothing after it, for what follows an armour is covered by no signature.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 from distributor.errors import DistributorError, Where
 from distributor.errors.policy import BadSignature, BadTagName, BadTrailers, TagTooLarge
@@ -20,7 +20,8 @@ LIMIT = 64 << 10
 _HEADERS = (b"object", b"type", b"tag", b"tagger")
 _TYPES = frozenset({"commit", "tag", "tree", "blob"})
 _TAGGER = re.compile(r"(?P<who>[^<>\n]* <[^<>\n]*>) (?P<at>[0-9]{1,12}) (?P<zone>[+-][0-9]{4})")
-_BEGIN = re.compile(rb"^-----BEGIN (SSH SIGNATURE|PGP SIGNATURE|PGP MESSAGE)-----", re.MULTILINE)
+_BEGIN = re.compile(rb"-----BEGIN (SSH SIGNATURE|PGP SIGNATURE|PGP MESSAGE)-----")
+"""Counts at the start of a line alone, which is asked afterwards: so the search is one for a plain text."""
 _MINUTES_A_DAY = 24 * 60
 
 
@@ -85,7 +86,7 @@ def _tagger(text: str) -> tuple[str, datetime]:
         raise _Bad(BadTagName, "The tag object's tagger line has no time zone")
     zone = timezone(timedelta(minutes=minutes))
     try:
-        at = datetime.fromtimestamp(int(match["at"]), UTC).astimezone(zone)
+        at = datetime.fromtimestamp(int(match["at"]), zone)
     except (OverflowError, ValueError, OSError) as error:
         raise _Bad(BadTagName, "The tag object's tagger line has no time") from error
     return match["who"].strip(), at
@@ -93,7 +94,7 @@ def _tagger(text: str) -> tuple[str, datetime]:
 
 def _split(body: bytes) -> tuple[bytes, bytes]:
     """Message and armour. Git looks for the last armour; two of them are refused here."""
-    begins = list(_BEGIN.finditer(body))
+    begins = [found for found in _BEGIN.finditer(body) if _starts_line(body, found.start())]
     if not begins:
         return body, b""
     if len(begins) > 1:
@@ -105,6 +106,10 @@ def _split(body: bytes) -> tuple[bytes, bytes]:
     if armour.count(end) != 1:
         raise _Bad(BadSignature, "The signature ends twice")
     return body[:start], armour
+
+
+def _starts_line(body: bytes, at: int) -> bool:
+    return at == 0 or body[at - 1 : at] == b"\n"
 
 
 def _text(data: bytes) -> str:

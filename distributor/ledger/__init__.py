@@ -38,7 +38,13 @@ from distributor.ledger.queries import (
     verified_here,
     verified_in,
 )
-from distributor.ledger.records import decode, decode_genesis, encode, encode_genesis
+from distributor.ledger.records import (
+    decode,
+    decode_file,
+    decode_genesis,
+    encode,
+    encode_genesis,
+)
 from distributor.ledger.renewal import kept_policies, kept_records, kept_verdicts
 
 __all__ = [
@@ -46,6 +52,7 @@ __all__ = [
     "agreed",
     "approvals",
     "decode",
+    "decode_file",
     "decode_genesis",
     "dump_question",
     "encode",

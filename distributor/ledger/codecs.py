@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from distributor.model.refs import is_digest, is_object_id
@@ -19,14 +20,24 @@ from distributor.model.refs import is_digest, is_object_id
 T = TypeVar("T")
 
 _REQUIRED = object()
+_KEPT_TIMES = 4096
+"""Times that are remembered: what is recorded together has one time."""
+
+
+class _Nothing:
+    """No value is of this type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Codec(Generic[T]):
-    """How a value is written (``dump``) and read (``load``, which raises ``ValueError``)."""
+    """How a value is written (``dump``) and read (``load``, which raises ``ValueError``).
+
+    What is of the type ``plain``, and of none below it, is right as it is: ``load`` need not be asked.
+    """
 
     dump: Callable[[T], Any]
     load: Callable[[Any], T]
+    plain: type = _Nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +61,11 @@ class Shape(Generic[T]):
 
     cls: Callable[..., T]
     fields: tuple[Field, ...]
-    _loads: Mapping[str, tuple[str, Callable[[Any], Any]]] = field(init=False, repr=False)
+    _loads: Mapping[str, tuple[str, type, Callable[[Any], Any]]] = field(init=False, repr=False)
     _needed: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        loads = {f.name: (f.attribute, f.codec.load) for f in self.fields}
+        loads = {f.name: (f.attribute, f.codec.plain, f.codec.load) for f in self.fields}
         object.__setattr__(self, "_loads", loads)
         needed = frozenset(f.attribute for f in self.fields if f.required)
         object.__setattr__(self, "_needed", needed)
@@ -79,8 +90,8 @@ class Shape(Generic[T]):
         loads = self._loads
         try:
             for name, value in data.items():
-                attribute, load = loads[name]
-                found[attribute] = load(value)
+                attribute, plain, load = loads[name]
+                found[attribute] = value if type(value) is plain else load(value)
         except (KeyError, ValueError):
             return self._searched(data)
         return self.cls(**found) if self._needed <= found.keys() else self._searched(data)
@@ -135,9 +146,14 @@ load_text = _typed(str, "text")
 
 
 def _load_time(value: object) -> datetime:
-    at = datetime.fromisoformat(load_text(value))
+    return _time(load_text(value))
+
+
+@lru_cache(maxsize=_KEPT_TIMES)
+def _time(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
     if at.tzinfo is None:
-        msg = f"{value!r} has no time zone"
+        msg = f"{text!r} has no time zone"
         raise ValueError(msg)
     return at if at.tzinfo is UTC else at.astimezone(UTC)
 
@@ -180,9 +196,9 @@ def _load_raw(value: object) -> bytes:
     return load_text(value).encode()
 
 
-TEXT: Codec[str] = Codec(_same, load_text)
-NUMBER: Codec[int] = Codec(_same, _typed(int, "a number"))
-FLAG: Codec[bool] = Codec(_same, _typed(bool, "true or false"))
+TEXT: Codec[str] = Codec(_same, load_text, str)
+NUMBER: Codec[int] = Codec(_same, _typed(int, "a number"), int)
+FLAG: Codec[bool] = Codec(_same, _typed(bool, "true or false"), bool)
 TIME: Codec[datetime] = Codec(_dump_time, _load_time)
 OID: Codec[str] = Codec(_same, _load_oid)
 DIGEST: Codec[str] = Codec(_same, _load_digest)
@@ -194,26 +210,28 @@ def choice(kind: type[StrEnum]) -> Codec[Any]:
     known = {member.value: member for member in kind}
 
     def load(value: object) -> StrEnum:
-        text = load_text(value)
-        return known.get(text) or kind(text)
+        found = known.get(value) if type(value) is str else None
+        return kind(load_text(value)) if found is None else found
 
     return Codec(lambda value: value.value, load)
 
 
 def listed(item: Codec[Any]) -> Codec[Any]:
     """A list, in its order."""
+    plain, one = item.plain, item.load
 
     def load(value: object) -> tuple[Any, ...]:
         if not isinstance(value, list):
             msg = "is not a list"
             raise ValueError(msg)  # noqa: TRY004 - one kind of error for everything unreadable
-        return tuple(item.load(entry) for entry in value)
+        return tuple([entry if type(entry) is plain else one(entry) for entry in value])
 
     return Codec(lambda value: [item.dump(entry) for entry in value], load)
 
 
 def mapped(item: Codec[Any]) -> Codec[Any]:
     """A mapping from text, written in key order."""
+    plain, one = item.plain, item.load
 
     def dump(value: Mapping[str, Any]) -> dict[str, Any]:
         return {key: item.dump(value[key]) for key in sorted(value)}
@@ -222,6 +240,6 @@ def mapped(item: Codec[Any]) -> Codec[Any]:
         if not isinstance(value, dict):
             msg = "is not an object"
             raise ValueError(msg)  # noqa: TRY004 - one kind of error for everything unreadable
-        return {key: item.load(entry) for key, entry in value.items()}
+        return {k: v if type(v) is plain else one(v) for k, v in value.items()}
 
     return Codec(dump, load)

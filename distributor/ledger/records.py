@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -16,6 +18,7 @@ from distributor.ledger.codecs import (
     RAW,
     TEXT,
     TIME,
+    Codec,
     Field,
     Shape,
     choice,
@@ -44,6 +47,9 @@ from distributor.model.ledger import (
 )
 from distributor.model.promotion import GateAnswer, GateResult, Revision, Verdict, VerdictOutcome
 from distributor.model.tags import RequestClass, Verb
+
+_KEPT_ANSWERS = 8192
+"""Answers of gates that are remembered: a ledger holds the same ones again and again."""
 
 _WHERE = Shape(
     Where,
@@ -79,6 +85,23 @@ _ANSWER = Shape(
     ),
 )
 
+_PASSING = ["number", "gate", "result", "message"]
+"""The members of nearly all answers, and nearly all of those are alike from verdict to verdict."""
+
+
+def _load_answer(data: object) -> GateAnswer:
+    if type(data) is dict and list(data) == _PASSING:
+        number, gate, result, message = data.values()
+        if type(number) is int and type(gate) is type(result) is type(message) is str:
+            return _passing(number, gate, result, message)
+    return _ANSWER.load(data)
+
+
+@lru_cache(maxsize=_KEPT_ANSWERS)
+def _passing(number: int, gate: str, result: str, message: str) -> GateAnswer:
+    return _ANSWER.load({"number": number, "gate": gate, "result": result, "message": message})
+
+
 _REVISION = Shape(
     Revision,
     (
@@ -108,7 +131,7 @@ _VERDICT = Shape(
         Field("rendered", "rendered", DIGEST, ""),
         Field("targets", "targets", listed(TEXT), ()),
         Field("reason", "reason", TEXT, ""),
-        Field("answers", "answers", listed(_ANSWER.codec)),
+        Field("answers", "answers", listed(Codec(_ANSWER.dump, _load_answer))),
     ),
 )
 
@@ -252,15 +275,33 @@ def encode(record: Record) -> bytes:
 
 def decode(line: bytes, where: Where) -> Record:
     """Read a line back; raises ``LedgerBroken`` at ``where`` for anything that ``encode`` never wrote."""
-    data = _object(line, where)
+    try:
+        return _decoded(line)
+    except ValueError as error:
+        raise LedgerBroken(str(error), where=where) from error
+
+
+def decode_file(data: bytes, file: str) -> Iterator[Record]:
+    """The records of a whole file, in order; as ``decode``."""
+    for number, line in enumerate(data.splitlines(), 1):
+        try:
+            yield _decoded(line)
+        except ValueError as error:
+            raise LedgerBroken(str(error), where=Where(file=file, line=number)) from error
+
+
+def _decoded(line: bytes) -> Record:
+    data = _object(line)
     kind = data.pop("kind", None)
     shape = _SHAPES.get(kind) if isinstance(kind, str) else None
     if shape is None:
-        raise LedgerBroken(f"There is no record of kind {str(kind)[:80]!r}.", where=where)
+        msg = f"There is no record of kind {str(kind)[:80]!r}."
+        raise ValueError(msg)
     try:
         record: Record = shape.load(data)
     except ValueError as error:
-        raise LedgerBroken(f"The {kind} record {error}.", where=where) from error
+        msg = f"The {kind} record {error}."
+        raise ValueError(msg) from error
     return record
 
 
@@ -273,7 +314,10 @@ def encode_genesis(genesis: Genesis) -> bytes:
 def decode_genesis(data: bytes, where: Where | None = None) -> Genesis:
     """Read the genesis file; raises ``LedgerNewer`` for a format to come, else ``LedgerBroken``."""
     place = where or Where(file="genesis.json")
-    found = _object(data, place)
+    try:
+        found = _object(data)
+    except ValueError as error:
+        raise LedgerBroken(str(error), where=place) from error
     written = found.get("format")
     if isinstance(written, int) and written > LEDGER_FORMAT:
         raise LedgerNewer(f"It is {written}, this program knows {LEDGER_FORMAT}.", where=place)
@@ -285,11 +329,14 @@ def decode_genesis(data: bytes, where: Where | None = None) -> Genesis:
         raise LedgerBroken(f"The genesis record {error}.", where=place) from error
 
 
-def _object(data: bytes, where: Where) -> dict[str, Any]:
+def _object(data: bytes) -> dict[str, Any]:
+    """A JSON object; raises ``ValueError``."""
     try:
         found = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise LedgerBroken(f"It is not JSON: {error}.", where=where) from error
+        msg = f"It is not JSON: {error}."
+        raise ValueError(msg) from error
     if not isinstance(found, dict):
-        raise LedgerBroken("The record is not a JSON object.", where=where)
+        msg = "The record is not a JSON object."
+        raise ValueError(msg)  # noqa: TRY004 - one kind of error for everything unreadable
     return found

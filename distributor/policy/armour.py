@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -21,6 +22,10 @@ from distributor.policy import security_keys
 MAGIC = b"SSHSIG"
 _BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
 _VERSION = (1).to_bytes(4)
+_SIZE = 4
+"""Bytes that a length takes."""
+_KEPT_KEYS = 256
+"""Public keys that are remembered as they were read: few keys sign very many tags and commits."""
 _LINE = 76
 _LIMIT = 16 * 1024
 _MIN_RSA_BITS = 2048
@@ -61,29 +66,31 @@ class Wire:
     """Reads the strings of an SSH wire blob (RFC 4251, section 5) one after another."""
 
     def __init__(self, data: bytes) -> None:
-        self._rest = data
+        self._data = data
+        self._at = 0
 
     def take(self, size: int) -> bytes:
         """Exactly ``size`` bytes."""
-        if len(self._rest) < size:
+        start, end = self._at, self._at + size
+        if len(self._data) < end:
             raise BadArmour("it ends too early")
-        taken, self._rest = self._rest[:size], self._rest[size:]
-        return taken
+        self._at = end
+        return self._data[start:end]
 
     def string(self) -> bytes:
         """A string with its length before it."""
-        return self.take(int.from_bytes(self.take(4)))
+        return self.take(int.from_bytes(self.take(_SIZE)))
 
     def strings(self) -> tuple[bytes, ...]:
         """All strings up to the end."""
         found: list[bytes] = []
-        while self._rest:
+        while self._at < len(self._data):
             found.append(self.string())
         return tuple(found)
 
     def end(self) -> None:
         """Nothing may be left."""
-        if self._rest:
+        if self._at < len(self._data):
             raise BadArmour("something follows its end")
 
 
@@ -146,19 +153,28 @@ def preimage(data: bytes, namespace: bytes, hash_name: str) -> bytes:
 def check(data: bytes, parts: SignatureParts) -> str:
     """The key's text form (type and blob) if it signed ``data``; raises ``BadArmour`` if not."""
     kind = parts.kind
-    text = kind + b" " + base64.b64encode(parts.key)
     signed = preimage(data, parts.namespace, parts.hash_name)
     try:
         if kind in security_keys.KINDS and parts.algorithm == kind:
             key = Wire(parts.key).strings()
             security_keys.check(key, signed, parts.signature, parts.extra, _der)
         else:
-            _check_with(load_ssh_public_key(text), kind, parts, signed)
+            _check_with(_public_key(parts.key), kind, parts, signed)
     except InvalidSignature as error:
         raise BadArmour("it does not fit the content") from error
     except (UnsupportedAlgorithm, ValueError) as error:
         raise BadArmour(str(error)[:120]) from error
-    return text.decode("ascii")
+    return _text(kind, parts.key).decode("ascii")
+
+
+def _text(kind: bytes, key: bytes) -> bytes:
+    return kind + b" " + base64.b64encode(key)
+
+
+@lru_cache(maxsize=_KEPT_KEYS)
+def _public_key(key: bytes) -> object:
+    """A key by its blob; raises what the reader of keys raises, which is not remembered."""
+    return load_ssh_public_key(_text(Wire(key).string(), key))
 
 
 def _check_with(key: object, kind: bytes, parts: SignatureParts, signed: bytes) -> None:

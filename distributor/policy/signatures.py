@@ -69,9 +69,10 @@ def verify_bytes(
     key = signing_key(data, signature, namespace)
     if isinstance(key, Finding):
         return key
-    if _blob(key) in {_blob(text) for text in revoked}:
+    blob = _blob(key)
+    if any(_blob(text) == blob for text in revoked):
         return Finding.of(KeyNotValid, "It is revoked.")
-    entries = [e for e in signers if not e.cert_authority and _blob(e.key) == _blob(key)]
+    entries = [e for e in signers if not e.cert_authority and _blob(e.key) == blob]
     entries = [e for e in entries if _covers(e, namespace)]
     if not entries:
         return Finding.of(UnknownSigner, f"The key is {key[:60]}.")

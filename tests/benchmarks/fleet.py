@@ -31,6 +31,7 @@ class Size:
 
     clusters: int = 2_000
     apps: int = 50
+    environments: tuple[str, ...] = ENVIRONMENTS
 
     @property
     def targets(self) -> int:
@@ -46,7 +47,7 @@ def files(size: Size) -> dict[str, bytes]:
     for name in ENVIRONMENTS:
         found[f"environments/{name}/environment.yaml"] = _environment(name)
     for number, environment in zip(
-        range(size.clusters), itertools.cycle(ENVIRONMENTS), strict=False
+        range(size.clusters), itertools.cycle(size.environments), strict=False
     ):
         path = f"environments/{environment}/clusters/{environment}-{number:05}.yaml"
         found[path] = _cluster(environment, number)
@@ -67,6 +68,17 @@ def changed(before: Mapping[str, bytes], app: str) -> dict[str, bytes]:
         msg = f"{path} has no value to change"
         raise ValueError(msg)
     return {**before, path: text.replace("level: info", "level: debug").encode()}
+
+
+def released(before: Mapping[str, bytes], app: str, version: str) -> dict[str, bytes]:
+    """The same repository with one more version of one app, which differs in its image."""
+    folder = f"catalog/{app}/{VERSION}/"
+    added = {
+        path.replace(VERSION, version): data.replace(VERSION.encode(), version.encode())
+        for path, data in before.items()
+        if path.startswith(folder)
+    }
+    return {**before, **added}
 
 
 def commit(folder: Path, contents: Mapping[str, bytes]) -> ObjectId:

@@ -148,11 +148,34 @@ class PygitObjects:
 
     def history(self, tip: ObjectId, until: ObjectId | None) -> Sequence[ObjectId]:
         """First-parent history, newest first, without ``until``."""
+        line = self._line(tip, until) if until is not None else None
+        if line is not None:
+            return line
         walker = self._repo.walk(tip, SortMode.TOPOLOGICAL)
         walker.simplify_first_parent()
         if until is not None:
             walker.hide(until)
         return [ObjectId(str(commit.id)) for commit in walker]
+
+    def _line(self, tip: ObjectId, until: ObjectId) -> list[ObjectId] | None:
+        """The commits before ``until`` on the line of first parents; ``None`` where it is not on that line.
+
+        The walker reads all that ``until`` descends from before it says the first commit.
+        """
+        found: list[ObjectId] = []
+        at: ObjectId | None = tip
+        try:
+            while at is not None and at != until:
+                found.append(at)
+                at = self._first_parent(at)
+        except ObjectMissing:
+            return None  # a shallow clone ends somewhere
+        return found if at == until else None
+
+    def _first_parent(self, commit: ObjectId) -> ObjectId | None:
+        second = self._read(commit, "commit").split(b"\n", 2)[1]
+        known = second.startswith(b"parent ")
+        return ObjectId(second.removeprefix(b"parent ").decode()) if known else None
 
     def write_blob(self, data: bytes) -> ObjectId:
         """Store bytes."""

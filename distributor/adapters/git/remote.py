@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 from distributor.errors.git import GitFailed, PushRejected, RemoteUnreachable
@@ -29,6 +30,10 @@ _UNREACHABLE = (
 _REJECTED = ("[rejected]", "[remote rejected]", "stale info", "failed to push some refs")
 
 _TRIES = 5
+_MANY = 64 << 10
+"""Bytes of packed refs from which on a look at the remote's list is much cheaper than a fetch of nothing new."""
+_LOOSE = 1000
+"""Refs in files of their own from which on they are packed: each is opened whenever refs are read."""
 _TIDYING = 1800.0
 """Seconds that packing the mirror may take."""
 
@@ -38,7 +43,7 @@ class GitRemote:
 
     ``url`` is anything Git takes; ``heads`` are the branches that are followed; ``timeout`` bounds each
     call in seconds, after which the whole process group is ended. Without ``tags`` only heads are
-    fetched.
+    fetched. ``many`` bytes of packed refs are so many that the remote's list is looked at before a fetch.
     """
 
     def __init__(
@@ -49,20 +54,26 @@ class GitRemote:
         heads: tuple[str, ...],
         timeout: float = 60.0,
         tags: bool = True,
+        many: int = _MANY,
     ) -> None:
         self._repository = repository
         self._url = url
         self._heads = heads
         self._timeout = timeout
         self._tags = tags
+        self._many = many
+        self._fetched = False  # a fetch brings back what the mirror lost, which no list tells
         self._lock = asyncio.Lock()  # a fetch beside our own push could bring back what it replaces
 
     async def fetch(self) -> None:
         """Mirror heads and tags into ``refs/observed/``: moved and deleted tags are seen as such.
 
         A plain fetch keeps the old target of a moved tag and hides deletions. A pattern stands for each
-        head, because a head that does not exist (yet) must not fail the rest.
+        head, because a head that does not exist (yet) must not fail the rest. Where the mirror has just
+        what the remote lists, there is nothing to fetch.
         """
+        if self._fetched and self._tags and self._packed() >= self._many and await self._same():
+            return
         specs = [f"+refs/heads/{head}*:refs/observed/heads/{head}*" for head in self._heads]
         if self._tags:
             specs.append("+refs/tags/*:refs/observed/tags/*")
@@ -71,6 +82,25 @@ class GitRemote:
             "fetch", "--quiet", "--no-tags", "--prune", "--force",
             "--no-write-fetch-head", "--end-of-options", self._url, *specs,
         )  # fmt: skip
+        self._fetched = True
+
+    def _packed(self) -> int:
+        """How large the mirror's file of packed refs is."""
+        try:
+            return (self._repository / "packed-refs").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    async def _same(self) -> bool:
+        """Whether the mirror has just the heads and tags that the remote lists."""
+        followed = (b"refs/tags/", *(f"refs/heads/{head}".encode() for head in self._heads))
+        form = "--format=%(objectname)%09refs/%(refname:lstrip=2)"
+        async with self._lock:
+            theirs = await self._git(
+                "ls-remote", "--quiet", "--refs", "--heads", "--tags", "--end-of-options", self._url
+            )
+            ours = await self._git("for-each-ref", form, "refs/observed/")
+        return _listed(theirs, followed) == _listed(ours, followed)
 
     async def _fetch(self, *arguments: str) -> None:
         """Another process on this mirror may hold a ref's lock for a moment: then fetch again."""
@@ -98,10 +128,13 @@ class GitRemote:
             )  # fmt: skip
 
     async def tidy(self) -> None:
-        """``git gc --auto``: fetches leave packs behind, and what is written here lies loose."""
+        """``git gc --auto``: fetches leave packs behind, and what is written here lies loose; so do refs."""
+        if await asyncio.to_thread(_holds, self._repository / "refs" / "observed", _LOOSE):
+            async with self._lock:
+                await self._git("pack-refs", "--all", seconds=_TIDYING)
         await self._git("-c", "gc.autoDetach=false", "gc", "--auto", "--quiet", seconds=_TIDYING)
 
-    async def _git(self, *arguments: str, seconds: float = 0) -> str:
+    async def _git(self, *arguments: str, seconds: float = 0) -> bytes:
         process = await asyncio.create_subprocess_exec(
             "git", "-C", str(self._repository), *arguments,
             stdin=asyncio.subprocess.DEVNULL,
@@ -123,7 +156,7 @@ class GitRemote:
                 await process.wait()
         if process.returncode:
             raise self._failure(err.decode("utf-8", "replace").strip())
-        return out.decode("utf-8", "replace")
+        return out
 
     def _failure(self, message: str) -> GitFailed | PushRejected | RemoteUnreachable:
         text = message.lower()
@@ -133,6 +166,17 @@ class GitRemote:
         if any(sign in text for sign in _UNREACHABLE):
             return RemoteUnreachable(told)
         return GitFailed(told)
+
+
+def _listed(lines: bytes, followed: tuple[bytes, ...]) -> list[bytes]:
+    """The lines (id, tab, name) of those refs whose names begin so; bytes, as names are not always text."""
+    return [line for line in lines.splitlines() if line.partition(b"\t")[2].startswith(followed)]
+
+
+def _holds(folder: Path, files: int) -> bool:
+    """Whether a folder and those below it hold so many files."""
+    found = (name for _, _, names in os.walk(folder) for name in names)
+    return next(islice(found, files - 1, None), None) is not None
 
 
 def _environment() -> dict[str, str]:

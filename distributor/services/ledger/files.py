@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
-from distributor.errors import Where
-from distributor.ledger import decode, encode, fold_stream
+from distributor.ledger import decode_file, encode, fold_stream
 from distributor.ledger.segments import OPEN, in_order, parse_name, path_of
 from distributor.model.ledger import InstanceState, Key, LedgerState, Record
 from distributor.model.refs import ObjectId
@@ -42,15 +43,14 @@ class LedgerFiles:
             yield from self._decoded(key, segment)
 
     def _decoded(self, key: Key, segment: tuple[int, ObjectId]) -> Iterator[Record]:
-        file = path_of(key, segment[0])
-        lines = self._objects.blob(segment[1]).splitlines()
-        return (decode(line, Where(file=file, line=n)) for n, line in enumerate(lines, 1))
+        return decode_file(self._objects.blob(segment[1]), path_of(key, segment[0]))
 
     def folds(self, head: ObjectId) -> dict[Key, InstanceState]:
         """The state of every instance; what did not change is not folded again."""
         files = self.at(head)
         self._folded = {key: known for key, known in self._folded.items() if key in files}
-        return {key: self._fold(key, segments) for key, segments in files.items()}
+        with _growing():
+            return {key: self._fold(key, segments) for key, segments in files.items()}
 
     def _fold(self, key: Key, segments: Segments) -> InstanceState:
         blobs = tuple(blob for _, blob in segments)
@@ -109,3 +109,15 @@ class LedgerFiles:
         whole = objects.write_blob(data + b"".join(map(encode, new)))
         changes[path_of(key)] = ("blob", whole)
         return changes, (*closed, (OPEN, whole))
+
+
+@contextmanager
+def _growing() -> Iterator[None]:
+    """Everything that is made in here stays: the collector would look through it over and over for nothing."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from distributor import log, metrics
 from distributor.catalog.tag_names import parse_name
@@ -78,6 +79,8 @@ class Decider:
         self._journal = journal
         self.refused = 0  # by this process
         self.pending = Pending()
+        self._opened: tuple[Mapping[str, ObjectId], ObjectId, list[tuple[str, ObjectId]]]
+        self._opened = ({}, ObjectId(""), [])
         self._log = log.get("decider")
 
     async def decide_all(self, snapshot: Snapshot) -> int:
@@ -111,14 +114,20 @@ class Decider:
     def _open(self, snapshot: Snapshot) -> list[tuple[str, ObjectId]]:
         """Tags without a final verdict: approvals first, then by tagger date, then by object id.
 
-        So a request and what approves it, pushed together, are decided in one pass.
+        So a request and what approves it, pushed together, are decided in one pass. Where neither tags nor
+        ledger moved since the last pass, they are those that were open then.
         """
+        tags, head, before = self._opened
+        if head == snapshot.ledger.head and tags == snapshot.tags:
+            return before
         found = [
             (name, oid)
             for name, oid in snapshot.tags.items()
             if name.partition("/")[0] in VERBS and not self._known(snapshot.ledger, name, oid)
         ]
-        return sorted(found, key=self._turn)
+        found.sort(key=self._turn)
+        self._opened = (snapshot.tags, snapshot.ledger.head, found)
+        return found
 
     def _turn(self, item: tuple[str, ObjectId]) -> tuple[bool, int, ObjectId]:
         name, oid = item
@@ -333,6 +342,7 @@ class Decider:
         )
 
 
+@lru_cache(maxsize=1 << 16)
 def key_of(name: str) -> Key:
     """The ledger file of a tag's name, as far as the name tells; ``UNREADABLE`` where it does not.
 

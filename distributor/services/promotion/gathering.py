@@ -45,7 +45,7 @@ from distributor.services.promotion.retiring import retired_tier, retirement, wi
 from distributor.services.promotion.sets import together
 from distributor.services.promotion.sharing import Sharing
 from distributor.services.rendering.renderer import Renderer, Subject
-from distributor.services.state.desired import at_path, read_desired, tier_names
+from distributor.services.state.desired import cluster_files, read_desired, tier_names
 from distributor.services.state.looking import Snapshot, approved, observe
 from distributor.services.world import World
 
@@ -245,10 +245,8 @@ class Gatherer:
             for name, cluster in later.items()
             if not (newest and name in files.clusters)
         }
-        pin = self._pin_before(before)
-        for name in taken if pin else ():
-            path = f"environments/{environment}/clusters/{name}.yaml"
-            fleet[path] = at_path(self._world, pin, path) if pin else None
+        if pin := self._pin_before(before):
+            fleet |= cluster_files(self._world, pin, environment, taken)
         return replace(files, clusters={**files.clusters, **taken}), fleet
 
     def _pin_before(self, before: Verdict | None) -> ObjectId | None:
@@ -258,9 +256,7 @@ class Gatherer:
         return self._book.pinned(before.environment, before.instance, before.sequence)
 
     def _cluster_files(self, root: ObjectId, files: EnvironmentFiles) -> dict[str, TreeChange]:
-        folder = f"environments/{files.environment.name}/clusters"
-        paths = [f"{folder}/{name}.yaml" for name in files.clusters]
-        return {path: at_path(self._world, root, path) for path in paths}
+        return cluster_files(self._world, root, files.environment.name, files.clusters)
 
     def _pinned_again(self, verdict: Verdict | None) -> dict[str, Any]:
         """What a verdict pinned, to be pinned again by another one."""

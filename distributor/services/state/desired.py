@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from distributor.catalog.digests import config_paths, find
@@ -128,3 +128,14 @@ def at_path(world: World, root: ObjectId, path: str) -> TreeChange:
     """What stands at a path of a tree, in the form that ``write_tree`` takes; ``None`` for nothing."""
     entry = find(world.objects, root, path)
     return None if entry is None else (entry.kind.value, entry.id)
+
+
+def cluster_files(
+    world: World, root: ObjectId, environment: str, names: Iterable[str]
+) -> dict[str, TreeChange]:
+    """What stands at the paths of some clusters' files, from one look at their folder."""
+    folder = f"environments/{environment}/clusters"
+    change = at_path(world, root, folder)
+    entries = world.objects.entries(change[1]) if change and change[0] == "tree" else ()
+    there = {entry.name: (entry.kind.value, entry.id) for entry in entries}
+    return {f"{folder}/{name}.yaml": there.get(f"{name}.yaml") for name in names}

@@ -90,6 +90,8 @@ def mirror(tmp_path: Path) -> PygitObjects:
     return PygitObjects.create(tmp_path / "state" / "mirror.git")
 
 
-@pytest.fixture
-def remote(shared: Git, mirror: PygitObjects) -> GitRemote:
-    return GitRemote(mirror.path, str(shared.folder), heads=("main", "ledger"), timeout=30)
+@pytest.fixture(params=[1 << 30, 0], ids=["fetched", "listed"])
+def remote(request: pytest.FixtureRequest, shared: Git, mirror: PygitObjects) -> GitRemote:
+    """With few refs, and with so many that what the remote lists is looked at before a fetch."""
+    heads, url = ("main", "ledger"), str(shared.folder)
+    return GitRemote(mirror.path, url, heads=heads, timeout=30, many=request.param)

@@ -205,6 +205,31 @@ def test_ancestry_and_history(mirror):
     assert list(mirror.history(three, three)) == []
 
 
+def test_histories_are_what_git_lists(mirror, git):
+    """Also where the commit that they end before is on another line, or on none at all."""
+    one = commit(mirror, text="1")
+    two = commit(mirror, one, text="2")
+    side = commit(mirror, one, text="side")
+    merged = commit(mirror, two, side, text="merged")
+    top = commit(mirror, merged, text="top")
+    alone = commit(mirror, text="alone")
+    for until in (one, two, side, merged, top, alone):
+        listed = git("rev-list", "--first-parent", top, f"^{until}").split()
+        assert list(mirror.history(top, until)) == listed, until
+
+
+def test_a_shallow_history_ends_where_the_clone_does(mirror, git, tmp_path):
+    one = commit(mirror, text="1")
+    two = commit(mirror, one, text="2")
+    three = commit(mirror, two, text="3")
+    mirror.set_ref("refs/heads/main", three, None)
+    folder = tmp_path / "shallow.git"
+    git("clone", "--quiet", "--bare", "--depth=2", f"file://{mirror.path}", str(folder))
+    shallow = PygitObjects(folder)
+    assert list(shallow.history(three, two)) == [three]
+    assert list(shallow.history(three, None)) == [three, two]
+
+
 def test_refs_move_only_from_where_they_are_expected(mirror):
     one, two = commit(mirror, text="1"), commit(mirror, text="2")
     ref = "refs/heads/ledger"

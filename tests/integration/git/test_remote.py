@@ -80,6 +80,64 @@ async def test_a_deleted_tag_is_seen(remote, mirror, shared):
     assert mirror.refs(OBSERVED + "tags/") == {}
 
 
+async def test_what_is_as_it_was_is_listed_and_not_fetched(shared, mirror, tmp_path, monkeypatch):
+    """Where there are many refs, by a process that fetched them once; then every change is fetched."""
+    trace = tmp_path / "trace"
+    monkeypatch.setenv("GIT_TRACE", str(trace))
+
+    async def calls(remote: GitRemote) -> list[str]:
+        trace.write_text("")
+        await remote.fetch()
+        ours = ("git ls-remote", "git fetch")
+        return [name for name in ours if f"trace: built-in: {name} " in trace.read_text()]
+
+    few = GitRemote(mirror.path, str(shared.folder), heads=("main",), timeout=30)
+    many = GitRemote(mirror.path, str(shared.folder), heads=("main",), timeout=30, many=0)
+    shared("tag", "-a", "-m", "one", "t", "main")
+    shared("branch", "other", "main")
+    assert await calls(few) == await calls(few) == ["git fetch"]
+    assert await calls(many) == ["git fetch"]
+    assert await calls(many) == ["git ls-remote"]
+    shared("branch", "another", "main")
+    assert await calls(many) == ["git ls-remote"], "a branch that nobody follows"
+    shared("tag", "u", "main")
+    assert await calls(many) == ["git ls-remote", "git fetch"]
+    assert await calls(many) == ["git ls-remote"]
+    mirror.set_ref(OBSERVED + "tags/v", shared.oid("main"), None)
+    assert await calls(many) == ["git ls-remote", "git fetch"], "the mirror has what is not there"
+    assert set(mirror.refs(OBSERVED + "tags/")) == {OBSERVED + "tags/t", OBSERVED + "tags/u"}
+
+
+async def test_a_mirror_that_lost_an_object_gets_it_back_by_a_new_process(shared, mirror):
+    shared("tag", "-a", "-m", "one", "t", "main")
+    tag = shared.oid("refs/tags/t")
+    for lost in (False, True):
+        if lost:
+            for file in mirror.path.glob("objects/pack/*"):
+                file.chmod(0o600)
+                file.unlink()
+            (mirror.path / "objects" / tag[:2] / tag[2:]).unlink(missing_ok=True)
+        here = PygitObjects(mirror.path)
+        remote = GitRemote(mirror.path, str(shared.folder), heads=("main",), timeout=30, many=0)
+        await remote.fetch()
+        assert here.object_type(tag) == "tag"
+
+
+async def test_many_loose_refs_are_packed(shared, mirror):
+    main = shared.oid("main")
+    names = [f"promote/sit/shop/1.0.{number}" for number in range(1000)]
+    lines = "".join(f"create refs/tags/{name} {main}\n" for name in names)
+    shared("update-ref", "--stdin", stdin=lines.encode())
+    remote = GitRemote(mirror.path, str(shared.folder), heads=("main",), timeout=60)
+    await remote.fetch()
+    before = mirror.refs(OBSERVED)
+    assert len(before) == len(names) + 1
+    await remote.tidy()
+    loose = [path for path in mirror.path.glob("refs/observed/**/*") if path.is_file()]
+    assert loose == []
+    assert mirror.refs(OBSERVED) == PygitObjects(mirror.path).refs(OBSERVED) == before
+
+
 async def test_an_emptied_repository_is_seen(remote, mirror, shared):
     await remote.fetch()
     shared("update-ref", "-d", MAIN)

@@ -149,6 +149,17 @@ def test_tag_objects():
     assert tag.signed + tag.signature == tag.raw == data
 
 
+def test_an_armour_begins_at_the_start_of_a_line():
+    for message in (
+        "see -----BEGIN SSH SIGNATURE-----\n",
+        "x-----BEGIN PGP MESSAGE----------BEGIN\n",
+    ):
+        data = raw(message=message, signature=SSH)
+        tag = parse_tag_object(git_id("tag", data), data)
+        assert not isinstance(tag, Finding)
+        assert (tag.message, tag.signature) == (message, SSH.encode())
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [

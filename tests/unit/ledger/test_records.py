@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from distributor.errors import Where
 from distributor.errors.git import LedgerBroken, LedgerNewer
-from distributor.ledger import decode, decode_genesis, encode, encode_genesis
+from distributor.ledger import decode, decode_file, decode_genesis, encode, encode_genesis
 from distributor.model.ledger import LEDGER_FORMAT, Claimed, Genesis, Observed, Record
 from distributor.model.refs import ObjectId
 from tests.unit.ledger.strategies import genesis, records
@@ -120,6 +120,34 @@ def test_a_nested_misfit_names_its_place() -> None:
     line = json.dumps({"kind": "verdict", "at": "2026-01-02T03:04:05Z", "verdict": verdict})
     with pytest.raises(LedgerBroken, match="verdict: answers: result: 'maybe'"):
         decode(line.encode(), HERE)
+
+
+@pytest.mark.parametrize("number", [True, 1.0])
+def test_an_answer_like_one_that_was_read_before_is_judged_by_itself(number: object) -> None:
+    """Python takes 1, 1.0 and True for equal: what is remembered of answers must not."""
+
+    def line(number: object) -> bytes:
+        answer = {"number": number, "gate": "g", "result": "pass", "message": "m"}
+        verdict = {
+            "ref": "r", "tag": OID, "verb": "promote", "environment": "sit", "instance": "shop",
+            "outcome": "refused", "principal": "p", "answers": [answer, answer],
+        }  # fmt: skip
+        record = {"kind": "verdict", "at": "2026-01-02T03:04:05Z", "verdict": verdict}
+        return json.dumps(record).encode()
+
+    read = decode(line(1), HERE)
+    assert json.loads(encode(read)) == json.loads(line(1))
+    with pytest.raises(LedgerBroken, match="answers: number: "):
+        decode(line(number), HERE)
+
+
+def test_a_file_is_read_in_order_and_names_the_line_that_is_wrong() -> None:
+    good = [encode(Observed(at=AT, ref=f"r{n}", tag=OID)) for n in range(3)]
+    found = decode_file(b"".join(good), "prd/shop.jsonl")
+    assert [encode(record) for record in found] == good
+    with pytest.raises(LedgerBroken) as caught:
+        list(decode_file(b"".join((good[0], b"{}\n", good[1])), "prd/shop.jsonl"))
+    assert caught.value.where == Where(file="prd/shop.jsonl", line=2)
 
 
 def test_a_newer_ledger_is_refused_as_such() -> None:
