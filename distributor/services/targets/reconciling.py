@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 
 from distributor import metrics
 from distributor.errors import DistributorError
 from distributor.errors.cluster import (
+    Adopted,
     Fenced,
     ForeignLedger,
 )
@@ -21,7 +22,7 @@ from distributor.model.changes import (
     TargetReport,
 )
 from distributor.model.drift import ObjectDrift, Standing
-from distributor.model.findings import errors
+from distributor.model.findings import Finding, errors
 from distributor.model.fleet import DriftMode
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import Moment
@@ -258,9 +259,15 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
         health=(*seen, at_work) if at_work else seen,
         delivered=run.connection.delivered_only,
         outcomes=tuple(run.outcomes),
-        findings=(*run.failures(), *planned.findings, *run.warnings),
+        findings=(*run.failures(), *_true_still(run, planned), *run.warnings),
         questions=(*planned.questions, *run.questions),
     )
+
+
+def _true_still(run: Run, planned: ChangeSet) -> Iterator[Finding]:
+    """What was found, without what was to be adopted and became another's first."""
+    lost = {str(ref) for ref in run.refused}
+    return (f for f in planned.findings if f.code != Adopted.code or f.where.file not in lost)
 
 
 def _overdue(run: Run, live: Mapping[ObjectRef, LiveObject]) -> Mapping[ObjectRef, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from distributor.errors import DistributorError, Where
-from distributor.errors.cluster import Fenced
+from distributor.errors.cluster import ChangedMeanwhile, Fenced
 from distributor.model.changes import Action, Inventory, Outcome
 from distributor.model.consents import DEEDS, NOTHING_PERMITTED, Permits, Question
 from distributor.model.drift import Contested
@@ -157,3 +157,8 @@ class Run:
         if there is None or there.sequence > self.work.sequence:
             raise Fenced(f"(in the middle of sequence {self.work.sequence})")
         self.held = asked
+
+
+def changed_meanwhile(outcome: Outcome) -> bool:
+    """Whether an object was not applied because it is not as it was when it was looked at."""
+    return outcome.error is not None and outcome.error.code == ChangedMeanwhile.code
