@@ -15,6 +15,7 @@ from distributor.errors.cluster import (
 from distributor.model.changes import (
     Action,
     Actuation,
+    ApplyPlan,
     ChangeSet,
     Glance,
     Inventory,
@@ -293,18 +294,28 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
     awaited = await apply_phases(run, plan, phases)
     if awaited is None and not run.failed:
         await release(run, planned)
-    if awaited is None and not run.failed and plan.prune:
-        there = any(c.reason != ALREADY_GONE for c in planned.of(Action.PRUNED))
-        awaited = await before_prune(run) if there else None
-        if awaited is not None:
-            plan, left = hurried(run, plan, planned)
-            awaited = awaited if left else None
-        await prune(run, plan)
+    if plan.prune:
+        awaited = await _prune(run, plan, planned, awaited)
     if any(o.action is Action.CREATED for o in run.outcomes):
         run.held = None  # what a newer one does not know stands in no inventory: it is taken back
     if run.outcomes:
         await run.hold_fence()
     return awaited
+
+
+async def _prune(
+    run: Run, plan: ApplyPlan, planned: ChangeSet, awaited: ObjectHealth | None
+) -> ObjectHealth | None:
+    """Delete what need not wait: all of it, or, where something failed or is ``awaited``, what was agreed to."""
+    behind = awaited
+    if behind is None and not run.failed:
+        there = any(c.reason != ALREADY_GONE for c in planned.of(Action.PRUNED))
+        behind = await before_prune(run) if there else None
+    left = False
+    if behind is not None or run.failed:
+        plan, left = hurried(run, plan, planned)
+    await prune(run, plan)
+    return behind if left else awaited
 
 
 async def _seen(
