@@ -326,3 +326,13 @@ class ChangedMeanwhile(Retryable):
 
     code = "DST444"
     remedy = "Nothing to do: it is looked at again, and then it is told whose it is."
+
+
+class ScopeGuessed(Terminal):
+    """No definition says whether these kinds are cluster-wide, so their objects are delivered with a namespace."""
+
+    code = "DST445"
+    remedy = (
+        "Annotate an object of the kind in the package distributor.dev/scope: Namespaced, or Cluster; or deliver "
+        "the CustomResourceDefinition to that target by a package."
+    )

@@ -43,6 +43,7 @@ class Work:
     ``names`` are the instances that there are. ``permits`` is what people agreed to for this verdict on this
     target, ``agreed`` the verbs by which they agreed to all of it, before a ledger kept lists. ``patience``:
     for so many seconds beyond its time a deletion is waited for before anybody is asked about it.
+    ``guessed`` are kinds that are taken for namespaced although nobody says so.
     """
 
     environment: str
@@ -73,6 +74,7 @@ class Work:
     health: Mapping[GroupKind, tuple[HealthRule, ...]] = field(default_factory=dict)
     undo: frozenset[str] = frozenset()
     resting: frozenset[Contested] = frozenset()
+    guessed: frozenset[GroupKind] = frozenset()
 
     def may(self, asked: Question) -> bool:
         """Whether people agreed to this."""
