@@ -319,3 +319,20 @@ class Fought(Terminal):
 
     code = "DST443"
     remedy = "Stop what sets it again, or leave the field to it by a rule in the package's delivery.ignore."
+
+
+class ChangedMeanwhile(Retryable):
+    """The object was made or changed by somebody else after it was looked at, and before it was applied."""
+
+    code = "DST444"
+    remedy = "Nothing to do: it is looked at again, and then it is told whose it is."
+
+
+class ScopeGuessed(Terminal):
+    """No definition says whether these kinds are cluster-wide, so their objects are delivered with a namespace."""
+
+    code = "DST445"
+    remedy = (
+        "Annotate an object of the kind in the package distributor.dev/scope: Namespaced, or Cluster; or deliver "
+        "the CustomResourceDefinition to that target by a package."
+    )

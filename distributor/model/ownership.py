@@ -19,13 +19,16 @@ class Claim:
     ``takes`` are managers whose fields become ours first, all of them: what they set and we do not then
     goes. ``hands_over`` are fields that we own alone and ask for no more, to be kept until somebody else
     owns them. ``migrates`` says that the managed fields speak of another apiVersion. ``over`` are the
-    managers that a conflict may be forced over, in the fields that we set and no others.
+    managers that a conflict may be forced over, in the fields that we set and no others. ``seen`` is the
+    version that the object must still have, empty where nothing must be there yet; ``None`` where it is
+    ours, and may have any.
     """
 
     takes: frozenset[str] = frozenset()
     hands_over: tuple[FieldPath, ...] = ()
     migrates: bool = False
     over: frozenset[str] = frozenset()
+    seen: str | None = None
 
     @property
     def prepares(self) -> bool:
@@ -43,5 +46,7 @@ class Claim:
         return "; ".join(told)
 
 
+ABSENT = Claim(seen="")
+"""To be made: what another made since it was looked for is not applied over."""
 Claims = Mapping[ObjectRef, Claim]
 NO_CLAIMS: Claims = MappingProxyType({})

@@ -29,7 +29,7 @@ from distributor.plan.fighting import (
     from_kept,
     rule_text,
 )
-from distributor.plan.guards import guard, held_back, refused
+from distributor.plan.guards import guard, held_back, in_a_hurry, refused
 from distributor.plan.hooks import (
     REMOVED,
     Judged,
@@ -117,6 +117,7 @@ __all__ = [
     "guard",
     "handed_over",
     "held_back",
+    "in_a_hurry",
     "inventory_placed",
     "is_ours",
     "judge",

@@ -16,6 +16,7 @@ from distributor.model.changes import (
     Phase,
 )
 from distributor.model.manifest import Manifest, ManifestSet
+from distributor.model.ownership import ABSENT, Claim
 from distributor.model.refs import ObjectRef
 from distributor.plan.dependencies import Edges, Needs, needs
 from distributor.plan.order import DEFINITION, NAMESPACE, ordered, rank
@@ -61,9 +62,14 @@ def apply_plan(
         unchanged=ordered(_manifests(changes, Action.UNCHANGED)),
         dependencies={ref: found for ref, found in edges.items() if found},
         awaits={ref: found for ref, found in said.asked.items() if found},
-        claims={c.ref: c.claim for c in changes.changes if c.claim is not None},
+        claims=_claims(changes),
         recreates=frozenset(c.ref for c in changes.changes if c.recreates),
     )
+
+
+def _claims(changes: ChangeSet) -> dict[ObjectRef, Claim]:
+    made = {c.ref: ABSENT for c in changes.of(Action.CREATED)}
+    return made | {c.ref: c.claim for c in changes.changes if c.claim is not None}
 
 
 def dependents(plan: ApplyPlan, failed: frozenset[ObjectRef]) -> frozenset[ObjectRef]:

@@ -40,7 +40,7 @@ from distributor.plan.attesting import (
     lost_its_label,
     went_from,
 )
-from distributor.plan.claims import HAND_OVER_MANAGER, claim
+from distributor.plan.claims import HAND_OVER_MANAGER, claim, version_seen
 from distributor.plan.conflicts import Held, held
 from distributor.plan.conflicts import told as conflicts_told
 from distributor.plan.definitions import dropped_versions
@@ -209,6 +209,8 @@ def _prepared(scene: Scene, change: Change, finding: Finding | None) -> _Judged:
     manifest, found, fields = _claimed(scene, change.manifest, there, change.left)
     taken = scene.permitted(there, fields)
     found = replace(found, over=found.over | taken.keys())
+    if finding is not None and finding.code == Adopted.code:  # it may become another's first
+        found = replace(found, seen=version_seen(there))
     left = {manager: held for manager, held in fields.items() if manager not in taken}
     in_the_way = conflicts_told(left, agreed=False)
     told = [change.reason, str(found), conflicts_told(taken, agreed=True), in_the_way]

@@ -51,6 +51,13 @@ def claim(manifest: Manifest, there: LiveObject, adopt: frozenset[str] = frozens
     )
 
 
+def version_seen(there: LiveObject) -> str | None:
+    """The version of a live object, to be bound to; ``None`` where the target has none."""
+    metadata = there.data.get("metadata")
+    found = metadata.get("resourceVersion") if isinstance(metadata, Mapping) else None
+    return str(found) if found else None
+
+
 def undone(live: Mapping[str, Any], patterns: Collection[str]) -> frozenset[str]:
     """The managers of a live object that one of the names names; a name may have ``*`` in it."""
     managers = {str(entry["manager"]) for entry in entries_of(live)} - {OUR_MANAGER}

@@ -12,7 +12,7 @@ from distributor.model.consents import Deed, Question
 from distributor.model.findings import Finding
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import Claim
-from distributor.plan.claims import HAND_OVER_MANAGER, claim
+from distributor.plan.claims import HAND_OVER_MANAGER, claim, version_seen
 from distributor.plan.drift import diff
 
 Held = Mapping[str, tuple[str, ...]]
@@ -47,7 +47,7 @@ def agreed_claim(
     found = claim(manifest, there, adopt)
     fields = held(manifest, there, found.over | {HAND_OVER_MANAGER})
     forced = fields.keys() if agreed else fields.keys() & over
-    return replace(found, over=found.over | forced)
+    return replace(found, over=found.over | forced, seen=version_seen(there))
 
 
 def foreseen(changes: ChangeSet) -> tuple[Finding, ...]:

@@ -86,13 +86,18 @@ def held_back(changes: ChangeSet, may: Callable[[Question], bool]) -> ChangeSet:
     reason = f"goes once {min(awaited)} is as wanted"
     kept: list[Change] = []
     for change in changes.changes:
-        asks = Question(deed=Deed.HURRY, ref=change.ref, uid=change.uid)
+        asks = in_a_hurry(change)
         goes = change.action is Action.PRUNED and change.reason != ALREADY_GONE
         held = goes and not may(asks)
         kept.append(
             replace(change, action=Action.SKIPPED, reason=reason, asks=asks) if held else change
         )
     return replace(changes, changes=tuple(kept))
+
+
+def in_a_hurry(change: Change) -> Question:
+    """What people are asked about a deletion that would wait."""
+    return Question(deed=Deed.HURRY, ref=change.ref, uid=change.uid)
 
 
 def _about(change: Change, along: tuple[str, ...] = ()) -> Question:

@@ -27,6 +27,7 @@ from distributor.model.refs import GroupKind, ObjectRef, digest_of
 from distributor.plan.attesting import adopts, is_copy
 from distributor.plan.dependencies import annotations_of
 from distributor.plan.order import CLAIM, DEFINITION, NAMESPACE, rank
+from distributor.plan.scene import owner_told
 
 REMOVED = "removed"
 """What a hooks' section names as its change once a removal began."""
@@ -217,7 +218,7 @@ def judge(
     if live is None:
         return Judged(Move.LOST, _lost(step)) if run.uid else Judged(Move.APPLY)
     if live.owner not in {"", owner}:
-        return Judged(Move.FOREIGN, f"belongs to {live.owner}")
+        return Judged(Move.FOREIGN, f"belongs to {owner_told(live)}")
     mark = annotations_of(live.data).get(RUN)
     if mark == run.run != "" or live.uid == run.uid != "":
         return _watched(step.hook, live, now)

@@ -7,21 +7,24 @@ what these may settle is no refusal, and is told as not asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from distributor.errors import Where
+from distributor.errors import Where, registry
 from distributor.errors.cluster import ImmutableField, MissingKind
 from distributor.errors.render import BadManifest
 from distributor.errors.rollout import DependencySkipped
 from distributor.model.changes import Action, ApplyPlan, Change, ChangeSet, LiveObject, Phase
+from distributor.model.consents import NOTHING_PERMITTED, Question
 from distributor.model.findings import Finding, errors
 from distributor.model.manifest import Manifest
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.model.rehearsals import Rehearsal
 from distributor.plan.applying import blocked_by
+from distributor.plan.changing import ALREADY_GONE
 from distributor.plan.conflicts import foreseen
 from distributor.plan.drift import Drifted, diff
+from distributor.plan.guards import in_a_hurry
 from distributor.plan.order import DEFINITION, NAMESPACE
 
 Answers = Mapping[ObjectRef, Rehearsal]
@@ -30,6 +33,7 @@ _RBAC = "rbac.authorization.k8s.io"
 _BINDINGS = frozenset({GroupKind(_RBAC, "RoleBinding"), GroupKind(_RBAC, "ClusterRoleBinding")})
 _LACKS = re.compile(r'"([^"]+)" not found|with name (\S+) was found')
 """How API servers name another object that something needs."""
+_WAITS = "waits until all else is applied"
 _POD_SECURITY = "violates PodSecurity"
 
 
@@ -64,11 +68,15 @@ def probes(manifests: Iterable[Manifest]) -> list[Manifest]:
 
 @dataclass(slots=True, kw_only=True)
 class _Course:
-    """How an apply would go on: which objects fail, which are left out for them, and which are not come to."""
+    """How an apply would go on: which objects fail, which are left out for them, and which are not come to.
+
+    ``halted``: it ends before the hooks that come before all else.
+    """
 
     broken: set[ObjectRef] = field(default_factory=set)
     skipped: dict[ObjectRef, str] = field(default_factory=dict)
     undone: set[ObjectRef] = field(default_factory=set)
+    halted: bool = False
 
     @property
     def whole(self) -> bool:
@@ -83,8 +91,12 @@ def foretold(
     live: Mapping[ObjectRef, LiveObject],
     *,
     hooked: bool,
+    may: Callable[[Question], bool] = NOTHING_PERMITTED.allows,
 ) -> ChangeSet:
-    """The changes as they will go by what the target said; ``hooked`` where hooks run before all else."""
+    """The changes as they will go by what the target said; ``hooked`` where hooks run before all else.
+
+    ``may`` says what people agreed to: deletions that need not wait, though something fails.
+    """
     fields = {ref: _fields(live[ref], a) for ref, a in answers.items() if a.made and ref in live}
     doubts = _Doubts.of(changes, plan, fields, hooked=hooked)
     sure = {ref: doubts.weighed(answer) for ref, answer in answers.items()}
@@ -95,7 +107,7 @@ def foretold(
     course = _course(changes, plan, refused.keys(), hooked=hooked)
     told = tuple(
         _as_told(change, sure.get(change.ref), fields.get(change.ref, ()), refused, course)
-        for change in changes.changes
+        for change in _in_time(changes.changes, refused, course, may)
     )
     findings = [refused[ref] for ref in sorted(course.broken)]
     findings += [left_out(ref, why) for ref, why in course.skipped.items()]
@@ -193,7 +205,7 @@ def _course(
     course = _Course()
     for number, phase in enumerate(plan.phases):
         members = [m.ref for group in phase.groups for m in group.manifests]
-        if hooked and number and not course.whole:
+        if course.halted:
             course.undone.update(members)
             continue
         stopped = sorted((course.broken | stuck) & phase.after)
@@ -202,6 +214,7 @@ def _course(
             course.skipped.update(dict.fromkeys(members, why))
             continue
         _through(plan, phase, course, refused=refused, stuck=stuck)
+        course.halted = hooked and number == 0 and not course.whole
     return course
 
 
@@ -224,6 +237,26 @@ def _through(
                 course.broken.add(manifest.ref)
 
 
+def _in_time(
+    changes: Iterable[Change],
+    refused: Mapping[ObjectRef, Finding],
+    course: _Course,
+    may: Callable[[Question], bool],
+) -> Iterator[Change]:
+    """With those deletions skipped that wait for what fails; people are asked unless that passes by itself."""
+    kinds = [registry().get(refused[ref].code) for ref in course.broken]
+    passing = bool(kinds) and all(kind is not None and kind.retryable for kind in kinds)
+    for change in changes:
+        waits = change.action is Action.PRUNED and not course.whole
+        asks = in_a_hurry(change)
+        if not waits or (not course.halted and (change.reason == ALREADY_GONE or may(asks))):
+            yield change
+            continue
+        why = "; ".join(part for part in (change.reason, _WAITS) if part)
+        asked = None if passing or course.halted else asks
+        yield replace(change, action=Action.SKIPPED, reason=why, asks=asked)
+
+
 def _as_told(
     change: Change,
     answer: Rehearsal | None,
@@ -239,8 +272,6 @@ def _as_told(
         why = course.skipped[ref]
     elif ref in course.undone:
         why = "is not come to, as something before the hooks would be refused"
-    elif change.action is Action.PRUNED and not course.whole:
-        why = "waits until all else is applied"
     if why:
         # A conflict that was seen coming is told there already, with its fields.
         parts = (change.reason, "" if change.conflicts and ref in course.broken else why)

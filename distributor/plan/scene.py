@@ -59,7 +59,7 @@ class Scene:
         if is_copy(there, self.owner):
             return f"only carries a copy of our label: {writers(there) or 'others'} made it"
         whose, ours = (self._named(owner) for owner in (there.owner, self.owner))
-        told = f"belongs to {whose or _told(there)}"
+        told = f"belongs to {whose or owner_told(there)}"
         if went_from(there, self.owner):
             return f"{told}, which took it over from {ours or 'this one'}"
         return f"{told}, wanted by {ours}" if ours else told
@@ -68,7 +68,7 @@ class Scene:
         return next((f"instance {name}" for name in self.names if applyset_id(name) == owner), "")
 
 
-def _told(there: LiveObject) -> str:
+def owner_told(there: LiveObject) -> str:
     """The instance that an object names, if it does, and its owner's id."""
     named = _instance(there)
     return f"{named}, {there.owner}" if named else there.owner

@@ -73,7 +73,7 @@ class TargetConnection(Protocol):
         ...
 
     async def scopes(self, kinds: Collection[GroupKind]) -> Mapping[GroupKind, bool]:
-        """Whether kinds are namespaced, without those of which the target cannot tell.
+        """Whether kinds are namespaced, without those of which nothing on the target tells.
 
         An inventory that it reads has no namespace on what it says is cluster-wide, however it was written.
         """

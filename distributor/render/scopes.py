@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from distributor.errors.render import BadManifest
 from distributor.model.refs import GroupKind
 
 CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
@@ -45,18 +46,59 @@ _BUILT_IN: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Cluster-wide kinds of the Kubernetes API (1.29 to 1.36), by group, and a few of common add-ons."""
 
+KNOWN_GROUPS = frozenset(
+    {
+        "acme.cert-manager.io", "cert-manager.io", "gateway.networking.k8s.io", "helm.cattle.io",
+        "monitoring.coreos.com", "networking.istio.io", "security.istio.io", "snapshot.storage.k8s.io",
+        "telemetry.istio.io", "traefik.io",
+    }
+)  # fmt: skip
+"""Groups of common add-ons of which every cluster-wide kind is known: the others are namespaced."""
 CLUSTER_WIDE = frozenset(GroupKind(g, kind) for g, kinds in _BUILT_IN.items() for kind in kinds)
 
 
+SCOPE = "distributor.dev/scope"
+"""Annotation of an object: whether its kind is cluster-wide, where no CRD says so."""
+_CLUSTER, _NAMESPACED = "Cluster", "Namespaced"
+
+
 def cluster_wide(objects: Iterable[Mapping[str, Any]]) -> frozenset[GroupKind]:
-    """The cluster-wide kinds: the known ones, corrected by the CRDs among ``objects``."""
+    """The cluster-wide kinds: the known ones, corrected by annotations and then by the CRDs among ``objects``.
+
+    Raises ``BadManifest`` for annotations that say nothing, or one thing and the other.
+    """
+    among = list(objects)
     kinds = set(CLUSTER_WIDE)
-    for kind, scope in _defined(objects):
-        if scope == "Cluster":
+    for kind, scope in (*stated(among).items(), *_defined(among)):
+        if scope == _CLUSTER:
             kinds.add(kind)
         else:
             kinds.discard(kind)
     return frozenset(kinds)
+
+
+def stated(objects: Iterable[Mapping[str, Any]]) -> dict[GroupKind, str]:
+    """What objects say of the scope of their kinds by annotation."""
+    found: dict[GroupKind, str] = {}
+    for data in objects:
+        metadata = data.get("metadata")
+        notes = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+        scope = notes.get(SCOPE) if isinstance(notes, Mapping) else None
+        if scope is None:
+            continue
+        kind = group_kind(data)
+        if scope not in {_CLUSTER, _NAMESPACED}:
+            raise BadManifest(f"({kind}: {SCOPE} is {scope!r}, not {_CLUSTER} or {_NAMESPACED})")
+        if found.setdefault(kind, scope) != scope:
+            raise BadManifest(f"({kind}: {SCOPE} is {_CLUSTER} on one object, and not on another)")
+    return found
+
+
+def namespaced(
+    kinds: Collection[GroupKind], objects: Iterable[Mapping[str, Any]]
+) -> dict[GroupKind, bool]:
+    """Whether kinds are namespaced, of those that the CRDs among ``objects`` define."""
+    return {kind: scope != _CLUSTER for kind, scope in _defined(objects) if kind in kinds}
 
 
 def defined(objects: Iterable[Mapping[str, Any]]) -> frozenset[GroupKind]:

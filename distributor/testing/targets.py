@@ -8,6 +8,7 @@ from typing import Any
 
 from distributor.errors import DistributorError, Where
 from distributor.errors.cluster import (
+    ChangedMeanwhile,
     Fenced,
     ForeignObject,
     NotOwned,
@@ -31,6 +32,8 @@ from distributor.model.refs import Digest, GroupKind, ObjectRef
 from distributor.model.rehearsals import Rehearsal
 from distributor.plan import RELEASED_BY, inventory_placed, is_ours, scaled
 from distributor.render.applyset import PART_OF, applyset_id
+
+_NO_CLAIM = Claim()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,10 +124,13 @@ class MemoryTarget:
     async def apply(
         self, inventory: Inventory, group: Sequence[Manifest], claims: Claims = NO_CLAIMS
     ) -> tuple[Outcome, ...]:
-        """Keep the objects, each with an outcome; as lax as an API server: the caller fences."""
+        """Keep the objects, each with an outcome; as lax as an API server: the caller fences.
+
+        What is to be made must not be there; objects have no versions that a claim could be bound to.
+        """
         self.cluster.step(f"apply {inventory.instance}")
         self.cluster.claims.update(claims)
-        return tuple(self._apply(manifest) for manifest in group)
+        return tuple(self._apply(m, claims.get(m.ref, _NO_CLAIM)) for m in group)
 
     async def delete(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]
@@ -208,8 +214,10 @@ class MemoryTarget:
         if there is not None and there.sequence > inventory.sequence:
             raise Fenced(f"It is at {there.sequence}, above {inventory.sequence}.")
 
-    def _apply(self, manifest: Manifest) -> Outcome:
+    def _apply(self, manifest: Manifest, claim: Claim) -> Outcome:
         before = self.cluster.objects.get(manifest.ref)
+        if before is not None and claim.seen == "":
+            return failed(manifest.ref, ChangedMeanwhile(f"({manifest.ref})"))
         if (error := self.cluster.refuse.get(manifest.ref)) is not None:
             return failed(manifest.ref, error)
         uid = before.uid if before else f"uid-{self.cluster.number()}"

@@ -20,6 +20,9 @@ OWN = ".distributor"
 _LONGEST_NAME = 200  # file systems take 255 bytes
 
 
+_DEFINITION = "CustomResourceDefinition.apiextensions.k8s.io-"
+
+
 def inventory_path(instance: str) -> str:
     """Where an instance's inventory lies."""
     return f"{OWN}/{instance}.inventory"
@@ -82,6 +85,14 @@ class Tree:
         except Unreadable:
             return None
 
+    def definitions(self) -> Iterator[Manifest]:
+        """The CustomResourceDefinitions of all instances, as far as they can be read."""
+        for instance in self._instances():
+            folder = self._entry(instance)
+            for entry in self._reader.entries(folder) if folder else ():
+                if entry.kind is EntryKind.BLOB and entry.name.startswith(_DEFINITION):
+                    yield from _parsed(self._reader.blob(entry.id))
+
     def has(self, instance: str, ref: ObjectRef) -> bool:
         """Whether there is a file for an object, readable or not."""
         return self._entry(object_path(instance, ref)) is not None
@@ -102,3 +113,10 @@ class Tree:
             return self._root
         entry = find(self._reader, self._root, whole)
         return None if entry is None else entry.id
+
+
+def _parsed(data: bytes) -> tuple[Manifest, ...]:
+    try:
+        return tuple(parse(data).values())
+    except Unreadable:
+        return ()

@@ -29,6 +29,7 @@ from distributor.model.refs import GroupKind, ObjectId, ObjectRef, is_label
 from distributor.model.rehearsals import Rehearsal
 from distributor.ports import TreeChange
 from distributor.render.documents import delivered, dump
+from distributor.render.scopes import namespaced
 
 _SECRET = GroupKind("", "Secret")
 
@@ -134,9 +135,9 @@ class BranchTarget:
         return Survey()
 
     async def scopes(self, kinds: Collection[GroupKind]) -> Mapping[GroupKind, bool]:
-        """Nothing: nobody is asked."""
-        del kinds
-        return {}
+        """As the definitions say that are in the branch, whichever instance brought them; no cluster is asked."""
+        definitions = self._tree(await self._head.tree()).definitions()
+        return namespaced(kinds, (m.data() for m in definitions))
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]

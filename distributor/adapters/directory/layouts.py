@@ -12,7 +12,7 @@ from distributor.adapters.directory.order import apply_order, rank
 from distributor.errors.cluster import ForeignObject, InventoryBroken
 from distributor.model.changes import Action
 from distributor.model.manifest import Manifest, body_digest
-from distributor.model.refs import ObjectRef
+from distributor.model.refs import GroupKind, ObjectRef
 from distributor.render.documents import Unreadable, dump, parse
 
 PUBLIC_MODE = 0o644
@@ -20,6 +20,7 @@ SECRET_MODE = 0o600
 _MEND = (
     "Mend the file by hand or bring back a copy: objects that it no longer lists would be pruned."
 )
+_CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 _LONGEST_NAME = 200  # file systems take 255 bytes; the rest is for the temporary name
 
 Objects = Mapping[ObjectRef, Manifest]
@@ -34,6 +35,10 @@ class Layout(Protocol):
 
     def live(self, refs: Iterable[ObjectRef]) -> Objects:
         """Those of the objects that are there; a file that cannot be read holds none."""
+        ...
+
+    def definitions(self) -> Sequence[Manifest]:
+        """The CustomResourceDefinitions that are there, as far as they can be read."""
         ...
 
     def put(
@@ -85,6 +90,15 @@ class OneFile:
         except Unreadable:
             return {}
         return {ref: there[ref] for ref in wanted if ref in there}
+
+    def definitions(self) -> Sequence[Manifest]:
+        """See ``Layout``."""
+        data = self._disk.read(self._path) or b""
+        try:
+            there = parse(data) if _CRD.kind.encode() in data else {}
+        except Unreadable:
+            return ()
+        return tuple(m for ref, m in there.items() if ref.group_kind == _CRD)
 
     def put(
         self, manifests: Sequence[Manifest], tracked: frozenset[ObjectRef]
@@ -164,6 +178,13 @@ class FilePerObject:
         found = ((ref, self._read(ref)) for ref in refs)
         return {ref: manifest for ref, manifest in found if manifest is not None}
 
+    def definitions(self) -> Sequence[Manifest]:
+        """See ``Layout``."""
+        mark = f"_{_CRD.kind}.{_CRD.group}_"
+        names = (name for name in self._disk.names(self._folder) if mark in name)
+        texts = (self._disk.read(self._folder / name) for name in sorted(names))
+        return tuple(m for data in texts if data for m in _parsed(data))
+
     def put(
         self, manifests: Sequence[Manifest], tracked: frozenset[ObjectRef]
     ) -> Mapping[ObjectRef, Action]:
@@ -195,6 +216,13 @@ class FilePerObject:
 
     def _path(self, ref: ObjectRef) -> Path:
         return self._folder / file_name(ref)
+
+
+def _parsed(data: bytes) -> tuple[Manifest, ...]:
+    try:
+        return tuple(m for ref, m in parse(data).items() if ref.group_kind == _CRD)
+    except Unreadable:
+        return ()
 
 
 def put_changed(disk: Disk, path: Path, data: bytes, *, temporary: str, mode: int) -> None:

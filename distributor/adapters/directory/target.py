@@ -27,6 +27,7 @@ from distributor.model.ownership import NO_CLAIMS, Claims
 from distributor.model.refs import GroupKind, ObjectRef, is_label
 from distributor.model.rehearsals import Rehearsal
 from distributor.render.documents import delivered
+from distributor.render.scopes import namespaced
 
 
 class DirectoryTarget:
@@ -88,9 +89,9 @@ class DirectoryTarget:
         return Survey()
 
     async def scopes(self, kinds: Collection[GroupKind]) -> Mapping[GroupKind, bool]:
-        """Nothing: nobody is asked."""
-        del kinds
-        return {}
+        """As the definitions say that are in the folder, whichever instance brought them; no cluster is asked."""
+        definitions = await asyncio.to_thread(self._definitions)
+        return namespaced(kinds, (m.data() for m in definitions))
 
     async def taken_along(
         self, inventory: Inventory, entries: Sequence[InventoryEntry]
@@ -125,6 +126,10 @@ class DirectoryTarget:
     def _write_inventory(self, inventory: Inventory) -> Inventory:
         with self._locked(inventory.instance):
             return self._inventory(inventory.instance).write(inventory)
+
+    def _definitions(self) -> list[Manifest]:
+        self._disk.require_folder(self._folder)
+        return [m for name in self._instances() for m in self._layout(name).definitions()]
 
     def _read_live(self, entries: Sequence[InventoryEntry]) -> dict[ObjectRef, LiveObject]:
         self._disk.require_folder(self._folder)

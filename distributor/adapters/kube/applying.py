@@ -10,6 +10,7 @@ from distributor.adapters.kube.bodies import FIELD_MANAGER, after, apply_body, v
 from distributor.adapters.kube.discovery import Discovery, Served
 from distributor.adapters.kube.messages import (
     APPLY,
+    CONFLICT,
     CREATED,
     METADATA_ONLY,
     NOT_FOUND,
@@ -29,7 +30,7 @@ from distributor.adapters.kube.settings import Limits
 from distributor.adapters.kube.together import together
 from distributor.adapters.kube.transport import Sender
 from distributor.errors import DistributorError
-from distributor.errors.cluster import ApiRefused, ClusterUnreachable, MissingKind
+from distributor.errors.cluster import ApiRefused, ChangedMeanwhile, ClusterUnreachable, MissingKind
 from distributor.model.changes import Action, Outcome
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import NO_CLAIMS, Claim, Claims
@@ -39,6 +40,12 @@ from distributor.plan import AUTOSCALER
 _DEFINITION = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
 _NO_CLAIM = Claim()
+_AT_BIRTH = "1"
+"""A version that no object ever has: an API server goes by it for one that is there, and not for a new one.
+
+Its store is at 1 before anything is written. Were a server to refuse it for a new object too, that would be
+told like one that is there, and looked at again.
+"""
 _QUERY = MappingProxyType({"fieldManager": FIELD_MANAGER, "force": "false"})
 
 
@@ -110,8 +117,10 @@ class Applier:
         resource.check_within(manifest.ref, self._limits.namespaces)
         path = resource.of(manifest.ref)
         if claim.prepares:
-            await prepare(self._transport, path, manifest, claim)
+            claim = await prepare(self._transport, path, manifest, claim)
         answer = await self._understood(path, manifest, claim)
+        if answer.status == CONFLICT and claim.seen is not None and not _is_owned(answer, claim):
+            raise ChangedMeanwhile(f"({manifest.ref})")
         if answer.status == NOT_FOUND:
             if not lacks(answer, manifest.ref.name):  # the next look is in a version that is served
                 await self._discovery.refresh(served)
@@ -132,10 +141,11 @@ class Applier:
         return answer
 
     async def _sent(self, path: str, manifest: Manifest, claim: Claim) -> Answer:
-        body = checked(apply_body(manifest), str(manifest.ref))
+        at = _AT_BIRTH if claim.seen == "" else claim.seen or ""
+        body = checked(apply_body(manifest, at=at), str(manifest.ref))
         answer = await self._transport.send(_request(path, body))
         if autoscaled(answer) and AUTOSCALER not in claim.over:
-            body = apply_body(manifest, autoscaled=True)
+            body = apply_body(manifest, at=at, autoscaled=True)
             answer = await self._transport.send(_request(path, body))
         if frozenset() < holders(answer) <= claim.over:
             by_force = await forced(self._transport, path, _QUERY, body, claim)
@@ -147,6 +157,11 @@ class Applier:
             spec = manifest.data().get("spec") or {}
             kind = (spec.get("names") or {}).get("kind", "")
             self._defined.add(GroupKind(spec.get("group", ""), kind))
+
+
+def _is_owned(answer: Answer, claim: Claim) -> bool:
+    """Whether an object is as it was seen, and refused for its fields' owners; one to be made has none."""
+    return claim.seen != "" and bool(holders(answer))
 
 
 def _missing(served: Served, group: Sequence[Manifest]) -> set[GroupKind]:

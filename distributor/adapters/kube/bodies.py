@@ -23,8 +23,8 @@ _TOLD = ("name", "namespace", "generation", "deletionTimestamp")
 """What of an object's metadata its health depends on."""
 
 
-def apply_body(manifest: Manifest, *, autoscaled: bool = False) -> bytes:
-    """The object with its ``applied`` annotation, and a Secret's ``stringData`` as ``data``.
+def apply_body(manifest: Manifest, *, at: str = "", autoscaled: bool = False) -> bytes:
+    """The object with its ``applied`` annotation, and a Secret's ``stringData`` as ``data``; bound to a version.
 
     A Secret applied with ``stringData`` would keep a key that was removed from it for ever. Where an
     autoscaler owns the number of replicas, it is left out: the live number then stays as it is.
@@ -34,6 +34,8 @@ def apply_body(manifest: Manifest, *, autoscaled: bool = False) -> bytes:
         data["spec"].pop("replicas", None)
     metadata = data["metadata"]
     metadata["annotations"] = {**(metadata.get("annotations") or {}), APPLIED: manifest.digest}
+    if at:
+        metadata["resourceVersion"] = at
     if (manifest.ref.group, manifest.ref.kind) == ("", "Secret"):
         plain = data.pop("stringData", None) or {}
         encoded = {

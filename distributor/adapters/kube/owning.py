@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from distributor.adapters.kube.messages import (
     holders,
 )
 from distributor.adapters.kube.transport import Sender
+from distributor.errors.cluster import ChangedMeanwhile
 from distributor.model.manifest import Manifest
 from distributor.model.ownership import Claim
 from distributor.plan import HAND_OVER_MANAGER, handed_over, rewritten
@@ -26,14 +28,19 @@ _TRIES = 4
 """A status written in between makes a guarded write stale; more often in a row is not to be expected."""
 
 
-async def prepare(transport: Sender, path: str, manifest: Manifest, claim: Claim) -> None:
+async def prepare(transport: Sender, path: str, manifest: Manifest, claim: Claim) -> Claim:
     """Do what a claim asks for before the object itself is applied; raises the errors of the API.
 
-    Nothing of the object changes here but who owns what, so a crash after it loses nothing.
+    Nothing of the object changes here but who owns what, so a crash after it loses nothing. The claim that
+    is left is bound to the object as it is then, if it was bound to one.
     """
     live = await _taken(transport, path, manifest, claim)
     if live is not None and claim.hands_over:
-        await _hand_over(transport, path, manifest, handed_over(live, claim.hands_over))
+        fields = handed_over(live, claim.hands_over)
+        live = await _hand_over(transport, path, manifest, fields) or live
+    if live is None or claim.seen is None:
+        return claim
+    return replace(claim, seen=_version(live))
 
 
 async def _taken(
@@ -43,6 +50,8 @@ async def _taken(
     stale = None
     for _ in range(_TRIES):
         live = await _live(transport, path, manifest)
+        if claim.seen is not None and (_version(live) if live else "") != claim.seen:
+            raise ChangedMeanwhile(f"({manifest.ref})")
         managed = rewritten(live, claim, manifest.api_version) if live is not None else None
         if live is None or managed is None:
             return live
@@ -64,7 +73,9 @@ async def forced(
         seen = await transport.send(Request(method="GET", path=path, accept=METADATA_ONLY))
         if seen.status == NOT_FOUND:
             return None
-        version = seen.object("Reading what is in conflict")["metadata"]["resourceVersion"]
+        version = _version(seen.object("Reading what is in conflict"))
+        if claim.seen not in {None, version}:
+            raise ChangedMeanwhile(f"(before its fields were taken: {path})")
         guarded = orjson.loads(body)
         guarded["metadata"]["resourceVersion"] = version
         bound = orjson.dumps(guarded)
@@ -89,9 +100,9 @@ async def _live(transport: Sender, path: str, manifest: Manifest) -> dict[str, A
 
 async def _hand_over(
     transport: Sender, path: str, manifest: Manifest, fields: dict[str, Any]
-) -> None:
+) -> dict[str, Any] | None:
     if not fields:
-        return
+        return None
     identity = {"name": manifest.ref.name}
     if manifest.ref.namespace:
         identity["namespace"] = manifest.ref.namespace
@@ -99,7 +110,11 @@ async def _hand_over(
     body = {"apiVersion": manifest.api_version, "kind": manifest.ref.kind, **fields}
     query = {"fieldManager": HAND_OVER_MANAGER, "force": "false"}
     request = _apply(path, query, orjson.dumps({**body, "metadata": metadata}))
-    (await transport.send(request)).object(f"Handing over fields of {manifest.ref}")
+    return (await transport.send(request)).object(f"Handing over fields of {manifest.ref}")
+
+
+def _version(live: Mapping[str, Any]) -> str:
+    return str(live["metadata"]["resourceVersion"])
 
 
 def _moved(path: str, live: Mapping[str, Any], managed: list[Any]) -> Request:

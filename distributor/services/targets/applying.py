@@ -11,10 +11,12 @@ from distributor.model.consents import Deed, Question
 from distributor.model.findings import Finding, Severity
 from distributor.model.health import ObjectHealth
 from distributor.model.manifest import Manifest
+from distributor.model.ownership import ABSENT
 from distributor.model.refs import ObjectRef
 from distributor.plan import DEFINITION, NAMESPACE, blocked_by, left_out
 from distributor.services.targets.awaiting import asked_for, earlier_phases
-from distributor.services.targets.work import Run
+from distributor.services.targets.looking_again import judged_again
+from distributor.services.targets.work import Run, changed_meanwhile
 
 
 async def apply_phases(run: Run, plan: ApplyPlan, phases: Sequence[Phase]) -> ObjectHealth | None:
@@ -46,8 +48,8 @@ async def apply_phases(run: Run, plan: ApplyPlan, phases: Sequence[Phase]) -> Ob
 
 
 def _broken(run: Run) -> frozenset[ObjectRef]:
-    """What failed by itself, and not because of another."""
-    bad = ((o.ref, o.error) for o in run.outcomes)
+    """What failed by itself, and not because of another, nor because it is another's."""
+    bad = ((o.ref, o.error) for o in run.outcomes if o.ref not in run.refused)
     return frozenset(r for r, error in bad if error and error.code != DependencySkipped.code)
 
 
@@ -79,11 +81,17 @@ async def _apply_group(
 
 
 async def _applied(run: Run, plan: ApplyPlan, ready: Sequence[Manifest]) -> Sequence[Outcome]:
-    """Apply; what the server says cannot change is made anew, where the plan said that it may be."""
+    """Apply; what the server says cannot change is made anew, where the plan said that it may be.
+
+    What another made or took since it was looked at is judged once more, by whose it is now.
+    """
     outcomes = await run.connection.apply(run.inventory, ready, plan.claims)
     stuck = {o.ref for o in outcomes if _cannot_change(o)} & plan.recreates
     anew = {m.ref: await _made_anew(run, m) for m in ready if m.ref in stuck}
-    return [anew.get(outcome.ref, outcome) for outcome in outcomes]
+    outcomes = tuple(anew.get(outcome.ref, outcome) for outcome in outcomes)
+    moved = {o.ref for o in outcomes if changed_meanwhile(o)}
+    again = await judged_again(run, [m for m in ready if m.ref in moved]) if moved else {}
+    return [again.get(outcome.ref, outcome) for outcome in outcomes]
 
 
 async def _made_anew(run: Run, manifest: Manifest) -> Outcome:
@@ -93,7 +101,7 @@ async def _made_anew(run: Run, manifest: Manifest) -> Outcome:
     (gone,) = await run.connection.delete(run.inventory, [entry])
     if gone.error is not None:
         return gone
-    (made,) = await run.connection.apply(run.inventory, [manifest])
+    (made,) = await run.connection.apply(run.inventory, [manifest], {manifest.ref: ABSENT})
     return made
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
+from distributor.errors.rollout import DependencySkipped
 from distributor.model.changes import Action, ApplyPlan, ChangeSet, Phase
-from distributor.model.consents import Deed, Question
 from distributor.model.health import HealthStatus, ObjectHealth, worst
 from distributor.model.manifest import Manifest, ManifestSet
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.model.tags import Verb
-from distributor.plan import ALREADY_GONE
+from distributor.plan import ALREADY_GONE, in_a_hurry
 from distributor.services.targets.observing import observed
 from distributor.services.targets.work import Run
 
@@ -67,11 +67,15 @@ async def before_prune(run: Run) -> ObjectHealth | None:
 
 
 def hurried(run: Run, plan: ApplyPlan, planned: ChangeSet) -> tuple[ApplyPlan, bool]:
-    """The plan with those deletions alone that people agreed not to wait for; whether others are left."""
-    uids = {c.ref: c.uid for c in planned.of(Action.PRUNED) if c.reason != ALREADY_GONE}
-    waiting = frozenset(
-        ref for ref, uid in uids.items() if not run.may(Question(deed=Deed.HURRY, ref=ref, uid=uid))
-    )
+    """The plan with those deletions alone that people agreed not to wait for; whether others are left.
+
+    People are asked about these, unless all that failed is tried again by itself.
+    """
+    failed = [o for o in run.outcomes if o.error and o.error.code != DependencySkipped.code]
+    passing = bool(failed) and all(outcome.retryable for outcome in failed)
+    may = run.work.may if passing else run.may
+    asks = [in_a_hurry(c) for c in planned.of(Action.PRUNED) if c.reason != ALREADY_GONE]
+    waiting = frozenset(question.ref for question in asks if not may(question))
     groups = (tuple(e for e in group if e.ref not in waiting) for group in plan.prune)
     return replace(plan, prune=tuple(group for group in groups if group)), bool(waiting)
 

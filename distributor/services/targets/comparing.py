@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from distributor.errors.cluster import HooksNotRun
+from distributor.errors.cluster import HooksNotRun, ScopeGuessed
 from distributor.model.changes import (
     Action,
     ChangeSet,
@@ -49,11 +49,14 @@ def scope_of(connection: TargetConnection, work: Work) -> Scope:
         apart = split(work.desired, work.hooks)
         return Scope(members=apart.members, hooks=apart.hooks)
     apart = ordinary(work.desired, work.hooks)
-    if not apart.hooks:
-        return Scope(members=apart.members)
-    told = f"({len(apart.hooks)}, such as {apart.hooks[0].ref})"
-    finding = Finding.of(HooksNotRun, told, severity=Severity.WARNING)
-    return Scope(members=apart.members, findings=(finding,))
+    findings = []
+    if apart.hooks:
+        told = f"({len(apart.hooks)}, such as {apart.hooks[0].ref})"
+        findings.append(Finding.of(HooksNotRun, told, severity=Severity.WARNING))
+    if work.guessed:
+        told = f"({', '.join(sorted(map(str, work.guessed)))})"
+        findings.append(Finding.of(ScopeGuessed, told, severity=Severity.WARNING))
+    return Scope(members=apart.members, findings=tuple(findings))
 
 
 async def changes_of(

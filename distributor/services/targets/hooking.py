@@ -36,6 +36,7 @@ from distributor.model.hooks import (
     HookStep,
     Moment,
 )
+from distributor.model.ownership import ABSENT, Claims
 from distributor.model.refs import Digest, ObjectRef
 from distributor.model.tags import Verb
 from distributor.plan import (
@@ -50,7 +51,7 @@ from distributor.plan import (
     removable,
 )
 from distributor.ports import TargetConnection
-from distributor.services.targets.work import Run, Work
+from distributor.services.targets.work import Run, Work, changed_meanwhile
 
 _REFUSED: Mapping[Move, type[DistributorError]] = {
     Move.IN_THE_WAY: HookInTheWay,
@@ -192,13 +193,17 @@ async def _start(
             run.outcomes.append(gone)
             return None
     body = marked(step, known, keeps=found.keeps)
-    claims = {}
+    claims: Claims = {body.ref: ABSENT} if live is None or found.move is Move.REPLACE else {}
     if live is not None and found.adopts:
         agreed = Verb.CONSENT in run.work.agreed
         over = run.work.permits.over(live.ref, live.uid)
         claims = {body.ref: agreed_claim(body, live, run.work.adopt, agreed=agreed, over=over)}
         run.warnings.append(_told(step, Adopted))
     (made,) = await run.connection.apply(run.inventory, [body], claims)
+    if changed_meanwhile(made):
+        there = (await run.connection.read_live([_entry(known)])).get(body.ref)
+        if there is not None and there.error is None:
+            return await _moved(run, step, there)
     run.outcomes.append(made)
     if made.error is not None:
         return None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 
 from distributor import metrics
 from distributor.errors import DistributorError
 from distributor.errors.cluster import (
+    Adopted,
     Fenced,
     ForeignLedger,
 )
 from distributor.model.changes import (
     Action,
     Actuation,
+    ApplyPlan,
     ChangeSet,
     Glance,
     Inventory,
@@ -21,7 +23,7 @@ from distributor.model.changes import (
     TargetReport,
 )
 from distributor.model.drift import ObjectDrift, Standing
-from distributor.model.findings import errors
+from distributor.model.findings import Finding, errors
 from distributor.model.fleet import DriftMode
 from distributor.model.health import HealthStatus, ObjectHealth
 from distributor.model.hooks import Moment
@@ -258,9 +260,15 @@ async def _carried_out(run: Run, planned: ChangeSet) -> TargetReport:
         health=(*seen, at_work) if at_work else seen,
         delivered=run.connection.delivered_only,
         outcomes=tuple(run.outcomes),
-        findings=(*run.failures(), *planned.findings, *run.warnings),
+        findings=(*run.failures(), *_true_still(run, planned), *run.warnings),
         questions=(*planned.questions, *run.questions),
     )
+
+
+def _true_still(run: Run, planned: ChangeSet) -> Iterator[Finding]:
+    """What was found, without what was to be adopted and became another's first."""
+    lost = {str(ref) for ref in run.refused}
+    return (f for f in planned.findings if f.code != Adopted.code or f.where.file not in lost)
 
 
 def _overdue(run: Run, live: Mapping[ObjectRef, LiveObject]) -> Mapping[ObjectRef, str]:
@@ -286,18 +294,28 @@ async def _apply_all(run: Run, planned: ChangeSet) -> ObjectHealth | None:
     awaited = await apply_phases(run, plan, phases)
     if awaited is None and not run.failed:
         await release(run, planned)
-    if awaited is None and not run.failed and plan.prune:
-        there = any(c.reason != ALREADY_GONE for c in planned.of(Action.PRUNED))
-        awaited = await before_prune(run) if there else None
-        if awaited is not None:
-            plan, left = hurried(run, plan, planned)
-            awaited = awaited if left else None
-        await prune(run, plan)
+    if plan.prune:
+        awaited = await _prune(run, plan, planned, awaited)
     if any(o.action is Action.CREATED for o in run.outcomes):
         run.held = None  # what a newer one does not know stands in no inventory: it is taken back
     if run.outcomes:
         await run.hold_fence()
     return awaited
+
+
+async def _prune(
+    run: Run, plan: ApplyPlan, planned: ChangeSet, awaited: ObjectHealth | None
+) -> ObjectHealth | None:
+    """Delete what need not wait: all of it, or, where something failed or is ``awaited``, what was agreed to."""
+    behind = awaited
+    if behind is None and not run.failed:
+        there = any(c.reason != ALREADY_GONE for c in planned.of(Action.PRUNED))
+        behind = await before_prune(run) if there else None
+    left = False
+    if behind is not None or run.failed:
+        plan, left = hurried(run, plan, planned)
+    await prune(run, plan)
+    return behind if left else awaited
 
 
 async def _seen(

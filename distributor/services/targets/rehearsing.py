@@ -46,7 +46,7 @@ async def rehearsed(
     ]
     answers, findings = await _asked(connection, work, plan, wanted, live)
     answers |= {ref: Rehearsal(ref=ref, unasked=why) for ref, why in early.items()}
-    found = foretold(changes, plan, answers, live, hooked=hooked)
+    found = foretold(changes, plan, answers, live, hooked=hooked, may=work.may)
     return replace(found, findings=(*found.findings, *findings))
 
 

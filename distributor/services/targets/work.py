@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from distributor.errors import DistributorError, Where
-from distributor.errors.cluster import Fenced
+from distributor.errors.cluster import ChangedMeanwhile, Fenced
 from distributor.model.changes import Action, Inventory, Outcome
 from distributor.model.consents import DEEDS, NOTHING_PERMITTED, Permits, Question
 from distributor.model.drift import Contested
@@ -43,6 +43,7 @@ class Work:
     ``names`` are the instances that there are. ``permits`` is what people agreed to for this verdict on this
     target, ``agreed`` the verbs by which they agreed to all of it, before a ledger kept lists. ``patience``:
     for so many seconds beyond its time a deletion is waited for before anybody is asked about it.
+    ``guessed`` are kinds that are taken for namespaced although nobody says so.
     """
 
     environment: str
@@ -73,6 +74,7 @@ class Work:
     health: Mapping[GroupKind, tuple[HealthRule, ...]] = field(default_factory=dict)
     undo: frozenset[str] = frozenset()
     resting: frozenset[Contested] = frozenset()
+    guessed: frozenset[GroupKind] = frozenset()
 
     def may(self, asked: Question) -> bool:
         """Whether people agreed to this."""
@@ -157,3 +159,8 @@ class Run:
         if there is None or there.sequence > self.work.sequence:
             raise Fenced(f"(in the middle of sequence {self.work.sequence})")
         self.held = asked
+
+
+def changed_meanwhile(outcome: Outcome) -> bool:
+    """Whether an object was not applied because it is not as it was when it was looked at."""
+    return outcome.error is not None and outcome.error.code == ChangedMeanwhile.code

@@ -95,6 +95,19 @@ def test_nothing_after_the_first_hooks_is_come_to_where_what_they_stand_on_is_re
     assert codes(found) == ["DST402"]
 
 
+def test_a_later_phase_after_hooks_is_left_out_for_what_fails_before_it():
+    last = manifest("ConfigMap/shop/z", annotations={"distributor.dev/phase": "1"})
+    gone = live("ConfigMap/shop/old", uid="o")
+    held = inventory(entry("ConfigMap/shop/old", "o"))
+    scene = planned(CART, last, there=(gone,), held=held, hooked=True)
+    found = told(scene, refused(CART), hooked=True)
+    assert said(found)[1:] == [
+        ("ConfigMap/shop/z", Action.SKIPPED, f"phase 1 comes after {CART}"),
+        ("ConfigMap/shop/old", Action.SKIPPED, "waits until all else is applied"),
+    ]
+    assert codes(found) == ["DST402", "DST507"]
+
+
 def binding() -> Manifest:
     role = {"apiGroup": RBAC, "kind": "Role", "name": "r"}
     return manifest(f"{RBAC}/RoleBinding/shop/b", roleRef=role)

@@ -271,3 +271,29 @@ def test_a_name_that_is_made_up_each_time_is_refused_with_what_to_do_instead(mak
     assert "before-hook-creation" in caught.value.hint
     (kept,) = done(make, thing(metadata={"generateName": "x-"})).values()
     assert kept["metadata"]["name"] == "a"
+
+
+def scoped(scope: str, name: str = "a", kind: str = "Wheel"):
+    notes = {"annotations": {"distributor.dev/scope": scope}} if scope else {}
+    return thing(kind, name, version="gears.example/v1", metadata=notes)
+
+
+def test_an_object_says_that_its_kind_is_cluster_wide(make):
+    found = done(make, scoped("Cluster"), scoped("", "b"), scoped("Namespaced", kind="Cog"))
+    assert sorted(found) == [
+        "gears.example/Cog/shop/a",
+        "gears.example/Wheel//a",
+        "gears.example/Wheel//b",
+    ]
+
+
+def test_a_definition_knows_better_than_an_object(make):
+    spec = {"group": "gears.example", "scope": "Namespaced", "names": {"kind": "Wheel"}}
+    crd = thing("CustomResourceDefinition", "w", version="apiextensions.k8s.io/v1", spec=spec)
+    assert "gears.example/Wheel/shop/a" in done(make, crd, scoped("Cluster"))
+
+
+@pytest.mark.parametrize("second", ["cluster", "Namespaced"])
+def test_a_scope_that_says_nothing_or_two_things_is_refused(make, second):
+    with pytest.raises(BadManifest, match=r"distributor\.dev/scope"):
+        done(make, scoped("Cluster"), scoped(second, "b"))
