@@ -157,7 +157,7 @@ def _asked(
     names = [name for name, target in state.targets.items() if target.wave == index]
     facts = GateFacts(
         ref=desired.verdict.ref,
-        request=_request(desired.verdict, now),
+        request=request_of(desired.verdict, now),
         policies=views,
         app=desired.verdict.revision.app if desired.verdict.revision else "",
         tiers=tiers_of(desired.clusters[name] for name in names),
@@ -178,7 +178,7 @@ def _shut(answer: GateAnswer) -> Shut | None:
     return Shut(reason=f"gate {answer.number} {answer.gate}: {answer.message}", until=answer.until)
 
 
-def _request(verdict: Verdict, now: datetime) -> Request:
+def request_of(verdict: Verdict, now: datetime) -> Request:
     """The request of an accepted verdict, as far as windows look at it; its tag may be gone by now."""
     revision = verdict.revision
     name = TagName(
