@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from distributor.adapters.branch import BranchConnections, Head
@@ -16,7 +18,14 @@ from distributor.adapters.cel import CelExpressions
 from distributor.adapters.clock import SystemClock
 from distributor.adapters.directory import DirectoryConnections
 from distributor.adapters.engine import EnginePool, EngineSettings
-from distributor.adapters.git import GitRemote, PygitObjects, SplitRemote, shown
+from distributor.adapters.git import (
+    GitRemote,
+    PygitObjects,
+    Seen,
+    SplitRemote,
+    make_view,
+    shown,
+)
 from distributor.adapters.gpg import GpgProgram
 from distributor.adapters.holder import Holder
 from distributor.adapters.keys import load
@@ -26,11 +35,12 @@ from distributor.adapters.sops import SopsOpener
 from distributor.adapters.store import SqlStore
 from distributor.adapters.timers import SchedulerTimers
 from distributor.catalog.loading import Loader
-from distributor.errors import Where
+from distributor.errors import DistributorError, Where
 from distributor.errors.git import BadKey, NotARepository
 from distributor.errors.service import BadSetting, StateNotWritable
 from distributor.model.fleet import Mode
 from distributor.ports import Remote, Signer
+from distributor.services.ledger.book import HEAD
 from distributor.services.rendering.splicing import Splicer, SplicingConnections
 from distributor.services.sealing import Seal
 from distributor.services.service import Service
@@ -65,6 +75,36 @@ async def open_service(settings: Settings, *, writing: bool) -> AsyncIterator[Se
         service = Service(world, SchedulerTimers())
         stack.push_async_callback(service.stop)
         yield service
+
+
+@asynccontextmanager
+async def open_offline(
+    settings: Settings, *, clone: Path | None, tag: str
+) -> AsyncIterator[tuple[Service, Seen, DistributorError | None]]:
+    """A service over what was fetched before, here and in a clone, and what was seen of one tag.
+
+    It never speaks to a remote and changes nothing. A ledger that cannot be believed is left out, and told.
+    """
+    with tempfile.TemporaryDirectory(prefix="distributor-") as place:
+        seen = make_view(
+            Path(place) / "repository.git",
+            mirror=settings.state_path() / "repository.git",
+            clone=clone,
+            heads=(settings.main, settings.ledger),
+            tag=tag,
+        )
+        async with open_service(replace(settings, state_dir=place), writing=False) as service:
+            world, trouble = service.world, None
+            if seen.believed:
+                await world.store.set(HEAD, seen.believed)
+            head = world.objects.resolve(world.ledger_ref)
+            if head is not None and world.objects.resolve(world.main_ref) is not None:
+                try:
+                    await service.book.read()
+                except DistributorError as error:
+                    trouble = error
+                    world.objects.set_ref(world.ledger_ref, None, head)
+            yield service, seen, trouble
 
 
 async def _own(world: World, settings: Settings) -> None:

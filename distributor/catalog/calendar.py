@@ -69,6 +69,36 @@ def read_windows(document: Document) -> tuple[tuple[Window, ...], tuple[Finding,
     return tuple(windows), tuple(findings)
 
 
+def maintenance(number: int, data: Mapping[str, Any]) -> Window:
+    """One maintenance window of a cluster that follows its schema; raises ``ValueError`` where it has no sense.
+
+    Its rule counts from Monday, 1 January 2001: that is where an INTERVAL begins, and the day that a rule
+    without one means.
+    """
+    try:
+        zone = _zone(data["timezone"])
+        rule = _rule(data["rule"], zone)
+        if "COUNT=" in rule:
+            raise _WrongError("rule", "COUNT needs a first day, and a cluster's window has none.")
+        hour, _, minute = data["start"].partition(":")
+        start = _EPOCH.replace(hour=int(hour), minute=int(minute))
+        if rrulestr(rule, dtstart=start).after(start, inc=True) is None:
+            raise _WrongError("rule", "It never happens.")
+        length = _length(data, start)
+    except ValueError as error:
+        field = f".{error.path[0]}" if isinstance(error, _WrongError) else ""
+        text = f"windows[{number}]{field}: {str(error).removesuffix('.')}"
+        raise ValueError(text) from error
+    name = data.get("name", f"window-{number + 1}")
+    return Window(
+        name=name, kind=WindowKind.ALLOW, zone=zone, start=start, length=length, rule=rule
+    )
+
+
+_EPOCH = datetime.fromisoformat("2001-01-01")
+"""A wall-clock time in whatever zone a window has."""
+
+
 def _window(data: Mapping[str, Any], taken: set[str]) -> Window:
     if data["name"] in taken:
         raise _WrongError("name", f"There are two windows called {data['name']!r}.")

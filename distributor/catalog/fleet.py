@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from distributor.catalog.calendar import maintenance
 from distributor.catalog.documents import Document
 from distributor.catalog.durations import seconds
 from distributor.catalog.packages import kinds
@@ -58,6 +59,7 @@ def cluster(document: Document, environment: str, file_digest: Digest) -> Cluste
         plaintext_secrets=delivery.get("plaintextSecrets") == "allowed",
         registry=spec.get("registry", ""),
         file_digest=file_digest,
+        windows=tuple(maintenance(n, w) for n, w in enumerate(spec.get("windows", ()))),
     )
 
 

@@ -48,9 +48,9 @@ def parse(observed: ObservedTag) -> Request | Finding:
     trailers = parse_trailers(tag.message)
     if isinstance(trailers, Finding):
         return replace(trailers, where=Where(file=short))
-    contradictions = "; ".join(_contradictions(name, trailers))
-    if contradictions:
-        return _wrong(BadTrailers, f"{contradictions}.", short)
+    wrong = "; ".join(contradictions(name, trailers))
+    if wrong:
+        return _wrong(BadTrailers, f"{wrong}.", short)
     if name.verb is Verb.ROLLBACK:
         trailers = replace(trailers, request_class=RequestClass.ROLLBACK)
     return Request(ref=observed.ref, name=name, trailers=trailers, tag=tag)
@@ -74,7 +74,7 @@ def _wrong(kind: type[DistributorError], message: str, short: str) -> Finding:
     return Finding.of(kind, message, Where(file=short))
 
 
-def _contradictions(name: TagName, trailers: Trailers) -> Iterator[str]:
+def contradictions(name: TagName, trailers: Trailers) -> Iterator[str]:
     """What is missing, forbidden, or says something else than the name."""
     if trailers.environment and trailers.environment != name.environment:
         yield f"Promotion-Env is {trailers.environment}, the name says {name.environment}"

@@ -33,7 +33,7 @@ FIELDS: Mapping[str, tuple[_Field, ...]] = {
         _Field("delivery.offline", ("keep",)),
         _Field("delivery.timeout", ("5m",)),
     ),
-    "Cluster": (_Field("lifecycle"), _Field("windows"), _Field("bandwidth")),
+    "Cluster": (_Field("lifecycle"), _Field("bandwidth")),
     "Environment": (_Field("parity.except"),),
     "Installation": (_Field("pin"), _Field("replicas.divide", ("none",))),
 }

@@ -21,6 +21,7 @@ from distributor.cli import (
     serving,
     sets,
     switches,
+    tags,
     vendor,
     watching,
 )
@@ -58,6 +59,7 @@ for module in (
     vendor,
     drifting,
     ledger,
+    tags,
 ):
     module.register(app)
 

@@ -13,7 +13,7 @@ from distributor.cli.output import DONE, Form, Output, emit, fail, line, say
 if TYPE_CHECKING:
     from distributor.model.tags import Verb
     from distributor.services.asking.following import Followed
-    from distributor.services.promotion.requesting import Ask
+    from distributor.services.promotion.requesting import Ask, Asked
     from distributor.services.service import Service
     from distributor.services.state.looking import Snapshot
     from distributor.settings import Settings
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Environment = Annotated[str, typer.Argument(help="Environment, such as uat.")]
 Everywhere = Annotated[str, typer.Argument(help="Environment, or `all`.")]
 Instance = Annotated[str, typer.Argument(help="Instance, such as shop.")]
+OrSet = Annotated[str, typer.Argument(help="Instance, such as shop, or a set, such as @checkout.")]
 App = Annotated[str, typer.Argument(help="App, such as shop.")]
 Version = Annotated[str, typer.Argument(help="Version, such as 1.4.2.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the tag and the ledger.")]
@@ -89,8 +90,10 @@ def promote(
 
 def approve(
     environment: Environment,
-    instance: Instance,
-    version: Version,
+    instance: OrSet,
+    version: Annotated[
+        str, typer.Argument(help="Version, such as 1.4.2; of a set the number of its request.")
+    ] = "",
     reason: Reason = "",
     sign: Sign = None,
     rendered: Annotated[
@@ -99,12 +102,15 @@ def approve(
     ] = "",
     output: Output = Form.TABLE,
 ) -> None:
-    """Approve what the open request for a version renders to; void as soon as that changes."""
+    """Approve what the open request for a version, or for a set, renders to; void as soon as that changes."""
+    from distributor.errors.service import BadArgument
     from distributor.model.refs import Digest
     from distributor.model.tags import Verb
     from distributor.services.promotion.requesting import Ask
 
     check(reason, "")
+    if not version and not instance.startswith("@"):
+        raise BadArgument("(which version? Only a set has an open request without one)")
     ask = Ask(
         verb=Verb.APPROVE,
         environment=environment,
@@ -262,7 +268,6 @@ def check(reason: str, ticket: str) -> None:
 async def _asked(found: Settings, wanted: _Wanted, output: Form, wait: float) -> int:
     from distributor.app import open_service
     from distributor.cli.identity import signer_of, tagger_of
-    from distributor.services.asking.following import follow
     from distributor.services.promotion.requesting import make_request
 
     async with open_service(found, writing=False) as service:
@@ -273,21 +278,21 @@ async def _asked(found: Settings, wanted: _Wanted, output: Form, wait: float) ->
         asked = await make_request(
             service.world, snapshot, ask, tagger=tagger_of(found), signer=signer_of(found)
         )
-        if not wait:
-            show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested"}, output)
-            return DONE
-        say(f"pushed {asked.ref}")
-        followed = await follow(service, asked, wait, tell=say)
-        show(
-            {
-                "ref": asked.ref,
-                "tag": asked.tag,
-                "outcome": followed.outcome,
-                "reasons": followed.reasons,
-            },
-            output,
-        )
-        return _code(followed)
+        return await followed(service, asked, wait, output)
+
+
+async def followed(service: Service, asked: Asked, wait: float, output: Form) -> int:
+    """Print what was asked for; with ``wait`` seconds, follow it before. How the program is to end."""
+    from distributor.services.asking.following import follow
+
+    if not wait:
+        show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested"}, output)
+        return DONE
+    say(f"pushed {asked.ref}")
+    found = await follow(service, asked, wait, tell=say)
+    told = {"ref": asked.ref, "tag": asked.tag}
+    show({**told, "outcome": found.outcome, "reasons": found.reasons}, output)
+    return _code(found)
 
 
 def _settled(wanted: _Wanted, found: Settings, service: Service, snapshot: Snapshot) -> Ask:

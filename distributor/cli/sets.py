@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distributor.cli.context import run, settings
-from distributor.cli.output import DONE, Form, Output
-from distributor.cli.requests import Environment, Hotfix, Reason, Sign, Ticket, check, show
+from distributor.cli.output import Form, Output
+from distributor.cli.requests import (
+    Environment,
+    Hotfix,
+    Reason,
+    Sign,
+    Ticket,
+    Timeout,
+    Wait,
+    check,
+    followed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +42,8 @@ def promote_set(
     ticket: Ticket = "",
     sign: Sign = None,
     hotfix: Hotfix = False,
+    wait: Wait = False,
+    timeout: Timeout = 1800.0,
     output: Output = Form.TABLE,
 ) -> None:
     """Ask for versions of several instances at once: all of them are accepted, or none is."""
@@ -48,7 +60,7 @@ def promote_set(
         hotfix=hotfix,
     )
     found, wanted = settings(sign=sign), _versions(versions)
-    raise typer.Exit(run(lambda: _asked(found, ask, wanted, output)))
+    raise typer.Exit(run(lambda: _asked(found, ask, wanted, output, timeout if wait else 0)))
 
 
 def _versions(words: list[str]) -> dict[str, str]:
@@ -63,7 +75,9 @@ def _versions(words: list[str]) -> dict[str, str]:
     return found
 
 
-async def _asked(found: Settings, ask: Ask, versions: Mapping[str, str], output: Form) -> int:
+async def _asked(
+    found: Settings, ask: Ask, versions: Mapping[str, str], output: Form, wait: float
+) -> int:
     from distributor.app import open_service
     from distributor.cli.identity import signer_of, tagger_of
     from distributor.services.promotion.requesting_sets import make_set
@@ -80,5 +94,4 @@ async def _asked(found: Settings, ask: Ask, versions: Mapping[str, str], output:
             tagger=tagger_of(found),
             signer=signer_of(found),
         )
-        show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested"}, output)
-        return DONE
+        return await followed(service, asked, wait, output)

@@ -12,6 +12,7 @@ from distributor.cli.requests import (
     Environment,
     Everywhere,
     Instance,
+    OrSet,
     Reason,
     Sign,
     ask_for,
@@ -43,7 +44,7 @@ def register(app: typer.Typer) -> None:
 
 
 def hold(
-    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
+    environment: Everywhere, instance: OrSet, reason: Reason = "", sign: Sign = None,
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Let nothing new in for an instance until `unhold`; rollback and remove still work."""
@@ -51,7 +52,7 @@ def hold(
 
 
 def unhold(
-    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
+    environment: Everywhere, instance: OrSet, reason: Reason = "", sign: Sign = None,
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Lift every hold of an instance."""
@@ -59,7 +60,7 @@ def unhold(
 
 
 def pause(
-    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
+    environment: Everywhere, instance: OrSet, reason: Reason = "", sign: Sign = None,
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Begin nothing more in a rollout until `resume`; targets that are at work go on."""
@@ -67,7 +68,7 @@ def pause(
 
 
 def resume(
-    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
+    environment: Everywhere, instance: OrSet, reason: Reason = "", sign: Sign = None,
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Let a paused rollout go on."""
@@ -75,7 +76,7 @@ def resume(
 
 
 def abort(
-    environment: Environment, instance: Instance, reason: Reason = "", sign: Sign = None,
+    environment: Environment, instance: OrSet, reason: Reason = "", sign: Sign = None,
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """End a rollout as failed: nothing more is begun, and what was reached stays."""
@@ -83,7 +84,7 @@ def abort(
 
 
 def retry(
-    environment: Environment, instance: Instance, reason: Reason = "", sign: Sign = None,
+    environment: Environment, instance: OrSet, reason: Reason = "", sign: Sign = None,
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Let a failed rollout go on: targets that failed are tried again, the others are left alone."""
@@ -91,7 +92,7 @@ def retry(
 
 
 def ack(
-    environment: Everywhere, instance: Instance, reason: Reason = "", sign: Sign = None,
+    environment: Everywhere, instance: OrSet, reason: Reason = "", sign: Sign = None,
     output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Acknowledge moved or deleted tags (or, with `all all`, a rewritten main): decisions go on."""

@@ -22,6 +22,7 @@ from distributor.ledger.queries import (
     newest_verified,
     policy_commit,
     policy_commits,
+    prev_before,
     prev_of,
     refused_ack,
     released,
@@ -46,6 +47,7 @@ from distributor.ledger.records import (
     encode_genesis,
 )
 from distributor.ledger.renewal import kept_policies, kept_records, kept_verdicts
+from distributor.ledger.sets import parts_of_set, reached
 
 __all__ = [
     "BRANCH",
@@ -69,9 +71,12 @@ __all__ = [
     "list_folder",
     "load_question",
     "newest_verified",
+    "parts_of_set",
     "policy_commit",
     "policy_commits",
+    "prev_before",
     "prev_of",
+    "reached",
     "read_shard",
     "refused_ack",
     "released",

@@ -276,6 +276,16 @@ def prev_of(state: LedgerState, environment: str, instance: str) -> str:
     return desired.tag if desired is not None else NONE
 
 
+def prev_before(state: LedgerState, environment: str, instance: str, tag: ObjectId) -> str:
+    """What Prev that tag had to name: of an accepted one, the request accepted right before it."""
+    accepted = state.instance(environment, instance).accepted
+    for number, verdict in enumerate(accepted):
+        if verdict.tag == tag:
+            before = verdict.prev if state.genesis.previous else NONE  # a renewal keeps no more
+            return accepted[number - 1].tag if number else before
+    return prev_of(state, environment, instance)
+
+
 def policy_commit(state: LedgerState, environment: str) -> ObjectId:
     """The policy that counts as accepted in one environment; of ``all``, the one accepted longest ago."""
     return policy_commits(state, environment)[0]

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from distributor.model.package import GroupVersionKind
+from distributor.model.policy import Window
 from distributor.model.refs import Digest, ObjectId
 
 ALL = "all"
@@ -102,6 +103,7 @@ class Cluster:
     plaintext_secrets: bool = False
     registry: str = ""  # where its images come from; empty: as its environment says
     file_digest: Digest = Digest("")
+    windows: tuple[Window, ...] = ()  # of maintenance: outside of them no revision is begun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,8 @@ class RolloutState:
     """The whole state of one rollout, saved before its commands are performed.
 
     ``waves`` are the names in order; ``open_wave`` the index of the one that runs, -1 before the first
-    opens and ``len(waves)`` when all have ended. ``shut`` are the waves that must not open now, by name.
+    opens and ``len(waves)`` when all have ended. ``shut`` are the waves that must not open now, by name;
+    ``closed`` the clusters on which nothing is begun now, because they are outside their maintenance windows.
     """
 
     environment: str
@@ -85,6 +86,7 @@ class RolloutState:
     reason: str = ""
     switches: int = 0  # the number of the last one that was taken
     shut: Mapping[str, Shut] = field(default_factory=dict)
+    closed: Mapping[str, Shut] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +128,13 @@ class Switched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WavesShut:
-    """The calendar was asked: these waves must not open now, by name; all others may."""
+    """The calendar was asked: these waves must not open now, by name; all others may.
+
+    Nor must anything be begun on the clusters that are ``closed``.
+    """
 
     shut: Mapping[str, Shut] = field(default_factory=dict)
+    closed: Mapping[str, Shut] = field(default_factory=dict)
 
 
 Event = TargetSeen | Tick | Superseded | Switched | WavesShut

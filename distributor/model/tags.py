@@ -44,6 +44,11 @@ SWITCHES = frozenset(
 CONSENTS = frozenset({Verb.CONSENT, Verb.DETACH})
 """Switches that are about one accepted revision of one instance, and name it."""
 
+OF_SETS = frozenset(
+    {Verb.HOLD, Verb.UNHOLD, Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY, Verb.ACK}
+)
+"""Switches that may name a set: they reach each instance of it."""
+
 
 SERVICE = "Distributor <distributor@service>"
 """As whom the service signs ledger commits, and makes tags."""

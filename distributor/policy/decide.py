@@ -16,6 +16,7 @@ from distributor.errors.policy import (
     BadPolicy,
     DecisionsStopped,
     GateCrashed,
+    NoSuchInstance,
     UnknownGate,
     UnknownSigner,
     UnsupportedRequest,
@@ -24,7 +25,7 @@ from distributor.model.findings import Finding, errors
 from distributor.model.fleet import ALL
 from distributor.model.policy import GateBinding, GateSeverity
 from distributor.model.promotion import WORSE, GateAnswer, GateResult, VerdictOutcome
-from distributor.model.tags import Verb
+from distributor.model.tags import OF_SETS, TagName, Verb
 from distributor.policy import overriding
 from distributor.policy.facts import GateFacts, PolicyView, Source
 from distributor.policy.gates.answers import Speaker, placed, said
@@ -144,12 +145,23 @@ def _supported(facts: GateFacts) -> Iterable[GateAnswer]:
     if name.verb not in SUPPORTED:
         yield _SUPPORT.refuses(UnsupportedRequest, f"({name.verb.value})")
     elif name.set_id and name.verb is not Verb.APPROVE:
-        yield _SUPPORT.refuses(UnsupportedRequest, "(a set)")
+        yield _SUPPORT.fails((_no_such_set(name),))
     elif (refusal := overriding.authorised(facts)) is not None:
         yield refusal
     if facts.stopped and name.verb not in _STOPPED:
         finding = Finding.of(DecisionsStopped, f"({facts.stopped})")
         yield replace(_POLICY.errors((finding,)), result=GateResult.PENDING)
+
+
+def _no_such_set(name: TagName) -> Finding:
+    """Why a set is refused whose parts nobody knows."""
+    if name.verb not in OF_SETS or name.environment == ALL:
+        return Finding.of(UnsupportedRequest, f"({name.verb.value} of a set in {name.environment})")
+    text = f"(no set @{name.set_id} was accepted in {name.environment}, and none waits)"
+    return Finding.of(NoSuchInstance, text, remedy=_NO_SET)
+
+
+_NO_SET = "Check the name: a switch reaches the last set that `promote-set` asked for under it."
 
 
 def _ask(gate: Gate, facts: GateFacts, now: datetime) -> GateAnswer:

@@ -6,7 +6,9 @@ The meaning of the entries is that of ssh-keygen(1), "ALLOWED SIGNERS"; the sign
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from distributor.errors.policy import (
@@ -66,23 +68,58 @@ def verify_bytes(
     claimed: str = "",
 ) -> str | Finding:
     """The principal whose key signed ``data``; as ``verify``, for anything that is signed."""
+    steps = deque(
+        steps_of(data, signature, signers, revoked, at=at, namespace=namespace, claimed=claimed),
+        maxlen=1,
+    )
+    return steps[0].result
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step on the way to a principal: what was found, or the finding that ends the way."""
+
+    what: str  # signature, revocation, signer, validity, principal
+    result: str | Finding
+
+
+def steps_of(
+    data: bytes,
+    signature: bytes,
+    signers: Sequence[SignerEntry],
+    revoked: Iterable[str],
+    *,
+    at: datetime,
+    namespace: str = GIT,
+    claimed: str = "",
+) -> Iterator[Step]:
+    """The steps of ``verify_bytes``, up to the first that fails; the last one without that has the principal."""
     key = signing_key(data, signature, namespace)
+    yield Step("signature", key)
     if isinstance(key, Finding):
-        return key
+        return
     blob = _blob(key)
     if any(_blob(text) == blob for text in revoked):
-        return Finding.of(KeyNotValid, "It is revoked.")
+        yield Step("revocation", Finding.of(KeyNotValid, "It is revoked."))
+        return
+    yield Step("revocation", "not revoked")
     entries = [e for e in signers if not e.cert_authority and _blob(e.key) == blob]
     entries = [e for e in entries if _covers(e, namespace)]
     if not entries:
-        return Finding.of(UnknownSigner, f"The key is {key[:60]}.")
+        yield Step("signer", Finding.of(UnknownSigner, f"The key is {key[:60]}."))
+        return
+    yield Step("signer", f"listed, and for the namespace {namespace}")
     valid = [e for e in entries if _valid(e, at)]
     if not valid:
-        return Finding.of(KeyNotValid, f"That was {at.isoformat()}.")
+        yield Step("validity", Finding.of(KeyNotValid, f"That was {at.isoformat()}."))
+        return
+    yield Step("validity", f"valid at {at.isoformat()}")
     if name := _principal(valid, claimed):
-        return name
+        yield Step("principal", name)
+        return
     shown = f"The tagger's address, {claimed!r}, is none of them"
-    return Finding.of(UnknownSigner, f"Its entry is for {','.join(valid[0].principals)}. {shown}.")
+    text = f"Its entry is for {','.join(valid[0].principals)}. {shown}."
+    yield Step("principal", Finding.of(UnknownSigner, text))
 
 
 def signing_key(data: bytes, signature: bytes, namespace: str = GIT) -> str | Finding:

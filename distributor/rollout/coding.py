@@ -58,10 +58,8 @@ def _state(data: Mapping[str, Any]) -> RolloutState:
         started_at=_time(data["started_at"]),
         reason=str(data["reason"]),
         switches=int(data.get("switches", 0)),
-        shut={
-            str(wave): Shut(reason=str(shut["reason"]), until=_time(shut["until"]))
-            for wave, shut in data.get("shut", {}).items()  # absent in states of older releases
-        },
+        shut=_shut(data.get("shut", {})),  # absent in states of older releases
+        closed=_shut(data.get("closed", {})),
     )
     if not -1 <= state.open_wave <= len(waves):
         raise StateBroken(f"(wave {state.open_wave} of {len(waves)})")
@@ -69,6 +67,13 @@ def _state(data: Mapping[str, Any]) -> RolloutState:
     if lost:
         raise StateBroken(f"({lost[0]} is in no wave)")
     return state
+
+
+def _shut(data: Mapping[str, Any]) -> dict[str, Shut]:
+    return {
+        str(name): Shut(reason=str(shut["reason"]), until=_time(shut["until"]))
+        for name, shut in data.items()
+    }
 
 
 def _strategy(data: Mapping[str, Any]) -> RolloutStrategy:

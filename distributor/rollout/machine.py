@@ -27,6 +27,7 @@ from distributor.model.rollout import (
 )
 from distributor.model.tags import Verb
 from distributor.rollout.budgets import Tally, deadline
+from distributor.rollout.closing import asked_for, owing, reopens, told
 from distributor.rollout.targets import FAILED, OWED, expired, observe, started
 
 _STILL = frozenset({RolloutPhase.PAUSED, RolloutPhase.HALTED})
@@ -79,7 +80,9 @@ def wanted(state: RolloutState, cluster: str) -> bool:
     match target.stage:
         case TargetStage.RUNNING:
             return True
-        case TargetStage.OWED | TargetStage.FAILED:
+        case TargetStage.OWED:
+            return state.phase not in _STILL and cluster not in state.closed
+        case TargetStage.FAILED:
             return state.phase not in _STILL
         case TargetStage.WAITING | TargetStage.READY:
             return False
@@ -164,9 +167,8 @@ def _take(state: RolloutState, event: Event, now: datetime) -> RolloutState:
             return replace(state, phase=RolloutPhase.REPLACED, reason=reason)
         case Switched():
             return _switched(state, event)
-        case WavesShut(shut=shut):
-            over = state.phase is RolloutPhase.REPLACED
-            return state if over or shut == state.shut else replace(state, shut=shut)
+        case WavesShut():
+            return state if state.phase is RolloutPhase.REPLACED else told(state, event, now)
 
 
 def _seen(state: RolloutState, seen: TargetSeen, now: datetime) -> RolloutState:
@@ -239,12 +241,13 @@ def _open(
     state: RolloutState, tally: Tally, now: datetime
 ) -> tuple[RolloutState, tuple[Command, ...]]:
     records: list[Command] = []
+    state, tally = _begun(state, tally, now)
     while state.open_wave < len(state.waves) and not tally.unsettled:
         shut = _shut(state)
         if shut is not None:
             return _told(state, shut), tuple(records)
         records.append(_wave_record(state, state.open_wave))
-        state = replace(state, open_wave=state.open_wave + 1)
+        state = owing(replace(state, open_wave=state.open_wave + 1), now)
         tally = Tally.of(state)
     if state.open_wave >= len(state.waves) and not tally.unsettled:
         state, verified = _conclude(state, tally)
@@ -253,6 +256,11 @@ def _open(
     begun = [started(target, now) for target in waiting[: tally.room(state)]]
     reason = f"waits for {_names(tally.failed)}, which failed" if tally.failed else ""
     return replace(_with(state, begun), reason=reason), tuple(records)
+
+
+def _begun(state: RolloutState, tally: Tally, now: datetime) -> tuple[RolloutState, Tally]:
+    after = owing(state, now)
+    return (state, tally) if after is state else (after, Tally.of(after))
 
 
 def _told(state: RolloutState, shut: Shut | None) -> RolloutState:
@@ -297,8 +305,7 @@ def _quiet(before: RolloutState, after: RolloutState, now: datetime) -> RolloutS
         [
             replace(target, ask_at=None if still else now, attempts=0)
             for target in looked_at
-            if target.stage in (TargetStage.OWED, TargetStage.FAILED)
-            and (target.ask_at is None) is not still
+            if asked_for(after, target) and (target.ask_at is None) is not still
         ],
     )
 
@@ -313,9 +320,11 @@ def _wakes(
     before: RolloutState, after: RolloutState, changed: Iterable[TargetState], now: datetime
 ) -> Iterator[Command]:
     """One ``Tick`` for the first deadline, or at once where a rollout goes on before it began."""
-    shut = shut_out(after)
+    shut, opens = shut_out(after), reopens(after)
     if shut is not None and shut.until is not None and shut != shut_out(before):
         yield WakeAt(at=max(now, shut.until))
+    if opens is not None and opens != reopens(before):
+        yield WakeAt(at=max(now, opens))
     if after.phase is RolloutPhase.RUNNING and after.open_wave < 0:
         if shut is None:
             yield WakeAt(at=now)
@@ -334,6 +343,9 @@ def _wake_after_restart(state: RolloutState, now: datetime) -> Iterator[Command]
     shut = shut_out(state)
     if shut is not None and shut.until is not None and shut.until > now:
         yield WakeAt(at=shut.until)
+    opens = reopens(state)
+    if opens is not None and opens > now:
+        yield WakeAt(at=opens)
     first = Tally.of(state).expires(state.strategy)
     if first is not None and first > now:
         yield WakeAt(at=first)

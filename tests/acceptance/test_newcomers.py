@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import yaml
 
 from distributor.model.promotion import VerdictOutcome
@@ -108,3 +110,48 @@ async def test_no_select_if_new_keeps_promotions_off_what_they_are_not_on(play):
         state = service.book.state.instance("sit", "website")
         assert state.outcomes[asked.tag] is VerdictOutcome.ACCEPTED
         assert {"nu", "sit-slim-1"}.isdisjoint(state.desired.targets)
+
+
+def small(cpu: int) -> dict:
+    """Nodes of so many cores in all."""
+    size = {"memory": "64Gi", "disk": "100Gi", "os": "linux", "arch": "amd64"}
+    return {"nodes": [{"role": "bootstrap", "count": 1, "cpu": cpu, "hostname": "node-1", **size}]}
+
+
+async def test_a_cluster_that_has_no_room_for_an_app_cannot_join(play):
+    package = play.place.catalog / "catalog" / "shop" / "1.4.1" / "package.yaml"
+    text = package.read_text("utf-8")
+    package.write_text(text.replace("\n  fits:", "\n  capacity:\n    cpu: 6\n  fits:", 1), "utf-8")
+    play.place.commit("The shop needs six cores", datetime.now(UTC))
+    async with play.service() as service:
+        await play.promote(service, "1.4.1", "sit")
+        add_cluster(play, "nu", **small(4))
+        play.place.commit("A cluster of four cores", service.now())
+        await service.sync()
+        seen = await view(service, "shop")
+        assert "nu" not in {t.cluster for t in seen.clusters}
+        (waiting,) = seen.waiting
+        assert "DST265" in waiting
+        assert "6 cores are asked for, 4 may be taken" in waiting
+        add_cluster(play, "nu", **small(8))
+        play.place.commit("Four more", service.now())
+        await service.sync()
+        assert "nu" in {t.cluster for t in (await view(service, "shop")).clusters}
+
+
+async def test_an_app_joins_a_cluster_after_those_that_it_needs(play):
+    package = play.place.catalog / "catalog" / "shop" / "1.4.1" / "package.yaml"
+    text = package.read_text("utf-8")
+    needs = "\n  fits:\n    requires:\n      - app: website\n        range: '>=1.0.0'\n"
+    package.write_text(text.replace("\n  fits:\n", needs, 1), "utf-8")
+    play.place.commit("Let the shop need the website", datetime.now(UTC))
+    async with play.service() as service:
+        await play.promote(service, "1.0.0", "sit", app="website")
+        await play.promote(service, "1.4.1", "sit")
+        add_cluster(play, "nu")
+        play.place.commit("A new cluster", service.now())
+        await service.sync()
+        for name in ("website", "shop"):
+            assert "nu" in {t.cluster for t in (await view(service, name)).clusters}, name
+        told = [t for t in history(service, "sit") if t.kind == "joined"]
+        assert [t.text.split()[0].split("/")[1] for t in told] == ["website", "shop"]

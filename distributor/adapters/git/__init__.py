@@ -7,5 +7,6 @@ never does: a checkout, a work tree, a decision. Called by: ``app``.
 from distributor.adapters.git.objects import PygitObjects
 from distributor.adapters.git.remote import GitRemote, shown
 from distributor.adapters.git.split import SplitRemote
+from distributor.adapters.git.view import Seen, make_view
 
-__all__ = ["GitRemote", "PygitObjects", "SplitRemote", "shown"]
+__all__ = ["GitRemote", "PygitObjects", "Seen", "SplitRemote", "make_view", "shown"]

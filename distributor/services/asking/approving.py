@@ -12,11 +12,12 @@ from distributor.errors.policy import NothingToApprove, RenderedDiffers, Unsigne
 from distributor.model.findings import Finding, Invalid
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.refs import ObjectId
-from distributor.model.tags import Request, TagName, Trailers, Verb
+from distributor.model.tags import Request, TagName, Trailers, Verb, ledger_name
 from distributor.policy import verify_bytes
 from distributor.policy.signatures import address
 from distributor.ports import Signer
 from distributor.services.promotion.requesting import Ask, Asked, push_tag, write_tag
+from distributor.services.promotion.sets import whole
 from distributor.services.service import Service
 from distributor.services.state.looking import Snapshot
 
@@ -34,22 +35,23 @@ async def make_approval(
     name, request = open_promotion(snapshot, ask)
     case = service.gatherer.case(snapshot, service.gatherer.observe(format_name(name), request))
     asked = case.facts.request
-    if not isinstance(asked, Request) or case.subject is None:
+    if not isinstance(asked, Request) or not all(c.subject for c in case.members or (case,)):
         raise NothingToApprove(f"({format_name(name)} will be refused: `distributor why` says why)")
-    rendered = (await service.gatherer.rendered(case)).facts.rendered
+    rendered = whole(await service.gatherer.rendered(case))
     if ask.rendered and ask.rendered != rendered:
         raise RenderedDiffers(f"(you approve {ask.rendered}, the request gives {rendered})")
     who = principal_of(snapshot, signer, tagger, service.now())
     written = _free_name(snapshot, replace(name, verb=Verb.APPROVE, principal=who))
     trailers = Trailers(
         app=case.facts.app,
-        version=ask.version,
+        version=name.version,
         environment=ask.environment,
         rendered=rendered,
         request_class=asked.trailers.request_class,
         reason=ask.reason,
     )
-    subject = f"approve {ask.instance} {ask.version} in {ask.environment}"
+    about = f"@{name.set_id}" if name.set_id else f"{ask.instance} {ask.version}"
+    subject = f"approve {about} in {ask.environment}"
     message = format_message(subject, trailers)
     tag = write_tag(service.world, written, request, message=message, tagger=tagger, signer=signer)
     await push_tag(service.world, written, tag)
@@ -57,20 +59,36 @@ async def make_approval(
 
 
 def open_promotion(snapshot: Snapshot, ask: Ask) -> tuple[TagName, ObjectId]:
-    """The newest request for a version that is not decided for good; raises ``NothingToApprove``."""
+    """The newest request for a version, or for a set, that is not decided for good; or ``NothingToApprove``.
+
+    A set's name begins with ``@``; its ``version`` is the number of one request, or empty.
+    """
     state = snapshot.ledger.instance(ask.environment, ask.instance)
     final = (VerdictOutcome.ACCEPTED, VerdictOutcome.REFUSED)
-    wanted = (Verb.PROMOTE, ask.environment, ask.instance, ask.version)
     found: list[tuple[TagName, ObjectId]] = []
     for ref, oid in snapshot.tags.items():
         name = parse_name(ref)
         if isinstance(name, Finding) or state.outcomes.get(oid) in final:
             continue
-        if (name.verb, name.environment, name.instance, name.version) == wanted:
+        if _meant(name, ask):
             found.append((name, oid))
     if not found:
         raise NothingToApprove(f"({ask.instance} {ask.version} in {ask.environment})")
-    return max(found, key=lambda item: item[0].attempt)
+    return max(found, key=lambda item: (item[0].attempt, _number(item[0])))
+
+
+def _meant(name: TagName, ask: Ask) -> bool:
+    if (name.verb, name.environment) != (Verb.PROMOTE, ask.environment):
+        return False
+    if not name.set_id:
+        return (name.instance, name.version) == (ask.instance, ask.version)
+    return ledger_name(name) == ask.instance and ask.version in ("", name.set_id.partition("/")[2])
+
+
+def _number(name: TagName) -> tuple[int, str]:
+    """Requests for a set are numbered by ``promote-set``; others may call them as they like."""
+    number = name.set_id.partition("/")[2]
+    return (int(number) if number.isdigit() else 0, number)
 
 
 def principal_of(snapshot: Snapshot, signer: Signer, tagger: str, now: datetime) -> str:
@@ -90,7 +108,10 @@ def principal_of(snapshot: Snapshot, signer: Signer, tagger: str, now: datetime)
 
 
 def _free_name(snapshot: Snapshot, name: TagName) -> str:
-    taken = {*snapshot.tags, *snapshot.ledger.instance(name.environment, name.instance).observed}
+    taken = {
+        *snapshot.tags,
+        *snapshot.ledger.instance(name.environment, ledger_name(name)).observed,
+    }
     for attempt in range(1, 1000):
         written = format_name(replace(name, principal_attempt=attempt))
         if written not in taken:

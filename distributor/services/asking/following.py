@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from distributor.model.ledger import InstanceState, Progress, Step
+from distributor.ledger import parts_of_set
+from distributor.model.ledger import InstanceState, LedgerState, Progress, Step
 from distributor.model.promotion import Verdict, VerdictOutcome
+from distributor.model.tags import SET_MARK
 from distributor.services.promotion.deciding import key_of
 from distributor.services.promotion.requesting import Asked
 from distributor.services.service import Service
@@ -33,10 +35,9 @@ async def follow(
     """
     deadline = service.now().timestamp() + seconds
     told: set[str] = set()
-    state = service.book.state.instance(*key_of(asked.ref))
     while True:
-        ended = _ended(state, asked)
-        for line in _lines(state, asked):
+        ended, lines = _looked(service.book.state, asked)
+        for line in lines:
             if line not in told:
                 told.add(line)
                 tell(line)
@@ -48,7 +49,34 @@ async def follow(
             )
         await service.world.clock.sleep(_POLL)
         await service.look(fetch=service.world.signer is None)
-        state = service.book.state.instance(*key_of(asked.ref))
+
+
+def _looked(ledger: LedgerState, asked: Asked) -> tuple[Followed | None, list[str]]:
+    """Whether a request has ended, and what there is to tell of it; of a set: of each of its instances."""
+    environment, name = key_of(asked.ref)
+    state = ledger.instance(environment, name)
+    verdict, lines = _verdict(state, asked), _lines(state, asked)
+    if not name.startswith(SET_MARK) or verdict is None or not verdict.accepted:
+        return _ended(state, asked), lines
+    parts = {
+        instance: ledger.instance(environment, instance)
+        for instance in parts_of_set(ledger, environment, asked.ref, asked.tag)
+    }
+    for instance, part in parts.items():
+        lines += [f"{instance}: {line}" for line in _lines(part, asked)[1:]]
+    return _together({instance: _ended(part, asked) for instance, part in parts.items()}), lines
+
+
+def _together(ended: Mapping[str, Followed | None]) -> Followed | None:
+    """The end of a set: good once all of its instances are, and over as soon as one is not."""
+    bad = {name: found for name, found in ended.items() if found is not None and not found.good}
+    if bad:
+        worst = next((f for f in bad.values() if f.outcome == "failed"), next(iter(bad.values())))
+        reasons = (f"{n}: {r}" for n, f in bad.items() for r in (f.reasons or (f.outcome,)))
+        return Followed(outcome=worst.outcome, good=False, ended=True, reasons=tuple(reasons))
+    if not ended or None in ended.values():
+        return None
+    return Followed(outcome="verified", good=True, ended=True)
 
 
 def _verdict(state: InstanceState, asked: Asked) -> Verdict | None:

@@ -30,7 +30,6 @@ from distributor.model.tags import CONSENTS, ObservedTag, Request, Verb, ledger_
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
 from distributor.policy import Approval, GateFacts, is_openpgp
-from distributor.policy.sets import members
 from distributor.ports import TreeChange
 from distributor.render import rendered_digest
 from distributor.services.ledger.book import LedgerBook
@@ -42,7 +41,7 @@ from distributor.services.promotion.neighbours import cluster_facts
 from distributor.services.promotion.policing import policy_views
 from distributor.services.promotion.reaching import reach_of
 from distributor.services.promotion.retiring import retired_tier, retirement, without_retired
-from distributor.services.promotion.sets import together
+from distributor.services.promotion.sets import parts_of, together
 from distributor.services.promotion.sharing import Sharing
 from distributor.services.rendering.renderer import Renderer, Subject
 from distributor.services.state.desired import cluster_files, read_desired, tier_names
@@ -77,14 +76,14 @@ class Gatherer:
         request = bare.facts.request
         if isinstance(request, Finding):
             return bare
-        if request.name.set_id and request.name.verb is Verb.PROMOTE:
-            return self._set(snapshot, bare, request)
+        if parts := parts_of(snapshot.ledger, request):
+            return self._set(snapshot, bare, parts)
         return self._both(snapshot, bare, request, ledger_name(request.name))
 
-    def _set(self, snapshot: Snapshot, bare: Case, request: Request) -> Case:
-        """The case of a set: those of its promotions, under the policies that judge all of them."""
-        file = ledger_name(request.name)
-        each = tuple(self._both(snapshot, bare, one, file) for one in members(request))
+    def _set(self, snapshot: Snapshot, bare: Case, parts: tuple[Request, ...]) -> Case:
+        """The case of a set: those of its parts, under the policies that judge all of them."""
+        file = ledger_name(bare.facts.name)
+        each = tuple(self._both(snapshot, bare, one, file) for one in parts)
         return replace(
             bare, members=each, facts=replace(bare.facts, policies=each[0].facts.policies)
         )

@@ -11,13 +11,21 @@ from distributor.errors.catalog import BadVersion
 from distributor.errors.git import NothingToDo, PushRejected, TagRefused
 from distributor.errors.policy import NoSuchInstance, NotRetirable, NotVerifiedHere, VersionMissing
 from distributor.errors.service import NotFound
-from distributor.ledger import newest_verified, prev_of, rollback_candidates
+from distributor.ledger import newest_verified, prev_of, reached, rollback_candidates
 from distributor.model.findings import Finding, Invalid, errors
 from distributor.model.fleet import ALL
 from distributor.model.ledger import InstanceState
 from distributor.model.promotion import Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId
-from distributor.model.tags import CONSENTS, RequestClass, TagName, Trailers, Verb
+from distributor.model.tags import (
+    CONSENTS,
+    OF_SETS,
+    SET_MARK,
+    RequestClass,
+    TagName,
+    Trailers,
+    Verb,
+)
 from distributor.model.versions import Version
 from distributor.placement.instances import installations
 from distributor.ports import Signer
@@ -182,8 +190,7 @@ def trailers_of(
                 raise NotFound(f"({ask.instance} is no app; there are: {', '.join(sorted(known))})")
             return ask, replace(base, app=ask.instance, version=ask.version)
         case _:
-            if ask.instance != ALL and not _instance_known(snapshot, ask):
-                raise _unknown(snapshot, ask)
+            _check_known(snapshot, ask)
             return ask, base
 
 
@@ -216,6 +223,25 @@ def _instance_known(snapshot: Snapshot, ask: Ask) -> bool:
         or ledger.instance(place, ask.instance).accepted
         for place in places
     )
+
+
+def _check_known(snapshot: Snapshot, ask: Ask) -> None:
+    """Raise ``NoSuchInstance`` where a switch would reach nothing."""
+    if ask.instance.startswith(SET_MARK):
+        _check_set(snapshot, ask)
+    elif ask.instance != ALL and not _instance_known(snapshot, ask):
+        raise _unknown(snapshot, ask)
+
+
+def _check_set(snapshot: Snapshot, ask: Ask) -> None:
+    """Raise ``NoSuchInstance`` where a switch would reach no instance of a set."""
+    name = ask.instance.removeprefix(SET_MARK)
+    if ask.verb not in OF_SETS or not reached(snapshot.ledger, ask.environment, name, ask.verb):
+        known = [i for e, i in snapshot.ledger.instances if e == ask.environment and SET_MARK in i]
+        shown = ", ".join(sorted(known)) or "none"
+        raise NoSuchInstance(
+            f"({ask.verb.value} {ask.instance}; sets in {ask.environment}: {shown})"
+        )
 
 
 def _unknown(snapshot: Snapshot, ask: Ask) -> NoSuchInstance:
@@ -283,10 +309,12 @@ def _rollback(snapshot: Snapshot, ask: Ask, base: Trailers) -> tuple[Ask, Traile
 def _free_name(ask: Ask, taken: AbstractSet[str]) -> TagName:
     """The first attempt whose name nobody used."""
     for attempt in range(1, 100_000):
+        many = ask.instance.startswith(SET_MARK)
         name = TagName(
             verb=ask.verb,
             environment=ask.environment,
-            instance=ask.instance,
+            instance="" if many else ask.instance,
+            set_id=ask.instance.removeprefix(SET_MARK) if many else "",
             version=ask.version,
             attempt=attempt,
         )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
 
+from distributor.ledger import reached
 from distributor.model.capacity import Resources
 from distributor.model.findings import Finding
 from distributor.model.ledger import Key, LedgerState, Progress
@@ -19,7 +20,7 @@ from distributor.model.promotion import (
     VerdictOutcome,
 )
 from distributor.model.refs import Digest, ObjectId, ObjectRef
-from distributor.model.tags import Verb
+from distributor.model.tags import OF_SETS, Request, Verb
 from distributor.policy import authorise, judge, outcome, principal, sets
 from distributor.policy.gates.fit import CPU, MEMORY
 from distributor.services.promotion import standbys
@@ -28,6 +29,19 @@ from distributor.services.promotion.neighbours import FIT, cluster_facts
 from distributor.services.promotion.sharing import shared
 
 Answers = tuple[GateAnswer, ...]
+
+
+def parts_of(ledger: LedgerState, request: Request) -> tuple[Request, ...]:
+    """The promotions that a set asks for, or the same switch for each instance of one; empty for all else."""
+    name = request.name
+    if not name.set_id:
+        return ()
+    if name.verb is Verb.PROMOTE:
+        return sets.members(request)
+    if name.verb not in OF_SETS:
+        return ()
+    found = reached(ledger, name.environment, name.set_id, name.verb)
+    return tuple(replace(request, name=replace(name, set_id="", instance=one)) for one in found)
 
 
 def asked_first(case: Case, now: datetime) -> tuple[Case, Answers]:
@@ -49,10 +63,17 @@ def asked_last(case: Case, now: datetime) -> tuple[Case, Answers]:
         answers = case.answers + judge(case.facts, now)
         case = standbys.told(replace(case, followers=also), answers, all_asked=True)
         return case, case.answers
-    whole = sets.rendered({name_of(m): m.facts.rendered for m in case.members})
-    each = tuple(asked_last(_approved(m, whole), now)[0] for m in case.members)
-    facts = replace(case.facts, rendered=whole)
+    bound = whole(case)
+    each = tuple(asked_last(_approved(m, bound), now)[0] for m in case.members)
+    facts = replace(case.facts, rendered=bound)
     return _joined(replace(case, members=each, facts=facts))
+
+
+def whole(case: Case) -> Digest:
+    """The hash that approvals of a rendered case bind to; of a set: that of all of it."""
+    if not case.members:
+        return case.facts.rendered
+    return sets.rendered({name_of(m): m.facts.rendered for m in case.members})
 
 
 def outcome_of(case: Case, answers: Answers) -> VerdictOutcome:

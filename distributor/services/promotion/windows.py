@@ -5,15 +5,23 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from distributor.errors import DistributorError
 from distributor.errors.policy import BadPolicy
 from distributor.errors.rollout import StateBroken
 from distributor.model.findings import Finding, errors
+from distributor.model.fleet import Cluster
 from distributor.model.ledger import InstanceState, LedgerState
-from distributor.model.promotion import OVERRIDE, GateAnswer, GateResult, Verdict
-from distributor.model.rollout import RolloutPhase, RolloutState, Shut
+from distributor.model.promotion import GateAnswer, GateResult, Verdict
+from distributor.model.rollout import (
+    RolloutPhase,
+    RolloutState,
+    Shut,
+    TargetStage,
+    TargetState,
+    WavesShut,
+)
 from distributor.model.stored import StoredRollout
 from distributor.model.tags import Request, TagName, TagObject, Trailers
 from distributor.policy import GateFacts, PolicyView, before_wave
@@ -21,11 +29,14 @@ from distributor.rollout import decode, shut_out
 from distributor.services.ledger.book import LedgerBook
 from distributor.services.promotion.gathering import tiers_of
 from distributor.services.promotion.policing import policy_views
+from distributor.services.rollouts.maintenance import kept_away, named
 from distributor.services.rollouts.rolling import owed
 from distributor.services.state.desired import Desired
 from distributor.services.state.looking import Snapshot
 from distributor.services.world import World
 
+_SHOWN = 3
+"""Clusters that one line names."""
 _KEPT_OUT = frozenset({GateResult.FAIL, GateResult.ERROR, GateResult.PENDING})
 
 
@@ -39,8 +50,24 @@ class WaveWindows:
         self._book = book
         self._snapshot = snapshot
 
-    def __call__(self, desired: Desired, state: RolloutState, now: datetime) -> Mapping[str, Shut]:
-        """The waves that have not opened and must not, by name."""
+    def __call__(self, desired: Desired, state: RolloutState, now: datetime) -> WavesShut:
+        """The waves that have not opened and must not, and the clusters outside their maintenance windows."""
+        clusters = {**desired.clusters, **self._on_main(desired)}
+        away = ((name, kept_away(desired.verdict, clusters[name], now)) for name in state.targets)
+        closed = {name: shut for name, shut in away if shut is not None}
+        shut = _nobody_there(state, closed) | dict(self._waves(desired, state, now))
+        return WavesShut(shut=shut, closed=closed)
+
+    def _on_main(self, desired: Desired) -> dict[str, Cluster]:
+        """The targets as main has them now: a window that is mended counts for what is under way too."""
+        snapshot = self._snapshot()
+        if snapshot is None or snapshot.rewound is not None:
+            return {}
+        files = snapshot.catalog.environments.get(desired.verdict.environment)
+        known = files.clusters if files is not None else {}
+        return {name: known[name] for name in desired.clusters if name in known}
+
+    def _waves(self, desired: Desired, state: RolloutState, now: datetime) -> Mapping[str, Shut]:
         left = state.waves[state.open_wave + 1 :]
         snapshot = self._snapshot()
         if not left or state.phase not in (RolloutPhase.RUNNING, RolloutPhase.PAUSED):
@@ -58,6 +85,23 @@ class WaveWindows:
             return dict.fromkeys(left, Shut(reason=str(error)))
         asked = {name: _asked(desired, state, name, views, now) for name in left}
         return {name: shut for name, shut in asked.items() if shut is not None}
+
+
+def _nobody_there(state: RolloutState, closed: Mapping[str, Shut]) -> dict[str, Shut]:
+    """The waves to come of which no cluster may be begun: they wait, else what they are to show is skipped."""
+    found: dict[str, Shut] = {}
+    for index, wave in list(enumerate(state.waves))[state.open_wave + 1 :]:
+        names = [name for name, target in state.targets.items() if target.wave == index]
+        if names and all(name in closed for name in names):
+            first = min((closed[name] for name in names), key=_opens)
+            text = f"{names[0]} is {first.reason}"
+            more = f"all {len(names)} clusters are closed; " if len(names) > 1 else ""
+            found[wave] = Shut(reason=more + text, until=first.until)
+    return found
+
+
+def _opens(shut: Shut) -> datetime:
+    return shut.until or datetime.max.replace(tzinfo=UTC)
 
 
 def set_waits(ledger: LedgerState, desired: Desired) -> Shut | None:
@@ -90,9 +134,16 @@ def kept_shut(
     if rollout is None and stored is not None and stored.sequence == state.desired.sequence:
         with contextlib.suppress(StateBroken):
             rollout = decode(stored.state)
-    if rollout is None or rollout.sequence != state.desired.sequence or shut_out(rollout) is None:
+    if rollout is None or rollout.sequence != state.desired.sequence:
         return ""
-    return rollout.reason
+    owing = [t for n, t in sorted(rollout.targets.items()) if n in rollout.closed and _owes(t)]
+    told = [rollout.reason] if shut_out(rollout) is not None else []
+    told += [f"{t.cluster} is {rollout.closed[t.cluster].reason}" for t in owing[:_SHOWN]]
+    return "; ".join(told) + (f" (and {len(owing) - _SHOWN} more)" if len(owing) > _SHOWN else "")
+
+
+def _owes(target: TargetState) -> bool:
+    return target.stage is TargetStage.OWED
 
 
 def _asked(
@@ -106,7 +157,7 @@ def _asked(
     names = [name for name, target in state.targets.items() if target.wave == index]
     facts = GateFacts(
         ref=desired.verdict.ref,
-        request=_request(desired.verdict, now),
+        request=request_of(desired.verdict, now),
         policies=views,
         app=desired.verdict.revision.app if desired.verdict.revision else "",
         tiers=tiers_of(desired.clusters[name] for name in names),
@@ -127,12 +178,7 @@ def _shut(answer: GateAnswer) -> Shut | None:
     return Shut(reason=f"gate {answer.number} {answer.gate}: {answer.message}", until=answer.until)
 
 
-def _named(verdict: Verdict) -> tuple[str, ...]:
-    """The gates that the request named to be overridden, whether they were in its way then or not."""
-    return tuple(a.gate for a in verdict.answers if OVERRIDE in a.evidence)
-
-
-def _request(verdict: Verdict, now: datetime) -> Request:
+def request_of(verdict: Verdict, now: datetime) -> Request:
     """The request of an accepted verdict, as far as windows look at it; its tag may be gone by now."""
     revision = verdict.revision
     name = TagName(
@@ -144,7 +190,7 @@ def _request(verdict: Verdict, now: datetime) -> Request:
     return Request(
         ref=verdict.ref,
         name=name,
-        trailers=Trailers(request_class=verdict.request_class, override=_named(verdict)),
+        trailers=Trailers(request_class=verdict.request_class, override=named(verdict)),
         tag=TagObject(
             id=verdict.tag,
             name=verdict.ref,

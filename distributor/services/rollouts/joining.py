@@ -11,6 +11,7 @@ from functools import partial
 from distributor import log
 from distributor.errors import DistributorError
 from distributor.ledger import stopped
+from distributor.model.capacity import Resources
 from distributor.model.findings import Finding, errors
 from distributor.model.fleet import Cluster
 from distributor.model.ledger import FleetChanged, Key, Step
@@ -20,6 +21,7 @@ from distributor.services.ledger.book import Entry, LedgerBook
 from distributor.services.rendering.behind import Behind
 from distributor.services.rendering.failures import passes_by
 from distributor.services.rendering.renderer import Renderer
+from distributor.services.rollouts.fitting import needs_of, unfit
 from distributor.services.rollouts.rolling import owed
 from distributor.services.state.desired import Desired, at_path, read_desired
 from distributor.services.state.journal import Journal
@@ -48,15 +50,21 @@ class _Candidate:
 
 _Check = tuple[Key, int, frozenset[str]]
 """What is checked: instance, sequence number, and the digests of the newcomers' files."""
-_Findings = Mapping[str, tuple[Finding, ...]]
-"""What keeps each newcomer out, by cluster name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What keeps each newcomer out by its own values, and what would be asked of it, by cluster name."""
+
+    findings: Mapping[str, tuple[Finding, ...]]
+    needs: Mapping[str, Resources]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
     """What a check gave, and when it is worth making again; ``None`` while nothing moves."""
 
-    found: _Findings
+    found: _Found
     again: datetime | None
 
 
@@ -65,7 +73,7 @@ _SLOTS = 8
 
 
 class Joiner:
-    """Takes newcomers in after the gates that look at a cluster's own values: renders and schemas.
+    """Takes newcomers in after the gates that look at a cluster's own values: renders, schemas and fit.
 
     What runs there is the pinned revision; only the cluster's own file is taken from main.
     """
@@ -87,7 +95,7 @@ class Joiner:
         self._waiting: list[Waiting] = []  # what this pass could not take in
         self._known: dict[_Check, _Known] = {}
         self._again: datetime | None = None  # when something that failed is worth another try
-        self._checks: Behind[_Check, _Findings] = Behind(ready)
+        self._checks: Behind[_Check, _Found] = Behind(ready)
         self._slots = asyncio.Semaphore(_SLOTS)
         self._log = log.get("joining")
 
@@ -127,7 +135,7 @@ class Joiner:
             self._done = asked
         return count
 
-    async def _found(self, check: _Check) -> _Findings | None:
+    async def _found(self, check: _Check) -> _Found | None:
         """What keeps the newcomers of one check out; ``None`` where that is not known yet.
 
         It is kept as long as it is sure, so that what is refused is not rendered over and over while
@@ -136,7 +144,7 @@ class Joiner:
         known = self._known.get(check)
         if known is None:
             for found in await self._checks.take(check):
-                again = _again(found, self._world.clock.now())
+                again = _again(found.findings, self._world.clock.now())
                 known = self._known[check] = _Known(found=found, again=again)
         if known is None:
             return None
@@ -173,9 +181,10 @@ class Joiner:
                 yield _Candidate(key=key, desired=read, newcomers=tuple(newcomers))
 
     async def _join(
-        self, snapshot: Snapshot, candidate: _Candidate, found: _Findings, epoch: int
+        self, snapshot: Snapshot, candidate: _Candidate, checked: _Found, epoch: int
     ) -> int:
         key, desired = candidate.key, candidate.desired
+        found = self._with_fit(snapshot, candidate, checked)
         fine = [n for n in candidate.newcomers if not found[n.cluster.name]]
         for newcomer in candidate.newcomers:
             if found[newcomer.cluster.name]:
@@ -208,6 +217,22 @@ class Joiner:
                 "fleet", text, environment=key[0], instance=key[1], cluster=n.cluster.name
             )
         return len(fine)
+
+    def _with_fit(
+        self, snapshot: Snapshot, candidate: _Candidate, checked: _Found
+    ) -> Mapping[str, tuple[Finding, ...]]:
+        """What keeps newcomers out, gate 12 asked anew each time: what runs beside them may have changed."""
+        clusters = {n.cluster.name: n.cluster for n in candidate.newcomers}
+        kept = unfit(
+            self._world,
+            self._book,
+            snapshot,
+            candidate.desired,
+            clusters=clusters,
+            needs=checked.needs,
+            now=self._book.now(),
+        )
+        return {name: own or kept.get(name, ()) for name, own in checked.findings.items()}
 
     def _newcomers(self, snapshot: Snapshot, desired: Desired) -> list[_Newcomer]:
         """Clusters that would be targets by main's files, and are not, or not with these facts."""
@@ -247,8 +272,8 @@ class Joiner:
             joining[:rest] if installation.count else joining
         )
 
-    async def _findings(self, candidate: _Candidate) -> _Findings:
-        """What gates 8 and 9 say of each newcomer's own values."""
+    async def _findings(self, candidate: _Candidate) -> _Found:
+        """What gates 8 and 9 say of each newcomer's own values, and what gate 12 has to know."""
         subject = candidate.desired.subject
         clusters = {n.cluster.name: n.cluster for n in candidate.newcomers}
         async with self._slots:
@@ -258,7 +283,8 @@ class Joiner:
         for name, manifests in rendered.manifests.items():
             checked = self._world.schemas.check(manifests, clusters[name].kubernetes, known)
             found[name] = tuple(errors(checked))
-        return found
+        needs = needs_of(candidate.desired, clusters, rendered.manifests)
+        return _Found(findings=found, needs=needs)
 
     async def _refuse(self, key: Key, newcomer: _Newcomer, finding: Finding) -> None:
         """A refusal is told once for each file."""
@@ -278,7 +304,7 @@ def _due(again: datetime | None, now: datetime) -> bool:
     return again is not None and now >= again
 
 
-def _again(found: _Findings, now: datetime) -> datetime | None:
+def _again(found: Mapping[str, tuple[Finding, ...]], now: datetime) -> datetime | None:
     """When the first of the findings may have passed; ``None`` where all of them stay."""
     times = (passes_by(f, now) for findings in found.values() for f in findings)
     return min((time for time in times if time is not None), default=None)

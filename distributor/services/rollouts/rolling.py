@@ -23,7 +23,6 @@ from distributor.model.rollout import (
     Reconcile,
     RolloutPhase,
     RolloutState,
-    Shut,
     Superseded,
     Switched,
     TargetSeen,
@@ -53,8 +52,8 @@ ENDED = frozenset({RolloutPhase.VERIFIED, RolloutPhase.REPLACED, RolloutPhase.HA
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _WAITING = frozenset({TargetStage.OWED, TargetStage.FAILED, TargetStage.RUNNING})
 
-Windows = Callable[[Desired, RolloutState, datetime], Mapping[str, Shut]]
-"""Says which waves of a rollout must not open at a time."""
+Windows = Callable[[Desired, RolloutState, datetime], WavesShut]
+"""Says which waves of a rollout must not open at a time, and which targets must not be begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +154,7 @@ class Runner:
         A look that finds a waiting rollout as it was needs no claim, and so no commit in the ledger.
         """
         now = self._tools.world.clock.now()
-        shut = WavesShut(shut=self._tools.windows(self.desired, self.state, now))
+        shut = self._tools.windows(self.desired, self.state, now)
         self._waiting.extend((shut, *self._thrown(), *events))
         if not self.ended and not self._still_waits() and not await self._claimed():
             return

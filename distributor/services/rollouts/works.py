@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from distributor.errors import DistributorError, registry
+from distributor.errors.policy import OutsideWindow
 from distributor.model.changes import Actuation, Glance, TargetReport
-from distributor.model.findings import Finding, errors
+from distributor.model.findings import Finding, Severity, errors
 from distributor.model.fleet import Cluster
 from distributor.model.health import HealthStatus, worst
 from distributor.model.manifest import ManifestSet
 from distributor.model.package import Package
 from distributor.model.promotion import Revision, Verdict
 from distributor.model.refs import ObjectId
-from distributor.model.rollout import TargetSeen
+from distributor.model.rollout import Shut, TargetSeen
 from distributor.model.tags import Verb
 from distributor.plan import Ignoring
 from distributor.render import applyset_id
@@ -21,6 +22,7 @@ from distributor.services.ledger.agreeing import blanket, permits
 from distributor.services.ledger.book import BELIEVED
 from distributor.services.rendering.renderer import Renderer, Subject
 from distributor.services.rollouts.fights import Fights
+from distributor.services.rollouts.maintenance import kept_away
 from distributor.services.rollouts.unmoved import place_of
 from distributor.services.state.desired import Desired
 from distributor.services.targets.reconciling import BeforeWrite, reconcile_target
@@ -42,10 +44,12 @@ async def reconcile_desired(
     """Render, bind and reconcile one target of an accepted revision.
 
     ``started_only`` leaves a target alone that this revision has not reached: a failed rollout goes no
-    further. ``before_write`` is called before the first write; what it raises is raised here. A ``glance``
+    further. Nor is one begun outside its cluster's maintenance windows, unless a rollout, which knows them,
+    asks for it with ``before_write``; that is called before the first write; what it raises is raised here. A ``glance``
     at the target saves reading it where nothing is to be done. ``fights`` says what rests, and takes in how it went.
     """
     verdict, removing = desired.verdict, desired.verdict.verb is Verb.REMOVE
+    away = kept_away(verdict, cluster, world.clock.now()) if before_write is None else None
     manifests, finding = await _rendered(renderer, desired, cluster)
     if (
         removing
@@ -54,11 +58,12 @@ async def reconcile_desired(
         work = replace(
             work,
             former=manifests,
+            started_only=away is not None,
             names=desired.names,
             renewed_below=desired.renewed_below,
         )
         work = agreeing(world, work, desired)
-        report = await reconcile_target(world, work, before_write)
+        report = _late(await reconcile_target(world, work, before_write), away)
         return await fights.note(report, verdict) if fights else report
     if finding is not None:
         report = _unrendered(world, desired, cluster, finding)
@@ -66,14 +71,22 @@ async def reconcile_desired(
     work = work_of(world, desired.subject, cluster, manifests, verdict)
     work = replace(
         work,
-        started_only=started_only,
+        started_only=started_only or away is not None,
         names=desired.names,
         renewed_below=desired.renewed_below,
         resting=await fights.resting(place_of(verdict, cluster)) if fights else frozenset(),
     )
     work = agreeing(world, work, desired)
-    report = await reconcile_target(world, work, before_write, glance)
+    report = _late(await reconcile_target(world, work, before_write, glance), away)
     return await fights.note(report, verdict) if fights else report
+
+
+def _late(report: TargetReport, away: Shut | None) -> TargetReport:
+    """The report of a target that was not begun, with what it waits for."""
+    if away is None or report.actuation is not Actuation.PENDING:
+        return report
+    told = Finding.of(OutsideWindow, f"({away.reason})", severity=Severity.WARNING)
+    return replace(report, findings=(*report.findings, told))
 
 
 def agreeing(world: World, work: Work, desired: Desired) -> Work:

@@ -79,11 +79,21 @@ def test_verbs_to_come_are_refused_once_it_is_known_who_asks(verb: Verb) -> None
     assert principal(answers) == ADA
 
 
-def test_switches_of_sets_are_refused() -> None:
-    asked = request(Verb.HOLD)
-    name = replace(asked.name, instance="", set_id="both")
-    _, answers = decided(replace(GOOD, request=replace(asked, name=name)))
-    assert answers[-1].findings[0].code == "DST227"
+@pytest.mark.parametrize(
+    ("verb", "environment", "code"),
+    [
+        (Verb.HOLD, "uat", "DST222"),
+        (Verb.ABORT, "uat", "DST222"),
+        (Verb.HOLD, "all", "DST227"),
+        (Verb.CONSENT, "uat", "DST227"),
+    ],
+)
+def test_switches_of_sets_that_nobody_knows_are_refused(verb, environment, code) -> None:
+    asked = request(verb)
+    name = replace(asked.name, instance="", set_id="both", environment=environment)
+    result, answers = decided(replace(GOOD, request=replace(asked, name=name)))
+    assert result is VerdictOutcome.REFUSED
+    assert answers[-1].findings[0].code == code
 
 
 def test_a_set_by_name_is_refused() -> None:

@@ -92,7 +92,11 @@ SHUT = st.builds(
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     SEEN, SEEN, SEEN, SEEN, st.just(Tick()), st.builds(Switched, verb=st.sampled_from((*THROWN, *THROWN, Verb.HOLD)), number=st.integers(0, 4)),
     st.builds(Superseded, sequence=st.sampled_from((5, 7))),
-    st.builds(WavesShut, shut=st.dictionaries(st.sampled_from(("first", "second", "rest")), SHUT)),
+    st.builds(
+        WavesShut,
+        shut=st.dictionaries(st.sampled_from(("first", "second", "rest")), SHUT),
+        closed=st.dictionaries(st.integers(0, 9).map("c{}".format), SHUT, max_size=4),
+    ),
 )  # fmt: skip
 STEPS = st.lists(st.tuples(EVENTS, st.sampled_from((0, 0, 1, 10, 60))), max_size=60)
 
@@ -134,6 +138,7 @@ def check_waves(before: RolloutState, after: RolloutState, now: datetime) -> Non
         if old.stage is TargetStage.WAITING and target.stage is not TargetStage.WAITING:
             assert after.phase is RolloutPhase.RUNNING
             assert target.since == now
+            assert target.stage is TargetStage.OWED or name not in after.closed
 
 
 def check_ready(before: RolloutState, after: RolloutState, event: Event) -> None:
