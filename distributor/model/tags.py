@@ -44,6 +44,9 @@ SWITCHES = frozenset(
 CONSENTS = frozenset({Verb.CONSENT, Verb.DETACH})
 """Switches that are about one accepted revision of one instance, and name it."""
 
+ACTIVATIONS = frozenset({Verb.FAILOVER, Verb.FAILBACK})
+"""Switches that carry the accepted revision of a standby out once more, with other values."""
+
 
 SERVICE = "Distributor <distributor@service>"
 """As whom the service signs ledger commits, and makes tags."""
