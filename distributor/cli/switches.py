@@ -38,6 +38,14 @@ DryRun = Annotated[
 ]
 
 
+Plan = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Ask for nothing: show each gate's answer, and what would change."
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     for command in (
@@ -130,17 +138,23 @@ def detach(
 
 def failover(
     environment: Environment, instance: Instance, reason: Reason = "", sign: Sign = None,
-    wait: Wait = False, timeout: Timeout = 1800.0, output: Output = Form.TABLE,
+    wait: Wait = False, timeout: Timeout = 1800.0, dry_run: Plan = False,
+    output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Let a standby stand in for its environment: the version it runs, with the values that may differ taken over."""
+    if dry_run:
+        _plan("failover", environment, instance, sign, output)
     _throw("failover", environment, instance, reason, sign, output, wait=timeout if wait else 0)
 
 
 def failback(
     environment: Environment, instance: Instance, reason: Reason = "", sign: Sign = None,
-    wait: Wait = False, timeout: Timeout = 1800.0, output: Output = Form.TABLE,
+    wait: Wait = False, timeout: Timeout = 1800.0, dry_run: Plan = False,
+    output: Output = Form.TABLE,
 ) -> None:  # fmt: skip
     """Let a standby only stand by again, with its own values."""
+    if dry_run:
+        _plan("failback", environment, instance, sign, output)
     _throw("failback", environment, instance, reason, sign, output, wait=timeout if wait else 0)
 
 
@@ -221,3 +235,10 @@ def _throw(
     ask_for(
         Verb(verb), environment, instance, "", options=options, sign=sign, output=output, wait=wait
     )
+
+
+def _plan(verb: str, environment: str, instance: str, sign: str | None, output: Form) -> None:
+    from distributor.cli.planning import planned_switch
+
+    found = settings(sign=sign)
+    raise typer.Exit(run(lambda: planned_switch(found, verb, (environment, instance), output)))

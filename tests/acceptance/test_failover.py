@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from distributor.cli.playground import PEOPLE
 from distributor.ledger import standing_holds
-from distributor.model.promotion import VerdictOutcome
+from distributor.model.changes import Action
+from distributor.model.promotion import GateResult, VerdictOutcome
 from distributor.model.tags import Verb
 from distributor.services.asking.auditing import fsck
+from distributor.services.asking.planning import plan_promotion
 from distributor.services.asking.telling import history, why
 from distributor.services.asking.views import instance_views
 from tests.acceptance.conftest import Play
@@ -81,6 +84,20 @@ async def test_a_standby_takes_over_and_gives_back(standing_by):
         assert (back.verb, back.stands_in, back.revision) == (Verb.FAILBACK, "", before.revision)
         assert verified(later, "dr")
         assert play.fleet() == fleet
+
+
+async def test_a_plan_shows_what_a_failover_would_change(standing_by):
+    play = standing_by
+    async with play.service() as service:
+        await play.promote(service, "1.4.1", *WAY, "dr")
+        signer = play.place.key("sre")
+        plan = await plan_promotion(
+            service, "dr", "shop", "", signer=signer, tagger=PEOPLE["sre"], verb=Verb.FAILOVER
+        )
+        assert all(a.result is GateResult.PASS for a in plan.answers), plan.answers
+        counts = {t.cluster: t.count(Action.CONFIGURED) for t in plan.targets}
+        assert counts == {"dr-central-1": 1, "dr-slim-1": 1}
+        assert not desired(service, "dr").stands_in
 
 
 async def test_what_is_promoted_meanwhile_keeps_the_values_of_the_environment_stood_in_for(

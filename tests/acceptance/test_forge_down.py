@@ -211,6 +211,8 @@ async def test_the_command_line_hands_over_and_the_next_sync_carries_it_out(stan
     play = standing_by
     key = str(play.place.root / "keys" / "sre")
     async with forge_down(play):
+        code, out = run(play, "failover", "dr", "shop", "--sign", key, "--dry-run", "-o", "json")
+        assert (code, orjson.loads(out)["accepted"]) == (0, True)
         code, out = run(
             play, "failover", "dr", "shop", "--sign", key, "--reason", "dark", "-o", "json"
         )

@@ -22,11 +22,15 @@ from distributor.services.world import World
 
 HANDED = "refs/distributor/handed/"
 """Where tags lie that the shared repository has not seen yet."""
+MARK = "refs/distributor/handing"
+"""There from the first hand-over on: a mirror may have very many refs, and is searched only where this one is."""
 _FINAL = frozenset({VerdictOutcome.ACCEPTED, VerdictOutcome.REFUSED})
 
 
 def handed_over(world: World) -> Mapping[str, ObjectId]:
     """The tags that were handed over and that the shared repository does not have, by name."""
+    if world.objects.resolve(MARK) is None:
+        return {}
     found = world.objects.refs(HANDED)
     return {ref.removeprefix(HANDED): oid for ref, oid in sorted(found.items())}
 
@@ -37,6 +41,7 @@ async def hand_over(
     """Make the tag of a request, and leave it where the service of this mirror finds it."""
     taken = handed_over(world)
     asked = make_tag(world, snapshot, ask, tagger=tagger, signer=signer, taken=taken)
+    world.objects.set_ref(MARK, asked.tag, world.objects.resolve(MARK))
     if not world.objects.set_ref(HANDED + asked.ref, asked.tag, None):
         raise TagRefused(f"({asked.ref} was handed over by somebody else just now)")
     return asked
