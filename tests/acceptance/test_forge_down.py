@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from distributor.cli.playground import PEOPLE
-from distributor.errors.git import RemoteUnreachable
+from distributor.errors.git import LedgerRewound, RemoteUnreachable
 from distributor.ledger import stopped
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
@@ -165,10 +165,26 @@ async def test_a_ledger_that_moved_meanwhile_has_both(standing_by, where):
         await play.ask(service, Verb.ACK, "dr", "shop", key="sre")
         await service.sync()
         assert not stopped(service.book.state, "dr", "shop")
+        await service.sync()  # it was asked before the ack, and so was looked at before it
         assert verdict_on(service, back.ref).accepted
         assert replicas(play) == 1
     async with play.service(**other(play)) as elsewhere:  # everybody reads the same
         assert (await elsewhere.look()).ledger.instance("dr", "shop").desired.ref == back.ref
+
+
+async def test_a_ledger_that_was_rewound_meanwhile_is_not_gone_on_from(standing_by):
+    play, evil = standing_by, forger(standing_by)
+    async with play.service() as service:
+        async with forge_down(play):
+            await hand(play, service)
+            await service.sync()
+        older = evil.git("rev-parse", "ledger~3")
+        evil.branch("ledger", older)
+        with pytest.raises(LedgerRewound):
+            await service.sync()
+        assert evil.head("ledger") == older
+        assert service.world.objects.resolve(APART)
+        assert (desired(service, "dr").ref, replicas(play)) == (OVER, 3)
 
 
 async def test_kill_9_between_any_two_steps_loses_nothing(standing_by):

@@ -270,14 +270,22 @@ class LedgerBook:
             return True
 
     def _merged(self, found: Chain, shared: ObjectId) -> ObjectId:
-        """A commit on the shared ledger with what was recorded apart, descending from both."""
+        """A commit on the shared ledger with what was recorded apart, descending from both.
+
+        Raises ``LedgerRewound`` or ``LedgerRenewed`` for a ledger that does not go on from where this one parted.
+        """
+        if not self._world.objects.is_ancestor(found.base, shared):
+            raise self._strange(shared, found.base)
         self._check_signer()
         self._forget()
         state = self._fold(shared, self._check(shared, found.base))
         new, pins = rejoining(self._world, self._files, found, state)
         entry = Entry(records=new.records, message="rejoin what was recorded apart", pins=pins)
-        self._state = state
-        head, _ = self._commit(entry, (found.head,))
+        before, self._state = self._state, state
+        try:
+            head, _ = self._commit(entry, (found.head,))
+        finally:
+            self._state = before  # until it has arrived
         return head
 
     async def settle(self) -> None:
