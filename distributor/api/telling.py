@@ -24,6 +24,7 @@ from distributor.api.reading import (
 from distributor.errors import describe, registry
 from distributor.errors.service import UnknownCode
 from distributor.services.asking import telling
+from distributor.services.asking.recounting import Told
 
 router = APIRouter(tags=["Explanations"])
 
@@ -107,7 +108,7 @@ async def list_history(
     return page(found, wanted, key=lambda f: f[0], show=lambda f: f[1], newest_first=True)
 
 
-def _card(environment: str, instance: str, told: telling.Told) -> ToldCard:
+def _card(environment: str, instance: str, told: Told) -> ToldCard:
     return ToldCard(
         at=told.at,
         environment=environment,

@@ -120,6 +120,7 @@ def environment(document: Document) -> Environment:
         drift=DriftMode(defaults.get("drift", "heal")),
         promotion=Automation(spec.get("promotion", "manual")),
         rollback_on_failure=spec.get("rollout", {}).get("onFailure") == "rollback",
+        parity_except=tuple(spec.get("parity", {}).get("except", ())),
     )
 
 

@@ -13,8 +13,9 @@ from distributor.catalog.unused import UNSERVED
 from distributor.errors.catalog import DuplicateKey, PipelineCycle, UnknownReference
 from distributor.errors.cluster import Unsupported
 from distributor.model.findings import Finding, Severity
-from distributor.model.fleet import Pipeline
+from distributor.model.fleet import Environment, Pipeline
 from distributor.model.package import Package
+from distributor.model.parity import EVERY_APP
 from distributor.model.trees import TreeReader
 
 
@@ -114,9 +115,20 @@ class _References:
             if app not in apps:
                 path: FieldPath = ("spec", "defaults", "values", app)
                 yield self._unknown(source, path, "app", app, Severity.WARNING)
+        yield from self._excepted(value, source)
         for index, wave in enumerate(value.rollout.waves):
             base: FieldPath = ("spec", "rollout", "waves", index, "selector", "tiers")
             yield from self._tiers(source, base, wave.selector.tiers)
+
+    def _excepted(self, value: Environment, source: Source) -> Iterator[Finding]:
+        """A path that no app begins with excepts nothing."""
+        for index, path in enumerate(value.parity_except):
+            app, _, rest = path.partition(".")
+            known = self.parts.apps is None or app == EVERY_APP or app in self.parts.apps
+            if not known or not rest:
+                where = source.where(self.reader, ("spec", "parity", "except", index))
+                text = f"{path!r} is no app with the path of a value, such as shop.replicas."
+                yield Finding.of(UnknownReference, text, where, severity=Severity.WARNING)
 
     def clusters(self, folder: EnvironmentFolder) -> Iterator[Finding]:
         for part in folder.clusters.values():

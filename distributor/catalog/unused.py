@@ -34,7 +34,6 @@ FIELDS: Mapping[str, tuple[_Field, ...]] = {
         _Field("delivery.timeout", ("5m",)),
     ),
     "Cluster": (_Field("lifecycle"), _Field("bandwidth")),
-    "Environment": (_Field("parity.except"),),
     "Installation": (_Field("pin"), _Field("replicas.divide", ("none",))),
 }
 """By kind of descriptor. Who makes a field work takes it out here."""

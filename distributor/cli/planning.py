@@ -36,16 +36,33 @@ def plan(
     )
 
 
-async def _planned(found: Settings, about: tuple[str, str, str], cluster: str, output: Form) -> int:
+async def planned_switch(found: Settings, verb: str, about: tuple[str, str], output: Form) -> int:
+    """Show what a failover or failback would change, and ask for nothing."""
+    return await _planned(found, (*about, ""), "", output, verb)
+
+
+async def _planned(
+    found: Settings,
+    about: tuple[str, str, str],
+    cluster: str,
+    output: Form,
+    verb: str = "promote",
+) -> int:
     from distributor.app import open_service
     from distributor.cli.identity import signer_of, tagger_of
     from distributor.cli.watching import warn
     from distributor.errors.service import NotFound
+    from distributor.model.tags import Verb
     from distributor.services.asking.planning import plan_promotion
 
     async with open_service(found, writing=False) as service:
         made = await plan_promotion(
-            service, *about, cluster=cluster, signer=signer_of(found), tagger=tagger_of(found)
+            service,
+            *about,
+            cluster=cluster,
+            signer=signer_of(found),
+            tagger=tagger_of(found),
+            verb=Verb(verb),
         )
         warn(service)
     if cluster and made.targets == () and made.cells:

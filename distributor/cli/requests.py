@@ -265,19 +265,31 @@ def check(reason: str, ticket: str) -> None:
             raise BadArgument(f"({name} takes one line of plain text)")
 
 
+_HANDED = (
+    "handed over in this state folder: the service that runs with it, or `distributor sync` here, carries it out now "
+    "and pushes it when the repository is back"
+)
+
+
 async def _asked(found: Settings, wanted: _Wanted, output: Form, wait: float) -> int:
     from distributor.app import open_service
     from distributor.cli.identity import signer_of, tagger_of
+    from distributor.model.tags import ACTIVATIONS
+    from distributor.services.promotion.handing import hand_over
     from distributor.services.promotion.requesting import make_request
 
     async with open_service(found, writing=False) as service:
         snapshot = await service.look()
-        if service.offline is not None:
+        if service.offline is not None and wanted.ask.verb not in ACTIVATIONS:
             raise service.offline
         ask = _settled(wanted, found, service, snapshot)
-        asked = await make_request(
+        make = make_request if service.offline is None else hand_over
+        asked = await make(
             service.world, snapshot, ask, tagger=tagger_of(found), signer=signer_of(found)
         )
+        if service.offline is not None:
+            say(f"note: {service.offline}")
+            say(_HANDED)
         return await followed(service, asked, wait, output)
 
 
@@ -285,10 +297,11 @@ async def followed(service: Service, asked: Asked, wait: float, output: Form) ->
     """Print what was asked for; with ``wait`` seconds, follow it before. How the program is to end."""
     from distributor.services.asking.following import follow
 
+    done, outcome = ("handed over",) * 2 if service.offline is not None else ("pushed", "requested")
     if not wait:
-        show({"ref": asked.ref, "tag": asked.tag, "outcome": "requested"}, output)
+        show({"ref": asked.ref, "tag": asked.tag, "outcome": outcome}, output)
         return DONE
-    say(f"pushed {asked.ref}")
+    say(f"{done} {asked.ref}")
     found = await follow(service, asked, wait, tell=say)
     told = {"ref": asked.ref, "tag": asked.tag}
     show({**told, "outcome": found.outcome, "reasons": found.reasons}, output)

@@ -15,6 +15,8 @@ from distributor.cli.requests import (
     OrSet,
     Reason,
     Sign,
+    Timeout,
+    Wait,
     ask_for,
     check,
     show,
@@ -37,9 +39,29 @@ DryRun = Annotated[
 ]
 
 
+Plan = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Ask for nothing: show each gate's answer, and what would change."
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (hold, unhold, pause, resume, abort, retry, consent, detach, ack):
+    for command in (
+        hold,
+        unhold,
+        pause,
+        resume,
+        abort,
+        retry,
+        consent,
+        detach,
+        ack,
+        failover,
+        failback,
+    ):
         app.command()(command)
 
 
@@ -115,6 +137,28 @@ def detach(
     _agree("detach", environment, instance, (reason, only), sign, output, dry_run=dry_run)
 
 
+def failover(
+    environment: Environment, instance: Instance, reason: Reason = "", sign: Sign = None,
+    wait: Wait = False, timeout: Timeout = 1800.0, dry_run: Plan = False,
+    output: Output = Form.TABLE,
+) -> None:  # fmt: skip
+    """Let a standby stand in for its environment: the version it runs, with the values that may differ taken over."""
+    if dry_run:
+        _plan("failover", environment, instance, sign, output)
+    _throw("failover", environment, instance, reason, sign, output, wait=timeout if wait else 0)
+
+
+def failback(
+    environment: Environment, instance: Instance, reason: Reason = "", sign: Sign = None,
+    wait: Wait = False, timeout: Timeout = 1800.0, dry_run: Plan = False,
+    output: Output = Form.TABLE,
+) -> None:  # fmt: skip
+    """Let a standby only stand by again, with its own values."""
+    if dry_run:
+        _plan("failback", environment, instance, sign, output)
+    _throw("failback", environment, instance, reason, sign, output, wait=timeout if wait else 0)
+
+
 def _agree(
     verb: str,
     environment: str,
@@ -177,9 +221,25 @@ def _show_list(shown: Shown) -> None:
 
 
 def _throw(
-    verb: str, environment: str, instance: str, reason: str, sign: str | None, output: Form
+    verb: str,
+    environment: str,
+    instance: str,
+    reason: str,
+    sign: str | None,
+    output: Form,
+    *,
+    wait: float = 0,
 ) -> None:
     from distributor.model.tags import Verb
 
     options: dict[str, str | bool] = {"reason": reason}
-    ask_for(Verb(verb), environment, instance, "", options=options, sign=sign, output=output)
+    ask_for(
+        Verb(verb), environment, instance, "", options=options, sign=sign, output=output, wait=wait
+    )
+
+
+def _plan(verb: str, environment: str, instance: str, sign: str | None, output: Form) -> None:
+    from distributor.cli.planning import planned_switch
+
+    found = settings(sign=sign)
+    raise typer.Exit(run(lambda: planned_switch(found, verb, (environment, instance), output)))

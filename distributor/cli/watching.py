@@ -84,8 +84,12 @@ def warn(service: Service) -> None:
 
 def note_local(service: Service) -> None:
     """Say that decisions are this service's alone, where they are."""
+    from distributor.services.asking.recounting import told_apart
+
     if label := service.world.local_label:
         say(f"note: {label}")
+    for text in told_apart(service):
+        say(f"note: {text}")
 
 
 def show_status(service: Service, views: Sequence[InstanceView]) -> None:
@@ -141,11 +145,7 @@ def folders(view: InstanceView) -> bool:
 
 def notes(view: InstanceView) -> str:
     """What else there is to know of an instance, in a line."""
-    found = []
-    if view.stopped:
-        found.append(f"stopped: {view.stopped}")
-    elif view.alarms:
-        found.append(f"alarm: {', '.join(view.alarms)}")
+    found = _standing(view)
     if view.held:
         found.append(f"held {view.held}")
     found += [f"debt: {debt} (`distributor ack` by somebody else)" for debt in view.debts]
@@ -167,6 +167,16 @@ def notes(view: InstanceView) -> str:
     if view.last_refusal:
         found.append(view.last_refusal)
     return "; ".join(found)
+
+
+def _standing(view: InstanceView) -> list[str]:
+    """For whom it stands in, and what has stopped its decisions."""
+    found = [f"stands in for {view.stands_in}"] if view.stands_in else []
+    if view.stopped:
+        found.append(f"stopped: {view.stopped}")
+    elif view.alarms:
+        found.append(f"alarm: {', '.join(view.alarms)}")
+    return found
 
 
 def show_targets(views: Sequence[InstanceView], cluster: str) -> None:

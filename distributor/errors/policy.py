@@ -371,3 +371,24 @@ class StandbyBehind(Terminal):
 
     code = "DST277"
     remedy = "Roll the standby back by itself, or promote to it what the environment runs now."
+
+
+class StandbyDiffers(Terminal):
+    """A standby and the environment that it stands by for have the same package with other values."""
+
+    code = "DST278"
+    remedy = "Set the values alike in both, or list their paths in `parity.except` of the standby's environment.yaml."
+
+
+class NotAStandby(Terminal):
+    """Only an environment that stands by for another one can take over from it."""
+
+    code = "DST279"
+    remedy = "Ask in the standby; its environment.yaml says `standbyFor`, and what was accepted there last says so too."
+
+
+class NotSwitchable(Terminal):
+    """There is nothing to fail over, or to fail back."""
+
+    code = "DST280"
+    remedy = "`distributor status ENV INSTANCE` shows whether it stands in for another environment; ask for one instance at a time."

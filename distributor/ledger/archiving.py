@@ -24,7 +24,7 @@ def archivable(
     ``tags`` is what the remote shows, ``raws`` names the tags whose bytes the ledger keeps. The request of
     what is desired stays, and so does an approval while its request waits, and whatever raised an alarm.
     """
-    alarmed = {alarm.ref for alarm in state.tampered}
+    alarmed = {a.ref for a in state.tampered} | {p.ref for p in state.parted}
     kept = alarmed | ({state.desired.ref} if state.desired is not None else set())
     return tuple(
         (ref, oid)

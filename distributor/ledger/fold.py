@@ -29,6 +29,7 @@ from distributor.model.ledger import (
     KeyChanged,
     LedgerState,
     Observed,
+    Parted,
     Progress,
     Progressed,
     Record,
@@ -46,6 +47,8 @@ _ENDS = {
     Verb.PROMOTE: Step.REPLACED,
     Verb.ROLLBACK: Step.ROLLED_BACK,
     Verb.REMOVE: Step.REMOVED,
+    Verb.FAILOVER: Step.REPLACED,
+    Verb.FAILBACK: Step.REPLACED,
 }
 """The verbs that change desired state, and how each ends the revision before it."""
 THROWN = frozenset({Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY})
@@ -78,6 +81,7 @@ class _Builder:
     debts: list[Debt] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     retired: list[Retired] = field(default_factory=list)
+    parted: list[Parted] = field(default_factory=list)
     records: int = 0
     sequence: int = 0
     last_at: datetime | None = None
@@ -108,16 +112,9 @@ class _Builder:
 
     def _switch(
         self,
-        record: HoldSet
-        | VetoSet
-        | FleetChanged
-        | Tampered
-        | Acknowledged
-        | Archived
-        | Consented
-        | KeyChanged
-        | Retired,
-    ) -> None:
+        record: HoldSet | VetoSet | FleetChanged | Tampered | Acknowledged | Archived | Consented
+        | KeyChanged | Retired | Parted,
+    ) -> None:  # fmt: skip
         match record:
             case HoldSet():
                 self._hold(record)
@@ -125,7 +122,7 @@ class _Builder:
                 self._veto(record)
             case FleetChanged() | Retired():
                 self._targets_changed(record)
-            case Tampered():
+            case Tampered() | Parted():
                 self._alarmed(record)
             case Acknowledged():
                 self._acknowledged(record)
@@ -138,8 +135,11 @@ class _Builder:
             case _:
                 assert_never(record)
 
-    def _alarmed(self, record: Tampered) -> None:
+    def _alarmed(self, record: Tampered | Parted) -> None:
         """Each alarm once. That an archived tag is gone is none, for whoever saw that before the record."""
+        if isinstance(record, Parted):
+            self.parted = [each for each in self.parted if each.ref != record.ref] + [record]
+            return
         known = any((t.ref, t.found) == (record.ref, record.found) for t in self.tampered)
         if not known and (record.found or record.ref not in self.archived):
             self.tampered.append(record)
@@ -263,6 +263,7 @@ class _Builder:
             elif alarm.ref in self.observed:  # a tag, not a branch
                 self._known_as(alarm, record.at)
         self.tampered = kept
+        self.parted = [each for each in self.parted if record.ref not in ("", each.ref)]
         self.debts = [d for d in self.debts if d.ref != record.ref or d.by == record.by]
 
     def _known_as(self, alarm: Tampered, at: datetime) -> None:
@@ -300,6 +301,7 @@ class _Builder:
             debts=tuple(self.debts),
             keys=tuple(self.keys),
             retired=tuple(self.retired),
+            parted=tuple(self.parted),
         )
 
 
@@ -316,7 +318,8 @@ def _debt(verdict: Verdict, at: datetime) -> Debt:
 def _same(before: Verdict, after: Verdict) -> bool:
     """Whether the same revision was asked for once more: then what was agreed to still is."""
     removing = (before.verb is Verb.REMOVE, after.verb is Verb.REMOVE)
-    return before.revision == after.revision and removing in {(True, True), (False, False)}
+    same = (before.revision, before.stands_in) == (after.revision, after.stands_in)
+    return same and removing in {(True, True), (False, False)}
 
 
 def _resume(base: InstanceState) -> _Builder:
@@ -345,6 +348,7 @@ def _resume(base: InstanceState) -> _Builder:
         debts=list(base.debts),
         keys=list(base.keys),
         retired=list(base.retired),
+        parted=list(base.parted),
     )
 
 

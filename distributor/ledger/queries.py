@@ -244,6 +244,11 @@ def stopped(state: LedgerState, environment: str, instance: str) -> str:
             if alarm.found and (accepted or alarm.ref.startswith(BRANCH)):
                 known = f"the ledger knows it as {alarm.recorded}"
                 return f"{alarm.ref} points to {alarm.found}; {known}"
+        for each in scope.parted:
+            there = (
+                f"the shared ledger has {each.found}" if each.found else "the shared ledger moved"
+            )
+            return f"{each.ref} was recorded while the repository could not be reached, and {there}"
     return ""
 
 

@@ -38,6 +38,7 @@ from distributor.model.ledger import (
     HoldSet,
     KeyChanged,
     Observed,
+    Parted,
     Progressed,
     Record,
     Retired,
@@ -131,6 +132,7 @@ _VERDICT = Shape(
         Field("rendered", "rendered", DIGEST, ""),
         Field("targets", "targets", listed(TEXT), ()),
         Field("reason", "reason", TEXT, ""),
+        Field("standsIn", "stands_in", TEXT, ""),
         Field("answers", "answers", listed(Codec(_ANSWER.dump, _load_answer))),
     ),
 )
@@ -244,6 +246,15 @@ _SHAPES: dict[str, Shape[Any]] = {
             Field("by", "by", TEXT),
             Field("ref", "ref", TEXT, ""),
             Field("drained", "drained", FLAG, False),
+        ),
+    ),
+    "parted": Shape(
+        Parted,
+        (
+            _AT,
+            Field("ref", "ref", TEXT),
+            Field("tag", "tag", OID),
+            Field("found", "found", TEXT, ""),
         ),
     ),
 }  # fmt: skip

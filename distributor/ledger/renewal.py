@@ -16,6 +16,7 @@ from distributor.model.ledger import (
     Key,
     LedgerState,
     Observed,
+    Parted,
     Progressed,
     Record,
     Retired,
@@ -33,6 +34,7 @@ def kept_verdicts(state: LedgerState, key: Key) -> tuple[Verdict, ...]:
     wanted |= {v.sequence for v in here.accepted[-1:]}
     wanted |= {retired.sequence for retired in here.retired if not retired.drained}
     owing = {debt.ref for debt in here.debts} | {alarm.ref for alarm in here.tampered}
+    owing |= {each.ref for each in here.parted}
     return tuple(v for v in here.accepted if v.sequence in wanted or v.ref in owing)
 
 
@@ -89,6 +91,8 @@ class _Kept:
             case HoldSet() | VetoSet() | Tampered() | Consented():
                 here = self._here
                 return record in (*here.holds, *here.vetoes, *here.tampered, *here.consents)
+            case Parted():
+                return record in self._here.parted
             case Claimed():
                 return record == self._here.claim
             case _:

@@ -166,6 +166,9 @@ class Environment:
     drift: DriftMode = DriftMode.HEAL
     promotion: Automation = Automation.MANUAL
     rollback_on_failure: bool = False
+    parity_except: tuple[
+        str, ...
+    ] = ()  # paths of values, the app first, that a standby has of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -208,6 +208,20 @@ class Retired:
     drained: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parted:
+    """A request was recorded while the shared repository could not be reached, and the instance moved there.
+
+    ``ref`` and ``tag`` are that request's; ``found`` is the one that was accepted last in the shared ledger then.
+    Both stay recorded, and what is to run next is for people to say.
+    """
+
+    at: datetime
+    ref: str
+    tag: ObjectId
+    found: str = ""
+
+
 Record = (
     Observed
     | Decided
@@ -222,6 +236,7 @@ Record = (
     | Consented
     | KeyChanged
     | Retired
+    | Parted
 )
 
 
@@ -320,6 +335,7 @@ class InstanceState:
     retired: tuple[
         Retired, ...
     ] = ()  # clusters that are no targets since, by the last record of each
+    parted: tuple[Parted, ...] = ()  # not acknowledged
 
     @property
     def desired(self) -> Verdict | None:

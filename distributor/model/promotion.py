@@ -102,6 +102,7 @@ class Verdict:
     rendered: Digest = Digest("")
     targets: tuple[str, ...] = ()
     reason: str = ""
+    stands_in: str = ""  # the environment for which this one stands in from then on
 
     @property
     def accepted(self) -> bool:

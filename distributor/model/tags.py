@@ -48,6 +48,8 @@ OF_SETS = frozenset(
     {Verb.HOLD, Verb.UNHOLD, Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY, Verb.ACK}
 )
 """Switches that may name a set: they reach each instance of it."""
+ACTIVATIONS = frozenset({Verb.FAILOVER, Verb.FAILBACK})
+"""Switches that carry the accepted revision of a standby out once more, with other values."""
 
 
 SERVICE = "Distributor <distributor@service>"

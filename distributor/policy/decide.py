@@ -30,7 +30,7 @@ from distributor.policy import overriding
 from distributor.policy.facts import GateFacts, PolicyView, Source
 from distributor.policy.gates.answers import Speaker, placed, said
 from distributor.policy.gates.signature import PRINCIPAL
-from distributor.policy.registry import NAMES, SUPPORTED, WINDOWS, Gate, gates_for
+from distributor.policy.registry import NAMES, WINDOWS, Gate, gates_for
 from distributor.policy.roles import ANONYMOUS
 
 _KEEPS_OUT = frozenset({GateResult.FAIL, GateResult.PENDING})
@@ -142,9 +142,7 @@ def _unusable(facts: GateFacts) -> Iterable[Finding]:
 
 def _supported(facts: GateFacts) -> Iterable[GateAnswer]:
     name = facts.name
-    if name.verb not in SUPPORTED:
-        yield _SUPPORT.refuses(UnsupportedRequest, f"({name.verb.value})")
-    elif name.set_id and name.verb is not Verb.APPROVE:
+    if name.set_id and name.verb is not Verb.APPROVE:
         yield _SUPPORT.fails((_no_such_set(name),))
     elif (refusal := overriding.authorised(facts)) is not None:
         yield refusal

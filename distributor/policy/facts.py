@@ -17,6 +17,7 @@ from distributor.model.fleet import Environment, Pipeline
 from distributor.model.ledger import HoldSet, Soak, VetoSet
 from distributor.model.openpgp import PgpSeal
 from distributor.model.package import Fits
+from distributor.model.parity import Difference
 from distributor.model.policy import PolicySet
 from distributor.model.promotion import Revision, Verdict
 from distributor.model.refs import Digest, ObjectId, ObjectRef
@@ -54,7 +55,8 @@ class EnvironmentFact:
     ``targets`` counts the clusters that the app is placed on there, at the requested commit. ``verified``
     and ``desired`` say whether any instance of the app there was verified with, or is to run, this very
     package digest. ``tiers`` names the tiers with targets there whose tree differs from the one that was
-    verified. ``soak`` says how long it has been there.
+    verified. ``soak`` says how long it has been there. ``differs``: of an environment that stands by for the
+    one asked, or the other way round, the values of the instance that are not the same in both.
     """
 
     targets: int
@@ -62,6 +64,7 @@ class EnvironmentFact:
     desired: bool = False
     tiers: tuple[str, ...] = ()
     soak: Soak = field(default_factory=Soak)
+    differs: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +150,7 @@ class GateFacts:
     - ``retirement``: of a cluster that is to be retired, how it stands.
     - ``questions``: what targets ask that a consent would answer; ``None`` where none was seen yet.
       ``listed``: the digest of that list.
+    - ``stands_in``: the environment that this one stands in for now; empty where for none.
     - ``seals``: what gpg says of the tag's signature under the keys of each policy, by its commit.
     """
 
@@ -184,6 +188,7 @@ class GateFacts:
     seals: Mapping[ObjectId, PgpSeal | Finding] = field(default_factory=dict)
     questions: Questions | None = None
     listed: Digest = Digest("")
+    stands_in: str | None = None
 
     @property
     def asked(self) -> Request:

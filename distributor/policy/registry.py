@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from distributor.model.promotion import GateAnswer
-from distributor.model.tags import CONSENTS, Verb
+from distributor.model.tags import ACTIVATIONS, Verb
 from distributor.policy.facts import GateFacts, PolicyView
 from distributor.policy.gates import (
     approvals,
@@ -32,9 +32,6 @@ _DEPLOY = frozenset({Verb.PROMOTE, Verb.ROLLBACK})
 _CHANGE = _DEPLOY | {Verb.REMOVE}
 
 _ROLLOUT = frozenset({Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY})
-_SWITCH = {Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK}
-SUPPORTED = _CHANGE | _ROLLOUT | _SWITCH | CONSENTS | {Verb.APPROVE, Verb.RETIRE}
-"""The verbs that are decided; all others are refused once it is known who asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +62,16 @@ GATES: tuple[Gate, ...] = (
         number=3,
         name="provenance",
         evaluate=provenance.evaluate,
-        verbs=_CHANGE | _ROLLOUT | {Verb.APPROVE, Verb.RETIRE},
+        verbs=_CHANGE | _ROLLOUT | ACTIVATIONS | {Verb.APPROVE, Verb.RETIRE},
         early=True,
     ),
     Gate(
-        number=4, name="veto", evaluate=veto.evaluate, verbs=_CHANGE, early=True, per_view=True
+        number=4,
+        name="veto",
+        evaluate=veto.evaluate,
+        verbs=_CHANGE | ACTIVATIONS,
+        early=True,
+        per_view=True,
     ),
     Gate(
         number=5,
@@ -98,13 +100,13 @@ GATES: tuple[Gate, ...] = (
         per_view=True,
         rules=True,
     ),
-    Gate(number=8, name="renders", evaluate=renders.evaluate, verbs=_DEPLOY),
-    Gate(number=9, name="schemas", evaluate=schemas.evaluate, verbs=_DEPLOY),
+    Gate(number=8, name="renders", evaluate=renders.evaluate, verbs=_DEPLOY | ACTIVATIONS),
+    Gate(number=9, name="schemas", evaluate=schemas.evaluate, verbs=_DEPLOY | ACTIVATIONS),
     Gate(
         number=12,
         name="fit",
         evaluate=fit.evaluate,
-        verbs=frozenset({Verb.PROMOTE}),
+        verbs=frozenset({Verb.PROMOTE}) | ACTIVATIONS,
         always=False,
         per_view=True,
         rules=True,

@@ -19,6 +19,7 @@ from distributor.services.ledger.book import LedgerBook
 from distributor.services.promotion.automating import Automat
 from distributor.services.promotion.deciding import Decider
 from distributor.services.promotion.gathering import Gatherer
+from distributor.services.promotion.handing import Handing
 from distributor.services.promotion.preparing import Preparing
 from distributor.services.promotion.warming import Warmer
 from distributor.services.promotion.windows import WaveWindows
@@ -48,6 +49,7 @@ class Service:
         self.gatherer = Gatherer(world, self.book, self.renderer)
         self.preparing = Preparing(self.gatherer, self.hint)
         self.decider = Decider(world, self.book, self.gatherer, self.preparing, self.journal)
+        self.handing = Handing(world, self.book, self.decider, self.preparing, self.journal)
         self.automat = Automat(world, self.book, self.gatherer)
         self.joiner = Joiner(world, self.book, self.renderer, self.journal, self.hint)
         windows = WaveWindows(world, self.book, lambda: self.snapshot)
@@ -77,6 +79,7 @@ class Service:
         if fetch:
             try:
                 await self.world.remote.fetch()
+                await self.handing.bring()
                 metrics.LOOKS.labels("done").inc()
             except RemoteUnreachable as error:
                 metrics.LOOKS.labels("unreachable").inc()
@@ -94,6 +97,8 @@ class Service:
                 self._ask_again()
                 await self.rollouts.follow(self.book.state)
                 self._resync_due |= bool(await self.joiner.join_all(snapshot))
+            else:
+                await self.handing.decide(snapshot)
             await self.rollouts.follow(self.book.state)
             self._resync_due |= self.rollouts.heard()
         except DistributorError as error:
@@ -115,11 +120,11 @@ class Service:
     async def decided(self) -> Snapshot:
         """Passes until every open tag is decided and every newcomer looked at, however long they render."""
         snapshot = await self.once()
-        while (self.preparing.busy or self.joiner.busy or self._asked) and self.offline is None:
+        while self.preparing.busy or ((self.joiner.busy or self._asked) and self.offline is None):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), 1)
             self._wake.clear()
-            snapshot = await self.once(fetch=bool(self._asked))
+            snapshot = await self.once(fetch=bool(self._asked) or self.offline is not None)
         return snapshot
 
     async def sync(self, only: Callable[[Verdict, Cluster], bool] | None = None) -> Snapshot:

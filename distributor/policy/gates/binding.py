@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from distributor.errors.policy import BadTagName, BadTrailers, NothingAsked, OtherQuestions
+from distributor.errors.policy import (
+    BadTagName,
+    BadTrailers,
+    NotAStandby,
+    NothingAsked,
+    OtherQuestions,
+)
 from distributor.model.consents import count
 from distributor.model.findings import Finding
 from distributor.model.fleet import ALL
@@ -34,7 +40,7 @@ def evaluate(
     if isinstance(request, Finding):
         return _SAY.fails((request,))
     findings = [*_environment(facts, request, view), *_trailers(request)]
-    findings += _consents(facts, request)
+    findings += (*_consents(facts, request), *_standby(request, view))
     if findings:
         return _SAY.fails(findings)
     if request.name.verb in CONSENTS:
@@ -74,6 +80,14 @@ def _environment(facts: GateFacts, request: Request, view: PolicyView) -> list[F
     known = ", ".join(sorted(view.environments)) or "none"
     text = f"There is no environment {name.environment!r}; known: {known}."
     return [Finding.of(BadTagName, text)]
+
+
+def _standby(request: Request, view: PolicyView) -> list[Finding]:
+    """Only a standby takes over from another environment; that it is one is policy. Giving back needs nothing."""
+    rule = view.environments.get(request.name.environment)
+    if request.name.verb is not Verb.FAILOVER or rule is None or rule.standby_for:
+        return []
+    return [Finding.of(NotAStandby, f"({rule.name}, says {view})")]
 
 
 def _consents(facts: GateFacts, request: Request) -> list[Finding]:

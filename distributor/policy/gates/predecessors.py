@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from distributor.errors.policy import NotVerified, NotVerifiedHere
+from distributor.errors import Where
+from distributor.errors.policy import NotVerified, NotVerifiedHere, StandbyDiffers
 from distributor.model.findings import Finding
-from distributor.model.fleet import PipelineStep, StandbyMode
+from distributor.model.fleet import Environment, PipelineStep, StandbyMode
+from distributor.model.parity import excepted
 from distributor.model.promotion import GateAnswer
 from distributor.model.tags import Verb
 from distributor.policy.facts import EnvironmentFact, GateFacts, PolicyView, Source
@@ -123,6 +125,7 @@ def _parity(facts: GateFacts, view: PolicyView) -> list[Finding]:
 
     ``after``: it takes only what is desired there. ``before``: what is promoted there was verified on it
     first. ``with``: both are decided in one commit; what is asked of the standby alone lets it catch up.
+    In each mode their values are the same, but for those that the standby's ``parity.except`` lists.
     """
     here = facts.name.environment
     findings: list[Finding] = []
@@ -132,6 +135,8 @@ def _parity(facts: GateFacts, view: PolicyView) -> list[Finding]:
         if fact.targets and not fact.desired:
             text = f"({own.standby_for} does not run this package, and {here} follows it)"
             findings.append(Finding.of(NotVerified, text))
+    if own is not None and own.standby_for and (fact := _fact(facts, own.standby_for)).targets:
+        findings += _values(fact, own)
     for other in view.environments.values():
         if other.standby_for != here or other.standby_mode is not StandbyMode.BEFORE:
             continue
@@ -139,7 +144,18 @@ def _parity(facts: GateFacts, view: PolicyView) -> list[Finding]:
         if fact.targets and not fact.verified:
             text = f"({other.name} stands by for {here} and takes a version before it)"
             findings.append(Finding.of(NotVerified, text))
+        elif fact.targets:
+            findings += _values(fact, other)
     return findings
+
+
+def _values(fact: EnvironmentFact, standby: Environment) -> list[Finding]:
+    """Each value that the two do not share, at the file that sets it in the environment asked."""
+    return [
+        Finding.of(StandbyDiffers, f"({each})", Where(file=each.file or each.other_file))
+        for each in fact.differs
+        if not excepted(each.path, standby.parity_except)
+    ]
 
 
 def _fact(facts: GateFacts, environment: str) -> EnvironmentFact:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,13 +15,14 @@ from distributor.errors.policy import (
     NoSuchInstance,
     NotOnMain,
     NotRetirable,
+    NotSwitchable,
     StaleRequest,
     VersionMissing,
 )
 from distributor.model.findings import Finding
 from distributor.model.fleet import ALL
 from distributor.model.promotion import GateAnswer, Revision
-from distributor.model.tags import Trailers, Verb
+from distributor.model.tags import ACTIVATIONS, Trailers, Verb
 from distributor.policy.facts import GateFacts, PolicyView
 from distributor.policy.gates.answers import Speaker
 from distributor.policy.immutable import changed
@@ -36,12 +37,8 @@ def evaluate(
 
     An approval's object is a request: it has to be the one that the approval's name says.
     """
-    if facts.verb is Verb.APPROVE:
-        return _approval(facts)
-    if facts.verb in _NEEDS:
-        return _rollout(facts)
-    if facts.verb is Verb.RETIRE:
-        return _retirement(facts)
+    if (about := _ABOUT.get(facts.verb)) is not None:
+        return about(facts)
     if facts.reachable is False and facts.instance_exists is None:
         return _SAY.refuses(NotOnMain, f"({facts.asked.tag.target})")  # nothing more was looked at
     if facts.reachable is None or facts.instance_exists is None or not facts.prev:
@@ -85,6 +82,28 @@ def _rollout(facts: GateFacts) -> GateAnswer:
         text = f"({name.instance} in {name.environment} has none that is {_NEEDS[verb]}; {stands})"
         return _SAY.refuses(NoRollout, text)
     return _SAY.passes(f"its rollout is {facts.rollout}")
+
+
+def _activation(facts: GateFacts) -> GateAnswer:
+    """A standby takes over what it runs already; what its maker saw may be named, and then has to be that."""
+    name, revision = facts.name, facts.revision
+    if ALL in (name.environment, name.instance):
+        return _SAY.refuses(NotSwitchable, f"({facts.verb.value} is for one instance, not for all)")
+    if facts.reachable is False:
+        return _SAY.refuses(NotOnMain, f"({facts.asked.tag.target})")
+    if facts.reachable is None or facts.instance_exists is None or facts.stands_in is None:
+        return _SAY.lacks("reachability, the instance, or what it stands in for")
+    if not facts.instance_exists or revision is None:
+        return _SAY.refuses(NoSuchInstance, f"({name.instance} does not run in {name.environment})")
+    if facts.verb is Verb.FAILOVER and facts.stands_in:
+        text = f"({name.instance} in {name.environment} stands in for {facts.stands_in} already)"
+        return _SAY.refuses(NotSwitchable, text)
+    if facts.verb is Verb.FAILBACK and not facts.stands_in:
+        text = f"({name.instance} in {name.environment} stands in for no other environment)"
+        return _SAY.refuses(NotSwitchable, text)
+    if findings := _named(facts.asked.trailers, revision):
+        return _SAY.fails(findings)
+    return _SAY.passes(f"it runs {revision}", evidence={"commit": facts.asked.tag.target})
 
 
 def _retirement(facts: GateFacts) -> GateAnswer:
@@ -141,14 +160,20 @@ def _agree(trailers: Trailers, revision: Revision, version: str) -> list[Finding
         findings.append(Finding.of(BadTrailers, text))
     if version != revision.version:
         findings.append(Finding.of(VersionMissing, f"({revision.app} {version})"))
-    for what, says, has in (
+    return findings + _named(trailers, revision)
+
+
+def _named(trailers: Trailers, revision: Revision) -> list[Finding]:
+    """The digests that a tag names and that are not the revision's."""
+    each = (
         ("package", trailers.digest, revision.digest),
         ("Config", trailers.config, revision.config),
-    ):
-        if says and says != has:
-            text = f"The {what} digest is {has}, the tag says {says}."
-            findings.append(Finding.of(DigestMismatch, text))
-    return findings
+    )
+    return [
+        Finding.of(DigestMismatch, f"The {what} digest is {has}, the tag says {says}.")
+        for what, says, has in each
+        if says and says != has
+    ]
 
 
 def _evidence(facts: GateFacts) -> dict[str, str]:
@@ -157,3 +182,12 @@ def _evidence(facts: GateFacts) -> dict[str, str]:
         evidence["digest"] = facts.revision.digest
         evidence["config"] = facts.revision.config
     return evidence
+
+
+_ABOUT: Mapping[Verb, Callable[[GateFacts], GateAnswer]] = {
+    Verb.APPROVE: _approval,
+    Verb.RETIRE: _retirement,
+    **dict.fromkeys(_NEEDS, _rollout),
+    **dict.fromkeys(ACTIVATIONS, _activation),
+}
+"""What is asked of the verbs that bring no revision of their own."""

@@ -70,16 +70,19 @@ async def plan_promotion(
     cluster: str = "",
     signer: Signer | None = None,
     tagger: str = "nobody <nobody@localhost>",
+    verb: Verb = Verb.PROMOTE,
 ) -> PromotionPlan:
     """Ask every gate about a request that is never pushed, and compare with every target.
 
-    An empty version means the one that runs now: then the plan shows what main is ahead by.
+    An empty version means the one that runs now: then the plan shows what main is ahead by. A failover or
+    failback is always of what runs now.
     """
     snapshot = await service.look()
     desired = snapshot.ledger.instance(environment, instance).desired
     if not version and desired is not None and desired.revision is not None:
         version = desired.revision.version
-    ask = Ask(verb=Verb.PROMOTE, environment=environment, instance=instance, version=version)
+    asked_for = version if verb is Verb.PROMOTE else ""
+    ask = Ask(verb=verb, environment=environment, instance=instance, version=asked_for)
     written, tag = hypothetical(service.world, snapshot, ask, tagger=tagger, signer=signer)
     case = service.gatherer.case(snapshot, service.gatherer.observe(written, tag))
     now = service.now()

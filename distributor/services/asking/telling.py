@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import assert_never
 
 import orjson
@@ -27,6 +26,7 @@ from distributor.model.ledger import (
     Key,
     KeyChanged,
     Observed,
+    Parted,
     Progress,
     Progressed,
     Record,
@@ -39,6 +39,7 @@ from distributor.model.promotion import KEEPS_OUT, Verdict
 from distributor.model.stored import StoredTarget
 from distributor.model.tags import Verb
 from distributor.placement.placing import place
+from distributor.services.asking.recounting import Told, counted, told_apart, verdict_told
 from distributor.services.asking.views import (
     InstanceStage,
     InstanceView,
@@ -64,6 +65,7 @@ _Shown = (
     | Consented
     | KeyChanged
     | Retired
+    | Parted
 )
 """The records that are told."""
 
@@ -75,17 +77,6 @@ class Link:
     step: str  # request, gate, rollout, render, queue, fetch, apply, health
     ok: bool
     text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """One line of a history."""
-
-    at: datetime
-    kind: str
-    text: str
-    by: str = ""
-    sequence: int = 0
 
 
 async def why(
@@ -166,6 +157,7 @@ def _trouble(service: Service) -> list[Link]:
     found: list[Link] = []
     if label := service.world.local_label:
         found.append(Link(step="request", ok=True, text=label))
+    found += [Link(step="fetch", ok=False, text=text) for text in told_apart(service)]
     if service.trouble is not None:
         found.append(Link(step="fetch", ok=False, text=f"decisions stopped: {service.trouble}"))
     if service.offline is not None:
@@ -182,6 +174,9 @@ def _requests(view: InstanceView, state: InstanceState) -> list[Link]:
     else:
         text = f"{desired.ref} by {desired.principal} accepted as sequence {desired.sequence}"
         chain.append(Link(step="request", ok=True, text=text))
+        if desired.stands_in:
+            text = f"it stands in for {desired.stands_in}, with its values, until a failback"
+            chain.append(Link(step="request", ok=True, text=text))
         for answer in desired.answers:
             text = f"{answer.number} {answer.gate}: {answer.result.value} {answer.message}".strip()
             chain.append(Link(step="gate", ok=True, text=text))
@@ -328,9 +323,9 @@ def _told(key: Key, record: _Shown) -> Told:
         case Observed():
             return Told(at=record.at, kind="observed", text=f"{record.ref} ({record.tag[:12]})")
         case Decided(verdict=verdict):
-            return _verdict(record.at, verdict)
+            return verdict_told(record.at, verdict)
         case Progressed():
-            text = f"{place} {record.wave} {_counted(record)} {record.reason}"
+            text = f"{place} {record.wave} {counted(record)} {record.reason}"
             return Told(
                 at=record.at,
                 kind=record.step.value,
@@ -351,13 +346,16 @@ def _told(key: Key, record: _Shown) -> Told:
         case Tampered():
             text = f"{record.ref}: {record.recorded[:12]} became {record.found[:12] or 'nothing'}"
             return Told(at=record.at, kind="tampered", text=text)
-        case Acknowledged() | Archived() | KeyChanged():
+        case Acknowledged() | Archived() | KeyChanged() | Parted():
             return _noted(record)
         case _:
             assert_never(record)
 
 
-def _noted(record: Acknowledged | Archived | KeyChanged) -> Told:
+def _noted(record: Acknowledged | Archived | KeyChanged | Parted) -> Told:
+    if isinstance(record, Parted):
+        text = f"{record.ref} was recorded apart from the shared ledger, which has {record.found or 'moved'}"
+        return Told(at=record.at, kind="parted", text=text)
     if isinstance(record, Acknowledged):
         return Told(at=record.at, kind="acknowledged", text=record.ref, by=record.by)
     if isinstance(record, Archived):
@@ -375,22 +373,3 @@ def _switched(place: str, record: HoldSet | Consented | Retired) -> Told:
         return Told(at=record.at, kind=kind, text=text, by=record.by, sequence=about)
     kind = "hold" if record.on else "unhold"
     return Told(at=record.at, kind=kind, text=text, by=record.by)
-
-
-def _verdict(at: datetime, verdict: Verdict) -> Told:
-    reasons = "; ".join(verdict.reasons())
-    text = f"{verdict.ref}" + (f" {verdict.revision}" if verdict.revision else "")
-    return Told(
-        at=at,
-        kind=verdict.outcome.value,
-        text=text + (f": {reasons}" if reasons else ""),
-        by=verdict.principal,
-        sequence=verdict.sequence,
-    )
-
-
-def _counted(record: Progressed) -> str:
-    counts: dict[str, int] = {}
-    for result in record.targets.values():
-        counts[result] = counts.get(result, 0) + 1
-    return ", ".join(f"{count} {result}" for result, count in sorted(counts.items()))

@@ -90,6 +90,7 @@ class InstanceView:
     last_refusal: str = ""
     clusters: tuple[TargetView, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
+    stands_in: str = ""  # the environment that this one stands in for, since a failover
     local_ledger: bool = False  # decided by this service alone, and known to no other
 
 
@@ -170,6 +171,7 @@ def _view(
         last_refusal=_refusal(last_refused(state)),
         clusters=clusters,
         counts=dict(Counter(t.health for t in clusters)),
+        stands_in=desired.stands_in if desired else "",
         local_ledger=service.world.local_ledger,
     )
 

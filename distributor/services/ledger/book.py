@@ -15,11 +15,22 @@ from distributor.errors.git import (
     LedgerRewound,
     NoLedger,
     NotTheLedgersKey,
+    PushRejected,
+    RemoteUnreachable,
 )
 from distributor.ledger import decode_genesis, fold
 from distributor.model.ledger import KEYS, Genesis, Key, LedgerState, Record
 from distributor.model.refs import ObjectId
 from distributor.model.trees import EntryKind, NewCommit
+from distributor.services.ledger.apart import (
+    Chain,
+    begins,
+    chain,
+    end,
+    keys_of,
+    lengthen,
+    rejoining,
+)
 from distributor.services.ledger.batching import Batches, Door, Entry
 from distributor.services.ledger.checking import (
     Known,
@@ -56,6 +67,7 @@ class LedgerBook:
         self._founded: Genesis | None = None  # as it was when commits were first checked
         self._known: Known | None = None  # the key of the next commit
         self._named: tuple[LedgerState, tuple[str, ...]] | None = None
+        self.apart: Chain | None = None  # what is not in the shared ledger yet
         self.epoch = 0  # grows whenever somebody else moved the ledger
         door = Door(push=self._append, catch_up=self._catch_up, epoch=lambda: self.epoch)
         self._batches = Batches(door, self._lock)
@@ -104,6 +116,9 @@ class LedgerBook:
         world = self._world
         head = world.objects.resolve(world.ledger_ref)
         last = await world.store.get(HEAD)
+        self.apart = chain(world)
+        if self.apart is not None:
+            return self._read_apart(self.apart, ObjectId(last or ""))
         if head is None:
             if last:
                 raise LedgerRewound(
@@ -125,6 +140,14 @@ class LedgerBook:
         self.epoch += 1
         if last != head:
             await world.store.set(HEAD, head)
+        return self._state
+
+    def _read_apart(self, apart: Chain, last: ObjectId) -> LedgerState:
+        """The state of what is recorded apart; what the shared ledger says is asked when it is rejoined."""
+        if self._state is None or apart.head != self._state.head:
+            self._state = self._fold(apart.head, self._check(apart.head, last))
+            self._believe(apart.head)
+            self.epoch += 1
         return self._state
 
     def _strange(self, head: ObjectId, last: ObjectId) -> LedgerRewound | LedgerRenewed:
@@ -208,7 +231,74 @@ class LedgerBook:
         With ``epoch``, only if nobody else moved the ledger since: otherwise ``PushRejected``, and the
         caller decides anew. Without, facts are appended to whatever the head is by then.
         """
-        return await self._batches.add(entry, epoch)
+        if self.apart is not None:
+            return await self._append_apart(entry, epoch)
+        try:
+            return await self._batches.add(entry, epoch)
+        except RemoteUnreachable:
+            if not begins(entry):
+                raise
+            return await self._append_apart(entry, epoch)
+
+    async def _append_apart(self, entry: Entry, epoch: int | None) -> LedgerState:
+        """Append to what is recorded apart: facts of the instances that it is about, and no others."""
+        async with self._lock:
+            await self._read()
+            known = keys_of(self._files, self.apart) if self.apart is not None else frozenset()
+            if not begins(entry) and not {key for key, _ in entry.records} <= known:
+                raise RemoteUnreachable(
+                    "(the ledger is apart from the shared one until that is back)"
+                )
+            if epoch not in {None, self.epoch}:
+                raise PushRejected("(the ledger moved on)")
+            before = self.state.head
+            head, added = self._commit(entry)
+            lengthen(self._world, before, head)
+            self._state = self._grown(head, added)
+            self.apart = chain(self._world)
+            return self._state
+
+    async def rejoin(self) -> bool:
+        """Bring what was recorded apart to the shared ledger, as it was fetched; whether there was anything.
+
+        Raises ``RemoteUnreachable``, ``PushRejected``: then all stays as it was.
+        """
+        async with self._lock:
+            found = chain(self._world)
+            if found is None:
+                end(self._world)
+                self.apart = None
+                return False
+            world, branch = self._world, f"refs/heads/{self._world.ledger}"
+            shared = world.objects.resolve(world.ledger_ref)
+            head = found.head
+            if shared != found.base:
+                head = self._merged(found, ObjectId(shared or ""))
+            await world.remote.push({branch: head}, expect={branch: shared})
+            world.objects.set_ref(world.ledger_ref, head, shared)
+            await world.store.set(HEAD, head)
+            end(world)
+            await self._read()
+            return True
+
+    def _merged(self, found: Chain, shared: ObjectId) -> ObjectId:
+        """A commit on the shared ledger with what was recorded apart, descending from both.
+
+        Raises ``LedgerRewound`` or ``LedgerRenewed`` for a ledger that does not go on from where this one parted.
+        """
+        if not self._world.objects.is_ancestor(found.base, shared):
+            raise self._strange(shared, found.base)
+        self._check_signer()
+        self._forget()
+        state = self._fold(shared, self._check(shared, found.base))
+        new, pins = rejoining(self._world, self._files, found, state)
+        entry = Entry(records=new.records, message="rejoin what was recorded apart", pins=pins)
+        before, self._state = self._state, state
+        try:
+            head, _ = self._commit(entry, (found.head,))
+        finally:
+            self._state = before  # until it has arrived
+        return head
 
     async def settle(self) -> None:
         """Wait until what is on its way to the shared ledger has arrived, or failed."""
@@ -220,25 +310,37 @@ class LedgerBook:
         await self._world.remote.fetch()
         await self._read()
 
-    async def _append(self, entry: Entry) -> LedgerState:
+    def _commit(self, entry: Entry, more: tuple[ObjectId, ...] = ()) -> tuple[ObjectId, Added]:
+        """A commit on the head of the state, and on others; nobody sees it yet."""
         world, old = self._world, self.state
         self._check_signer()
         files, added = self._files.extended(old, entry.records, self.now().year)
         tree = world.objects.write_tree(world.objects.tree_of(old.head), {**entry.pins, **files})
-        commit = NewCommit(tree=tree, parents=(old.head,), message=entry.message, at=self.now())
-        head = world.objects.write_commit(commit, world.signer)
-        branch = f"refs/heads/{world.ledger}"
-        await world.remote.push({branch: head}, expect={branch: old.head})
-        metrics.LEDGER_PUSHES.labels("done").inc()
-        world.objects.set_ref(world.ledger_ref, head, world.objects.resolve(world.ledger_ref))
+        parents = (old.head, *more)
+        commit = NewCommit(tree=tree, parents=parents, message=entry.message, at=self.now())
+        return world.objects.write_commit(commit, world.signer), added
+
+    def _grown(self, head: ObjectId, added: Added) -> LedgerState:
+        """The state with what was appended, believed from now on."""
+        old = self.state
         self._files.keep(added)
         states = {key: state for key, (_, state) in added.items()}
         self._state = fold(head, old.genesis, {**old.instances, **states})
         self._believe(head)
         self._verified = head
         self._follow_key(added)
-        await world.store.set(HEAD, head)
         return self._state
+
+    async def _append(self, entry: Entry) -> LedgerState:
+        world, old = self._world, self.state
+        head, added = self._commit(entry)
+        branch = f"refs/heads/{world.ledger}"
+        await world.remote.push({branch: head}, expect={branch: old.head})
+        metrics.LEDGER_PUSHES.labels("done").inc()
+        world.objects.set_ref(world.ledger_ref, head, world.objects.resolve(world.ledger_ref))
+        state = self._grown(head, added)
+        await world.store.set(HEAD, head)
+        return state
 
     def _check_signer(self) -> None:
         """A commit that nobody believes would stop every service: it is never made."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from distributor.model.consents import Questions
 from distributor.model.fleet import Cluster
 from distributor.model.manifest import ManifestSet
+from distributor.model.parity import StandIn
 from distributor.model.promotion import GateAnswer, Verdict
 from distributor.model.refs import ObjectId
 from distributor.model.tags import ObservedTag
@@ -34,3 +35,4 @@ class Case:
     ] = ()  # the same asked of standbys, to be recorded in one commit with it
     questions: Questions = field(default_factory=dict)  # what targets ask that the request answers
     answers: tuple[GateAnswer, ...] = ()  # as far as gates were asked
+    stand_in: StandIn | None = None  # of a standby that is to have values of another environment

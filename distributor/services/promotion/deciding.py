@@ -25,7 +25,15 @@ from distributor.model.ledger import (
 )
 from distributor.model.promotion import GateAnswer, GateResult, Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId, is_label
-from distributor.model.tags import CONSENTS, SET_MARK, ObservedTag, Request, TagName, Verb
+from distributor.model.tags import (
+    ACTIVATIONS,
+    CONSENTS,
+    SET_MARK,
+    ObservedTag,
+    Request,
+    TagName,
+    Verb,
+)
 from distributor.policy import GateFacts, needed, principal
 from distributor.ports import TreeChange
 from distributor.services.ledger.agreeing import pinned_list
@@ -48,6 +56,7 @@ from distributor.services.promotion.sets import (
 from distributor.services.state.desired import pin_paths, policy_pin
 from distributor.services.state.journal import Journal
 from distributor.services.state.looking import Snapshot, look, main_seen
+from distributor.services.state.standing_in import pinned_stand_in
 from distributor.services.world import World
 
 UNREADABLE: Key = ("_", "tags")
@@ -58,7 +67,7 @@ VERBS = frozenset(
     {"promote", "approve", "reject", "unreject", "rollback", "remove", "retire", "do"}
 )
 """First parts of the tag names that are ours; every other tag of the repository is left alone."""
-_EXECUTED = (Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE)
+_EXECUTED = frozenset({Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE}) | ACTIVATIONS
 
 
 class Decider:
@@ -269,6 +278,7 @@ class Decider:
             rendered=_rendered_of(facts, request),
             targets=self._targets(case, request),
             reason=request.trailers.reason,
+            stands_in=case.stand_in.environment if case.stand_in else "",
         )
 
     def _entry(self, snapshot: Snapshot, case: Case, verdict: Verdict) -> Entry:
@@ -331,6 +341,7 @@ class Decider:
         wanted = {f"environments/{verdict.environment}/clusters/{n}.yaml" for n in verdict.targets}
         fleet = {path: change for path, change in case.fleet.items() if path in wanted}
         paths = pin_paths(self._world, case.root, case.subject, fleet)
+        paths |= pinned_stand_in(self._world, case.stand_in)
         pin: TreeChange = ("tree", self._world.objects.write_tree(None, paths))
         return {folder: pin, **policy_pin(self._world, verdict.policy_commit)}
 

@@ -37,7 +37,7 @@ def effects(here: InstanceState, case: Case, verdict: Verdict, now: datetime) ->
             digest = left.revision.digest if left and left.revision else Digest("")
             return [HoldSet(at=now, on=True, by=by, ref=ref, digest=digest, reason=reason)]
         case Verb.ACK:
-            alarms = [alarm.ref for alarm in here.tampered]
+            alarms = [alarm.ref for alarm in here.tampered] + [each.ref for each in here.parted]
             about = dict.fromkeys(alarms + [debt.ref for debt in here.debts])
             return [Acknowledged(at=now, ref=one, by=by, tag_ref=ref) for one in about]
         case Verb.CONSENT | Verb.DETACH if case.verdict_before is not None:

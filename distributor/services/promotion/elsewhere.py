@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 from distributor.ledger import soak, verified_in
 from distributor.model.catalog import Catalog
+from distributor.model.fleet import Installation
 from distributor.model.package import Package
+from distributor.model.parity import Difference
 from distributor.model.promotion import Verdict
 from distributor.model.refs import ObjectId
 from distributor.model.tags import Verb
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
-from distributor.policy import EnvironmentFact
+from distributor.policy import EnvironmentFact, GateFacts
+from distributor.render.parity import differences, side
 from distributor.services.ledger.book import LedgerBook
+from distributor.services.promotion.activating import There, parts_there
 from distributor.services.state.desired import at_path
 from distributor.services.state.looking import Snapshot
 from distributor.services.world import World
@@ -21,12 +25,23 @@ from distributor.services.world import World
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The package that is asked for, the commit's catalog and root tree, and where it is asked for."""
+    """The package that is asked for, the commit's catalog and root tree, and what is known of the request."""
 
     catalog: Catalog
     package: Package
     root: ObjectId
-    environment: str
+    installation: Installation
+    facts: GateFacts
+
+    @property
+    def environment(self) -> str:
+        """Where it is asked for."""
+        return self.installation.environment
+
+    @property
+    def follows(self) -> str:
+        """The environment that a standby takes it with, in one commit; where it stands for itself, its own."""
+        return self.facts.ref.split("/")[1]
 
 
 def elsewhere(
@@ -67,8 +82,36 @@ def elsewhere(
             desired=desired,
             tiers=changed,
             soak=soak(snapshot.ledger, name, package.app, package.digest),
+            differs=_differs(world, book, asked, name),
         )
     return facts
+
+
+def _differs(world: World, book: LedgerBook, asked: Asked, other: str) -> tuple[Difference, ...]:
+    """The values that the instance does not have alike in two environments of which one stands by for the other.
+
+    The other's are those that it runs the package with, or will, by the commit that is asked for.
+    """
+    here, package = asked.environment, asked.package
+    pair = {(here, other), (other, here)}
+    rules = (item for view in asked.facts.policies for item in view.environments.items())
+    if not any((name, rule.standby_for) in pair for name, rule in rules):
+        return ()
+    there = There(
+        catalog=asked.catalog,
+        package=package,
+        environment=other,
+        instance=asked.installation.instance,
+        exact=True,
+        fresh=other == asked.follows,
+    )
+    theirs = parts_there(world, book, there)
+    if theirs is None:
+        return ()
+    ours = side(package, asked.installation, asked.catalog.environments[here].environment)
+    return differences(
+        package.app, ours, side(theirs.package, theirs.installation, theirs.environment)
+    )
 
 
 def _changed_tiers(

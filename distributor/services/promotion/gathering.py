@@ -19,14 +19,14 @@ from distributor.ledger import (
     stopped,
     verified_here,
 )
-from distributor.model.catalog import Catalog, EnvironmentFiles
-from distributor.model.findings import Finding, errors
+from distributor.model.catalog import EnvironmentFiles
+from distributor.model.findings import Finding
 from distributor.model.fleet import Cluster, Installation
 from distributor.model.manifest import ManifestSet
 from distributor.model.package import Package
 from distributor.model.promotion import Revision, Verdict
 from distributor.model.refs import Digest, ObjectId
-from distributor.model.tags import CONSENTS, ObservedTag, Request, Verb, ledger_name
+from distributor.model.tags import ACTIVATIONS, CONSENTS, ObservedTag, Request, Verb, ledger_name
 from distributor.placement.instances import installations
 from distributor.placement.placing import place
 from distributor.policy import Approval, GateFacts, is_openpgp
@@ -34,6 +34,7 @@ from distributor.ports import TreeChange
 from distributor.render import rendered_digest
 from distributor.services.ledger.book import LedgerBook
 from distributor.services.promotion import standbys
+from distributor.services.promotion.activating import activation, still_standing_in
 from distributor.services.promotion.authors import asks_for_approvals, authors
 from distributor.services.promotion.case import Case
 from distributor.services.promotion.elsewhere import Asked, elsewhere, running_on
@@ -43,13 +44,16 @@ from distributor.services.promotion.reaching import reach_of
 from distributor.services.promotion.retiring import retired_tier, retirement, without_retired
 from distributor.services.promotion.sets import parts_of, together
 from distributor.services.promotion.sharing import Sharing
+from distributor.services.promotion.wrongs import wrong
 from distributor.services.rendering.renderer import Renderer, Subject
-from distributor.services.state.desired import cluster_files, read_desired, tier_names
+from distributor.services.state.desired import (
+    cluster_files,
+    own_subject,
+    read_desired,
+    tier_names,
+)
 from distributor.services.state.looking import Snapshot, approved, observe
 from distributor.services.world import World
-
-_MOST_FINDINGS = 20
-"""As many as one verdict records of what is wrong with a version's files."""
 
 
 class Gatherer:
@@ -170,6 +174,8 @@ class Gatherer:
                 found_there = retirement(snapshot, name.environment, name.instance)
                 tier = retired_tier(self._world, self._book, snapshot, name)
                 return replace(case, facts=replace(case.facts, retirement=found_there, tiers=tier))
+            case verb if verb in ACTIVATIONS:
+                return activation(self._world, self._book, snapshot, case)
             case verb if verb in CONSENTS and desired and (accepted := desired.revision):
                 facts = replace(case.facts, app=accepted.app, revision=accepted)
                 return replace(case, facts=replace(facts, instance_exists=True))
@@ -190,13 +196,13 @@ class Gatherer:
         if files is None or installation is None:
             folder = f"environments/{name.environment}"
             paths = (f"{folder}/environment.yaml", f"{folder}/apps/{name.instance}.yaml")
-            return replace(case, facts=replace(facts, content=_wrong(catalog, *paths)))
+            return replace(case, facts=replace(facts, content=wrong(catalog, *paths)))
         package = catalog.package(installation.app, name.version)
         veto = standing_veto(snapshot.ledger, name.environment, installation.app, name.version)
         facts = replace(facts, app=installation.app, veto=veto)
         if package is None:
             folder = f"catalog/{installation.app}"
-            content = _wrong(catalog, f"{folder}/app.yaml", f"{folder}/{name.version}")
+            content = wrong(catalog, f"{folder}/app.yaml", f"{folder}/{name.version}")
             return replace(case, facts=replace(facts, content=content))
         files, fleet = self._fleet(snapshot, case.verdict_before, files, root)
         present = running_on(case.verdict_before)
@@ -209,7 +215,10 @@ class Gatherer:
             revision=self.revision(root, package, installation),
             released=released(snapshot.ledger).get((package.app, name.version)),
             elsewhere=elsewhere(
-                self._world, self._book, snapshot, Asked(catalog, package, root, name.environment)
+                self._world,
+                self._book,
+                snapshot,
+                Asked(catalog, package, root, installation, facts),
             ),
             tiers=tiers_of(t.cluster for t in targets),
             targets=tuple(t.name for t in targets),
@@ -220,9 +229,10 @@ class Gatherer:
             facts = replace(facts, authors=who)
         subject = Subject(catalog=catalog, package=package, installation=installation, files=files)
         clusters = {t.name: t.cluster for t in targets}
-        return replace(
+        case = replace(
             case, facts=facts, root=root, subject=subject, clusters=clusters, fleet=fleet
         )
+        return still_standing_in(self._world, self._book, case, catalog)
 
     def _fleet(
         self, snapshot: Snapshot, before: Verdict | None, files: EnvironmentFiles, root: ObjectId
@@ -300,7 +310,7 @@ class Gatherer:
             return replace(case, facts=replace(facts, app=app))
         revision = verdict.revision
         again = self._pinned_again(verdict)
-        subject: Subject = again["subject"]
+        subject = own_subject(self._world, self._book, verdict)
         files, fleet = self._fleet(snapshot, case.verdict_before, subject.files, again["root"])
         present = running_on(case.verdict_before)
         targets = place(subject.package, subject.installation, files, present=present).targets
@@ -314,7 +324,7 @@ class Gatherer:
             tiers=tiers_of(t.cluster for t in targets),
             targets=tuple(t.name for t in targets),
         )
-        return replace(
+        case = replace(
             case,
             facts=facts,
             root=again["root"],
@@ -322,6 +332,7 @@ class Gatherer:
             clusters={t.name: t.cluster for t in targets},
             fleet=fleet,
         )
+        return still_standing_in(self._world, self._book, case, snapshot.catalog)
 
     async def rendered(self, case: Case) -> Case:
         """Add the facts that need a render of every target, and of what was accepted before."""
@@ -386,9 +397,3 @@ class Gatherer:
 def tiers_of(clusters: Iterable[Cluster]) -> tuple[str, ...]:
     """The tiers of some clusters, each once."""
     return tuple(sorted({cluster.tier for cluster in clusters}))
-
-
-def _wrong(catalog: Catalog, *paths: str) -> tuple[Finding, ...]:
-    """The first errors of some files and folders: why the catalog holds nothing of them."""
-    found = (f for path in paths for f in errors(catalog.findings_under(path)))
-    return tuple(found)[:_MOST_FINDINGS]

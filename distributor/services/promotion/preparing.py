@@ -73,6 +73,7 @@ def _same(begun: Case, now: Case) -> bool:
         begun.root == now.root
         and begun.clusters == now.clusters
         and begun.verdict_before == now.verdict_before
+        and begun.stand_in == now.stand_in
         and len(begun.members) == len(now.members)
         and all(map(_same, begun.members, now.members))
         and len(begun.followers) == len(now.followers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ from distributor.model.ledger import InstanceState
 from distributor.model.promotion import Verdict, VerdictOutcome
 from distributor.model.refs import Digest, ObjectId
 from distributor.model.tags import (
+    ACTIVATIONS,
     CONSENTS,
     OF_SETS,
     SET_MARK,
@@ -70,14 +72,28 @@ async def make_request(
     Raises ``VersionMissing``, ``NoSuchInstance``, ``NotVerifiedHere`` for what cannot be asked for, and
     ``TagRefused`` where the remote does not take the tag.
     """
+    asked = make_tag(world, snapshot, ask, tagger=tagger, signer=signer)
+    await push_tag(world, asked.ref, asked.tag)
+    return asked
+
+
+def make_tag(
+    world: World,
+    snapshot: Snapshot,
+    ask: Ask,
+    *,
+    tagger: str,
+    signer: Signer | None,
+    taken: Collection[str] = (),
+) -> Asked:
+    """The tag of a request under a name that nobody used, which nobody sees yet; raises as ``make_request``."""
     commit = ask.commit or snapshot.main
     ask, trailers = trailers_of(world, snapshot, ask, commit)
-    name = _free_name(ask, {*snapshot.tags, *_recorded(snapshot, ask)})
+    name = _free_name(ask, {*snapshot.tags, *_recorded(snapshot, ask), *taken})
     written = format_name(name)
     subject = f"{ask.verb.value} {ask.instance} {ask.version}".rstrip() + f" in {ask.environment}"
     message = format_message(subject, trailers)
     tag = write_tag(world, written, commit, message=message, tagger=tagger, signer=signer)
-    await push_tag(world, written, tag)
     return Asked(ref=written, tag=tag, version=ask.version)
 
 
@@ -179,7 +195,7 @@ def trailers_of(
                 raise NothingToDo(f"({ask.instance} does not run in {ask.environment})")
             prev = prev_of(state, ask.environment, ask.instance)
             return ask, replace(base, app=desired.revision.app, prev=prev)
-        case verb if verb in CONSENTS:
+        case verb if verb in CONSENTS or verb in ACTIVATIONS:
             return ask, _consenting(snapshot, ask, base)
         case Verb.RETIRE:
             return ask, _retiring(snapshot, ask, base)
@@ -204,7 +220,7 @@ def _retiring(snapshot: Snapshot, ask: Ask, base: Trailers) -> Trailers:
 
 
 def _consenting(snapshot: Snapshot, ask: Ask, base: Trailers) -> Trailers:
-    """A consent names the revision that was accepted, and may name the list that its maker saw."""
+    """A consent, or a failover, names the revision that was accepted; it may name the list that its maker saw."""
     desired = snapshot.ledger.instance(ask.environment, ask.instance).desired
     if desired is None or desired.revision is None:
         raise NothingToDo(f"(nothing was accepted for {ask.instance} in {ask.environment})")

@@ -18,6 +18,7 @@ from distributor.placement.instances import installations
 from distributor.ports import TreeChange
 from distributor.services.ledger.book import LedgerBook
 from distributor.services.rendering.renderer import Subject
+from distributor.services.state.standing_in import activated, stand_in_of
 from distributor.services.world import World
 
 
@@ -47,8 +48,8 @@ def read_desired(world: World, book: LedgerBook, verdict: Verdict) -> Desired:
     pin = book.pinned(verdict.environment, verdict.instance, verdict.sequence)
     if pin is None:
         raise LedgerBroken(f"(sequence {verdict.sequence} pins nothing)")
-    catalog = world.loader.load(pin)
-    subject = subject_of(catalog, verdict)
+    own = subject_of(world.loader.load(pin), verdict)
+    subject = activated(own, stand_in_of(world, pin, verdict))
     files = subject.files.clusters
     clusters = {name: files[name] for name in verdict.targets if name in files}
     if len(clusters) != len(verdict.targets):
@@ -62,6 +63,14 @@ def read_desired(world: World, book: LedgerBook, verdict: Verdict) -> Desired:
         names=book.names,
         renewed_below=renewed_below(book.state.genesis),
     )
+
+
+def own_subject(world: World, book: LedgerBook, verdict: Verdict) -> Subject:
+    """The subject that a verdict pinned, with the environment's own values even where it stood in for another."""
+    pin = book.pinned(verdict.environment, verdict.instance, verdict.sequence)
+    if pin is None:
+        raise LedgerBroken(f"(sequence {verdict.sequence} pins nothing)")
+    return subject_of(world.loader.load(pin), verdict)
 
 
 def renewed_below(genesis: Genesis) -> int:

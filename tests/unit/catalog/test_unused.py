@@ -37,7 +37,7 @@ def test_every_field_of_the_table_is_one_of_the_schema(kind):
         (ENVIRONMENT, "  configuration: automatic", ""),
         (ENVIRONMENT, "  standbyFor: uat\n  mode: with", ""),
         (ENVIRONMENT, STANDBY, ""),
-        (ENVIRONMENT, f"{STANDBY}\n  parity: {{except: [replicas]}}", "parity.except"),
+        (ENVIRONMENT, f"{STANDBY}\n  parity: {{except: [shop.replicas]}}", ""),
         (ENVIRONMENT, f"{STANDBY}\n  parity: {{except: []}}", ""),
         (INSTALLATION, "  replicas: {divide: even}", "replicas.divide"),
         (INSTALLATION, "  replicas: {divide: none}", ""),

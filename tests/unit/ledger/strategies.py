@@ -19,6 +19,7 @@ from distributor.model.ledger import (
     HoldSet,
     KeyChanged,
     Observed,
+    Parted,
     Progressed,
     Record,
     Retired,
@@ -85,6 +86,7 @@ verdicts = st.builds(
     rendered=st.just(Digest("")) | digests,
     targets=st.lists(texts, max_size=3).map(tuple),
     reason=texts,
+    stands_in=texts,
 )
 no_digest = st.just(Digest("")) | digests
 
@@ -148,6 +150,7 @@ records: dict[str, st.SearchStrategy[Record]] = {
     ),
     "acknowledged": st.builds(Acknowledged, at=times, ref=texts, by=texts, tag_ref=texts),
     "archived": st.builds(Archived, at=times, ref=texts, tag=oids),
+    "parted": st.builds(Parted, at=times, ref=texts, tag=oids, found=texts),
     "key": st.builds(KeyChanged, at=times, key=texts, reason=texts),
 }
 genesis = st.builds(

@@ -106,6 +106,8 @@ def test_contradictions_are_refused(records: tuple[Decided, ...]) -> None:
         (Verb.PROMOTE, Step.REPLACED),
         (Verb.ROLLBACK, Step.ROLLED_BACK),
         (Verb.REMOVE, Step.REMOVED),
+        (Verb.FAILOVER, Step.REPLACED),
+        (Verb.FAILBACK, Step.REPLACED),
     ],
 )
 def test_a_newer_verdict_ends_the_one_before(verb: Verb, end: Step) -> None:
@@ -176,6 +178,7 @@ def test_holds(records: tuple[Record, ...], standing: tuple[HoldSet, ...]) -> No
     assert told(decided(1, verdict(1)), *records).holds == standing
 
 
+OVER = replace(verdict(2, verb=Verb.FAILOVER), stands_in="prd")
 AGREED = Consented(at=at(2), verb=Verb.CONSENT, by="ada", sequence=1)
 
 
@@ -187,11 +190,22 @@ AGREED = Consented(at=at(2), verb=Verb.CONSENT, by="ada", sequence=1)
         ((replace(AGREED, sequence=7),), ()),
         ((AGREED, decided(5, verdict(2))), (AGREED,)),
         ((AGREED, decided(5, verdict(2, "b"))), ()),
+        ((AGREED, decided(5, OVER)), ()),
         ((AGREED, decided(5, verdict(2, "b")), decided(6, verdict(3))), ()),
         ((AGREED, decided(5, verdict(2, verb=Verb.REMOVE))), ()),
         ((AGREED, decided(5, verdict(0, "b", outcome=REFUSED))), (AGREED,)),
     ],
-    ids=["one", "twice", "not this", "again", "another", "and back", "removal", "refused"],
+    ids=[
+        "one",
+        "twice",
+        "not this",
+        "again",
+        "another",
+        "failover",
+        "and back",
+        "removal",
+        "refused",
+    ],
 )
 def test_a_consent_stands_for_one_revision(
     records: tuple[Record, ...], standing: tuple[Consented, ...]

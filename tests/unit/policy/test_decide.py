@@ -32,7 +32,6 @@ from distributor.policy.decide import _worst
 from tests.unit.policy.facts import ACCEPTED, ADA, GOOD, MAIN, NOW, bound, request
 
 CHANGING = (Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE)
-ROLLOUT = (Verb.PAUSE, Verb.RESUME, Verb.ABORT, Verb.RETRY)
 SWITCHING = (
     Verb.REJECT, Verb.UNREJECT, Verb.HOLD, Verb.UNHOLD, Verb.ACK, Verb.CONSENT, Verb.DETACH
 )  # fmt: skip
@@ -68,15 +67,17 @@ def test_every_verb_is_accepted_by_its_own_gates(verb: Verb, asked: list[int]) -
     assert principal(answers) == ADA
 
 
-@pytest.mark.parametrize(
-    "verb", sorted(set(Verb) - {*CHANGING, *SWITCHING, *ROLLOUT, Verb.APPROVE, Verb.RETIRE})
-)
-def test_verbs_to_come_are_refused_once_it_is_known_who_asks(verb: Verb) -> None:
-    result, answers = decided(replace(GOOD, request=request(verb)))
-    assert result is VerdictOutcome.REFUSED
-    assert numbers(answers) == [1, 2, 0]
-    assert answers[-1].findings[0].code == "DST227"
-    assert principal(answers) == ADA
+@pytest.mark.parametrize(("verb", "stands_in"), [(Verb.FAILOVER, ""), (Verb.FAILBACK, "pre")])
+def test_a_failover_waits_for_nothing(verb: Verb, stands_in: str) -> None:
+    uat = replace(MAIN.environments["uat"], standby_for="pre")
+    views = tuple(
+        replace(view, environments={**view.environments, "uat": uat}) for view in (MAIN, ACCEPTED)
+    )
+    facts = replace(GOOD, request=request(verb), policies=views, stands_in=stands_in, elsewhere={})
+    result, answers = decided(facts)
+    assert result is VerdictOutcome.ACCEPTED, [a for a in answers if a.findings]
+    assert numbers(answers) == [1, 2, 3, 4, 8, 9, 12]
+    assert needed(verb) == {1, 2, 3, 4, 8, 9, 12}
 
 
 @pytest.mark.parametrize(

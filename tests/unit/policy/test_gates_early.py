@@ -15,6 +15,7 @@ from distributor.model.openpgp import PgpKey, PgpSeal
 from distributor.model.promotion import GateResult, Revision, Verdict, VerdictOutcome
 from distributor.model.tags import RequestClass, Trailers, Verb
 from distributor.policy import GateFacts, PolicyView, Retirement, authorise
+from distributor.policy.registry import gates_for
 from tests.unit.policy.facts import (
     ACCEPTED,
     ADA,
@@ -85,6 +86,64 @@ def test_a_consent_names_the_revision_that_was_accepted(
     verb: Verb, more: dict[str, Any], expected: list[str]
 ) -> None:
     assert codes(1, facts_of(verb, **more)) == expected
+
+
+SEEN = Trailers(app="shop", digest=REVISION.digest, config=REVISION.config)
+
+
+def _standby(view: PolicyView) -> PolicyView:
+    """pre stands by for uat."""
+    pre = replace(view.environments["pre"], standby_for="uat")
+    return replace(view, environments={**view.environments, "pre": pre})
+
+
+STANDBYS = (_standby(MAIN), _standby(ACCEPTED))
+STANDING_BY = {
+    "trailers": SEEN, "stands_in": "", "environment": "pre", "app": "shop", "policies": STANDBYS,
+}  # fmt: skip
+STANDING_IN = {**STANDING_BY, "stands_in": "uat"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "more", "expected"),
+    [
+        (Verb.FAILOVER, STANDING_BY, []),
+        (Verb.FAILOVER, {**STANDING_BY, "trailers": Trailers()}, []),
+        (Verb.FAILOVER, STANDING_IN, ["DST280"]),
+        (Verb.FAILBACK, STANDING_BY, ["DST280"]),
+        (Verb.FAILBACK, STANDING_IN, []),
+        (Verb.FAILOVER, {**STANDING_BY, "instance": "all"}, ["DST280"]),
+        (Verb.FAILOVER, {**STANDING_BY, "trailers": replace(SEEN, digest=digest("9"))}, ["DST213"]),
+        (Verb.FAILOVER, {**STANDING_BY, "trailers": replace(SEEN, config=digest("9"))}, ["DST213"]),
+        (Verb.FAILOVER, {**STANDING_BY, "reachable": False}, ["DST211"]),
+        (Verb.FAILOVER, {**STANDING_BY, "instance_exists": False}, ["DST222"]),
+        (Verb.FAILOVER, {**STANDING_BY, "stands_in": None}, ["DST226"]),
+        (Verb.FAILOVER, {**STANDING_BY, "reachable": None}, ["DST226"]),
+    ],
+)
+def test_a_failover_is_of_what_a_standby_runs(
+    verb: Verb, more: dict[str, Any], expected: list[str]
+) -> None:
+    assert codes(3, facts_of(verb, **more)) == expected
+
+
+def test_only_a_standby_fails_over_and_both_policies_have_to_say_so() -> None:
+    main, accepted = STANDBYS
+    over, back = facts_of(Verb.FAILOVER, **STANDING_BY), facts_of(Verb.FAILBACK, **STANDING_IN)
+    assert codes(1, replace(over, policies=(main, accepted))) == []
+    for views in ((MAIN, accepted), (main, ACCEPTED), (MAIN, ACCEPTED)):
+        assert set(codes(1, replace(over, policies=views))) == {"DST279"}
+    assert codes(1, replace(back, policies=(MAIN, ACCEPTED))) == []
+
+
+@pytest.mark.parametrize("verb", [Verb.FAILOVER, Verb.FAILBACK])
+def test_a_failover_is_stopped_by_a_veto_and_not_by_a_hold(verb: Verb) -> None:
+    hold = HoldSet(at=NOW, on=True, by="sre")
+    veto = VetoSet(at=NOW, on=True, app="shop", version="1.0.0", by="sre")
+    facts = facts_of(verb, **(STANDING_BY if verb is Verb.FAILOVER else STANDING_IN))
+    assert codes(4, replace(facts, holds=(hold,))) == []
+    assert codes(4, replace(facts, veto=veto)) == ["DST215"]
+    assert {gate.number for gate in gates_for(verb)} == {1, 2, 3, 4, 8, 9, 12}
 
 
 @pytest.mark.parametrize("verb", [Verb.CONSENT, Verb.DETACH])

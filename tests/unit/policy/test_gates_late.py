@@ -12,6 +12,7 @@ from distributor.errors.policy import SchemaGate, UnknownKind
 from distributor.errors.render import EngineProtocol, TemplateFailed
 from distributor.model.findings import Finding, Severity
 from distributor.model.fleet import StandbyMode
+from distributor.model.parity import Difference
 from distributor.model.promotion import GateResult
 from distributor.model.refs import ObjectRef
 from distributor.model.tags import Trailers, Verb
@@ -191,6 +192,61 @@ def test_parity(
     assert codes(5, facts) == expected
     lax = bound("predecessors", *views, params={"parity": False})
     assert codes(5, replace(facts, policies=lax)) == []
+
+
+REPLICAS = Difference(
+    path="shop.replicas", environment="pre", value="0", file="pre.yaml",
+    other="uat", other_value="3", other_file="uat.yaml",
+)  # fmt: skip
+SIZE = replace(REPLICAS, path="shop.size")
+
+
+@pytest.mark.parametrize(
+    ("mode", "environment", "other", "expected"),
+    [
+        (StandbyMode.AFTER, "pre", "uat", True),
+        (StandbyMode.WITH, "pre", "uat", True),
+        (StandbyMode.BEFORE, "pre", "uat", True),
+        (StandbyMode.BEFORE, "uat", "pre", True),
+        (StandbyMode.AFTER, "uat", "pre", False),
+        (StandbyMode.WITH, "uat", "pre", False),
+    ],
+)
+def test_parity_of_values(mode, environment, other, expected) -> None:
+    views = (_standby(MAIN, mode), _standby(ACCEPTED, mode))
+    differs = replace(GOOD.elsewhere[other], differs=(REPLICAS, SIZE))
+    facts = facts_of(
+        environment=environment, elsewhere=_elsewhere(**{other: differs}), policies=views
+    )
+    found = answer(5, facts)
+    assert codes(5, facts) == (["DST278", "DST278"] if expected else [])
+    if expected:
+        assert "shop.replicas is 0 in pre (pre.yaml), and 3 in uat (uat.yaml)" in found.message
+        assert {f.where.file for f in found.findings} == {"pre.yaml"}
+    nowhere = replace(differs, targets=0)
+    facts_nowhere = replace(facts, elsewhere=_elsewhere(**{other: nowhere}))
+    assert "DST278" not in codes(5, facts_nowhere)
+
+
+def test_values_may_differ_where_both_policies_except_them() -> None:
+    differs = replace(GOOD.elsewhere["uat"], differs=(REPLICAS, SIZE))
+
+    def excepting(view, *paths):
+        pre = replace(view.environments["pre"], parity_except=paths)
+        return replace(view, environments={**view.environments, "pre": pre})
+
+    main, accepted = _standby(MAIN, StandbyMode.AFTER), _standby(ACCEPTED, StandbyMode.AFTER)
+    facts = facts_of(environment="pre", elsewhere=_elsewhere(uat=differs))
+    both = (
+        excepting(main, "shop.replicas", "*.size"),
+        excepting(accepted, "shop.replicas", "*.size"),
+    )
+    assert codes(5, replace(facts, policies=both)) == []
+    one = (excepting(main, "shop.replicas", "*.size"), excepting(accepted, "shop.size"))
+    found = answer(5, replace(facts, policies=one))
+    assert "shop.replicas" in found.message
+    assert "shop.size" not in found.message
+    assert "the accepted one" in found.message
 
 
 @pytest.mark.parametrize(
