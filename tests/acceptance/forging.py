@@ -19,7 +19,7 @@ from distributor.cli.playground import PEOPLE
 from distributor.model.catalog import Catalog
 from distributor.model.promotion import Verdict
 from distributor.model.refs import ObjectId
-from distributor.services.promotion.deciding import key_of
+from distributor.services.promotion.opening import key_of
 from distributor.services.service import Service
 
 WHO = {"NAME": "Forger", "EMAIL": "forger@elsewhere.example"}

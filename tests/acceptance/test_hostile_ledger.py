@@ -24,7 +24,7 @@ from distributor.model.tags import Verb
 from distributor.services.asking.auditing import fsck
 from distributor.services.asking.telling import history, why
 from distributor.services.asking.views import InstanceStage, instance_views
-from distributor.services.promotion.deciding import MAIN
+from distributor.services.promotion.opening import MAIN
 from tests.acceptance.forging import Draft, codes, forger, verdict_on
 
 SHOP = "records/sit/shop.jsonl"

@@ -13,7 +13,7 @@ from distributor.model.promotion import VerdictOutcome
 from distributor.model.tags import Verb
 from distributor.policy.armour import SignatureParts, wire_string, write
 from distributor.services.asking.views import InstanceStage, instance_views
-from distributor.services.promotion.deciding import MAIN, UNREADABLE
+from distributor.services.promotion.opening import MAIN, UNREADABLE
 from tests.acceptance.forging import Draft, codes, forger, verdict_on
 
 UAT = Draft(environment="uat", version="1.4.1")

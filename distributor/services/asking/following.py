@@ -9,7 +9,7 @@ from distributor.ledger import parts_of_set
 from distributor.model.ledger import InstanceState, LedgerState, Progress, Step
 from distributor.model.promotion import Verdict, VerdictOutcome
 from distributor.model.tags import SET_MARK
-from distributor.services.promotion.deciding import key_of
+from distributor.services.promotion.opening import key_of
 from distributor.services.promotion.requesting import Asked
 from distributor.services.service import Service
 

@@ -18,7 +18,7 @@ from distributor.model.tags import ObservedTag, Request, Verb
 from distributor.policy import GateFacts, PolicyView, is_openpgp
 from distributor.policy.explaining import content_checks, right_checks, signer_checks
 from distributor.services.promotion.case import Case
-from distributor.services.promotion.deciding import key_of
+from distributor.services.promotion.opening import key_of
 from distributor.services.promotion.policing import policy_views
 from distributor.services.service import Service
 from distributor.services.state.looking import Snapshot, look, observe

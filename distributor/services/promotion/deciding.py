@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 
 from distributor import log, metrics
-from distributor.catalog.tag_names import parse_name
 from distributor.catalog.tag_objects import LIMIT
 from distributor.errors import DistributorError
 from distributor.errors.git import PushRejected
 from distributor.errors.policy import GateCrashed
-from distributor.model.fleet import ALL
 from distributor.model.ledger import (
     Decided,
     Key,
@@ -24,14 +21,12 @@ from distributor.model.ledger import (
     Tampered,
 )
 from distributor.model.promotion import GateAnswer, GateResult, Verdict, VerdictOutcome
-from distributor.model.refs import Digest, ObjectId, is_label
+from distributor.model.refs import Digest, ObjectId
 from distributor.model.tags import (
     ACTIVATIONS,
     CONSENTS,
-    SET_MARK,
     ObservedTag,
     Request,
-    TagName,
     Verb,
 )
 from distributor.policy import GateFacts, needed, principal
@@ -43,6 +38,7 @@ from distributor.services.promotion.case import Case
 from distributor.services.promotion.consenting import with_questions
 from distributor.services.promotion.effects import effects
 from distributor.services.promotion.gathering import Gatherer
+from distributor.services.promotion.opening import MAIN, OpenTags, key_of, known, verb_of
 from distributor.services.promotion.pending import Pending, Seen
 from distributor.services.promotion.preparing import Preparing
 from distributor.services.promotion.retiring import retirements
@@ -59,14 +55,6 @@ from distributor.services.state.looking import Snapshot, look, main_seen
 from distributor.services.state.standing_in import pinned_stand_in
 from distributor.services.world import World
 
-UNREADABLE: Key = ("_", "tags")
-"""The ledger file of tags whose names say no environment and instance."""
-MAIN: Key = (ALL, ALL)
-"""The ledger file of what stops every decision."""
-VERBS = frozenset(
-    {"promote", "approve", "reject", "unreject", "rollback", "remove", "retire", "do"}
-)
-"""First parts of the tag names that are ours; every other tag of the repository is left alone."""
 _EXECUTED = frozenset({Verb.PROMOTE, Verb.ROLLBACK, Verb.REMOVE}) | ACTIVATIONS
 
 
@@ -88,8 +76,7 @@ class Decider:
         self._journal = journal
         self.refused = 0  # by this process
         self.pending = Pending()
-        self._opened: tuple[Mapping[str, ObjectId], ObjectId, list[tuple[str, ObjectId]]]
-        self._opened = ({}, ObjectId(""), [])
+        self._open = OpenTags(world)
         self._log = log.get("decider")
 
     async def decide_all(self, snapshot: Snapshot) -> int:
@@ -100,12 +87,12 @@ class Decider:
         """
         decided = 0
         await self._alarms(snapshot)
-        open_tags = self._open(snapshot)
+        open_tags = self._open.of(snapshot)
         self._preparing.begin_pass(open_tags)
         self.pending.begin_pass(open_tags)
         for name, oid in open_tags:
             for _ in range(8):
-                if self._known(self._book.state, name, oid):
+                if known(self._book.state, name, oid):
                     break  # by another service, while this pass went on
                 if self._preparing.waits((name, oid), _behind(name)):
                     break
@@ -119,51 +106,6 @@ class Decider:
         if snapshot.rewound is None:
             await main_seen(self._world, snapshot.main)
         return decided
-
-    def _open(self, snapshot: Snapshot) -> list[tuple[str, ObjectId]]:
-        """Tags without a final verdict: approvals first, then by tagger date, then by object id.
-
-        So a request and what approves it, pushed together, are decided in one pass. Where neither tags nor
-        ledger moved since the last pass, they are those that were open then.
-        """
-        tags, head, before = self._opened
-        if head == snapshot.ledger.head and tags == snapshot.tags:
-            return before
-        found = [
-            (name, oid)
-            for name, oid in snapshot.tags.items()
-            if name.partition("/")[0] in VERBS and not self._known(snapshot.ledger, name, oid)
-        ]
-        found.sort(key=self._turn)
-        self._opened = (snapshot.tags, snapshot.ledger.head, found)
-        return found
-
-    def _turn(self, item: tuple[str, ObjectId]) -> tuple[bool, int, ObjectId]:
-        name, oid = item
-        return (verb_of(name) is not Verb.APPROVE, self._tagged_at(oid), oid)
-
-    def _tagged_at(self, oid: ObjectId) -> int:
-        objects = self._world.objects
-        if objects.object_type(oid) != "tag":
-            return 0
-        head = objects.raw(oid)[:2000].partition(b"\n\n")[0]
-        line = next((part for part in head.split(b"\n") if part.startswith(b"tagger ")), b"")
-        match line.rsplit(b" ", 2):
-            case [_name, seconds, _zone] if seconds.isdigit():
-                return int(seconds)
-            case _:
-                return 0
-
-    def _known(self, state: LedgerState, name: str, oid: ObjectId) -> bool:
-        """Whether the ledger has decided this tag; one that points elsewhere now is an alarm, not a request."""
-        if state.genesis.tags.get(name) == oid:
-            return True
-        here = state.instances.get(key_of(name))
-        if here is None:
-            return False
-        if name in here.observed and here.observed[name] != oid:
-            return True
-        return here.outcomes.get(oid) in (VerdictOutcome.ACCEPTED, VerdictOutcome.REFUSED)
 
     async def _alarms(self, snapshot: Snapshot) -> None:
         """Tags that moved or vanished, and a main that was rewritten, are recorded once."""
@@ -353,24 +295,6 @@ class Decider:
         )
 
 
-@lru_cache(maxsize=1 << 16)
-def key_of(name: str) -> Key:
-    """The ledger file of a tag's name, as far as the name tells; ``UNREADABLE`` where it does not.
-
-    What reaches all of something is only believed of a name that is right in every part.
-    """
-    parts = name.split("/")
-    match parts:
-        case [_verb, environment, rest, *_]:
-            key = (environment, rest.partition("_")[0])
-        case _:
-            return UNREADABLE
-    told = parts[0] in VERBS and is_label(key[0]) and is_label(key[1].removeprefix(SET_MARK))
-    if told and ALL in key and not isinstance(parse_name(name), TagName):
-        return UNREADABLE
-    return key if told else UNREADABLE
-
-
 def _rendered_of(facts: GateFacts, request: Request) -> Digest:
     """The result that a verdict is about: what was rendered, or what a person says to have approved."""
     if request.name.verb is Verb.APPROVE:
@@ -396,13 +320,6 @@ def _waits_as_before(before: Verdict, verdict: Verdict) -> bool:
 def _kept_out(answers: tuple[GateAnswer, ...]) -> bool:
     bad = (GateResult.FAIL, GateResult.ERROR, GateResult.PENDING)
     return any(answer.result in bad for answer in answers)
-
-
-def verb_of(name: str) -> Verb:
-    """The verb of a tag's name; ``promote`` where the name is not understood."""
-    parts = name.split("/")
-    word = parts[-1].partition("_")[0] if parts[0] == "do" else parts[0]
-    return Verb(word) if word in {v.value for v in Verb} else Verb.PROMOTE
 
 
 def next_sequence(state: LedgerState) -> int:

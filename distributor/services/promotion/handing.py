@@ -13,7 +13,8 @@ from distributor.model.promotion import VerdictOutcome
 from distributor.model.refs import ObjectId
 from distributor.ports import Signer
 from distributor.services.ledger.book import LedgerBook
-from distributor.services.promotion.deciding import Decider, key_of
+from distributor.services.promotion.deciding import Decider
+from distributor.services.promotion.opening import key_of
 from distributor.services.promotion.preparing import Preparing
 from distributor.services.promotion.requesting import Ask, Asked, make_tag, push_tag
 from distributor.services.state.journal import Journal
