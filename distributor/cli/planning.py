@@ -118,6 +118,7 @@ def _target(target: TargetPlan) -> dict[str, Any]:
             for c in changes.changes
         ],
         "prune": [str(c.ref) for c in changes.of(Action.PRUNED)],
+        "heldBack": [{"object": str(c.ref), "reason": c.reason} for c in changes.held],
         "hooks": [str(step) for step in changes.hooks],
         "findings": [*changes.findings, *([target.finding] if target.finding else [])],
     }
@@ -139,10 +140,7 @@ def show(made: PromotionPlan) -> None:
             for t in made.targets
         ]
         table(("wave", "cluster", *names, "finding"), counts)
-    _section(
-        "prune",
-        [f"{t.cluster}: {c.ref}" for t in made.targets for c in t.changes.of(Action.PRUNED)],
-    )
+    _section("prune", [f"{t.cluster}: {told}" for t in made.targets for told in _prune(t)])
     _section("hooks", [f"{t.cluster}: {step}" for t in made.targets for step in t.changes.hooks])
     _section("not asked", [f"{t.cluster}: {told}" for t in made.targets for told in _unasked(t)])
     _section("left out", [f"{name}: {why}" for name, why in made.left_out.items()])
@@ -152,6 +150,14 @@ def show(made: PromotionPlan) -> None:
     typer.echo(f"cells     {made.cells}")
     typer.echo(f"Rendered  {made.rendered or '-'}")
     typer.echo(f"request   {'would be accepted' if accepted(made) else 'would not be accepted'}")
+
+
+def _prune(target: TargetPlan) -> list[str]:
+    """What would be deleted, and what would be but is held back, with what holds it."""
+    from distributor.model.changes import Action
+
+    held = [f"{c.ref}  (held back: {c.reason})" for c in target.changes.held]
+    return [*(str(c.ref) for c in target.changes.of(Action.PRUNED)), *held]
 
 
 def _unasked(target: TargetPlan) -> list[str]:

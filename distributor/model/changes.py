@@ -145,6 +145,12 @@ class ChangeSet:
         return tuple(c for c in self.changes if c.action in actions)
 
     @property
+    def held(self) -> tuple[Change, ...]:
+        """What the revision has no more and would be deleted, but for the reason that each has."""
+        gone = (c for c in self.of(Action.SKIPPED) if c.entry is not None and c.manifest is None)
+        return tuple(c for c in gone if not (c.forgets or c.releases))
+
+    @property
     def questions(self) -> tuple[Question, ...]:
         """What people are asked about."""
         return tuple(c.asks for c in self.changes if c.asks is not None)
