@@ -89,12 +89,14 @@ class Told:
             return []
 
         store = SimpleNamespace(targets=targets, get=get, rollouts=rollouts)
-        objects = SimpleNamespace(tree_of=lambda _: root, entries=trees.entries, blob=trees.blob)
+        objects = SimpleNamespace(
+            tree_of=lambda _: root, entries=trees.entries, blob=trees.blob, resolve=lambda _: None
+        )
         self.snapshot = snapshot
         self.world = SimpleNamespace(
             store=store, objects=objects, holder="me", local_ledger=False, local_label=""
         )
-        self.book = SimpleNamespace(state=ledger)
+        self.book = SimpleNamespace(state=ledger, apart=None)
         self.rollouts = SimpleNamespace(running=list)
         self.trouble = self.offline = None
 
