@@ -65,6 +65,24 @@ def other(play) -> dict[str, str]:
     return {"state_dir": str(root / "state"), "directory_root": str(root / "clusters")}
 
 
+async def test_only_failovers_and_failbacks_are_handed_over(standing_by):
+    """Whoever may write to the mirror gets no promotion past the shared repository, not even a signed one."""
+    play = standing_by
+    async with play.service() as service:
+        ask = Ask(verb=Verb.REMOVE, environment="dr", instance="shop", reason="behind its back")
+        async with forge_down(play):
+            signer, tagger = play.place.key("release-manager"), PEOPLE["release-manager"]
+            await hand(play, service)
+            before = desired(service, "dr")
+            asked = await hand_over(
+                service.world, await service.look(), ask, tagger=tagger, signer=signer
+            )
+            assert asked.ref not in handed_over(service.world)
+            await service.sync()
+            assert (before.verb, desired(service, "dr").verb) == (Verb.PROMOTE, Verb.FAILOVER)
+            assert asked.tag not in service.book.state.instance("dr", "shop").outcomes
+
+
 async def test_a_failover_works_while_the_forge_is_down_and_is_told_afterwards(standing_by):
     play, evil = standing_by, forger(standing_by)
     head = evil.head("ledger")

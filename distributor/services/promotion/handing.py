@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from distributor.errors.git import TagRefused
 from distributor.model.promotion import VerdictOutcome
 from distributor.model.refs import ObjectId
+from distributor.model.tags import ACTIVATIONS
 from distributor.ports import Signer
 from distributor.services.ledger.book import LedgerBook
 from distributor.services.promotion.deciding import Decider
-from distributor.services.promotion.opening import key_of
+from distributor.services.promotion.opening import key_of, verb_of
 from distributor.services.promotion.preparing import Preparing
 from distributor.services.promotion.requesting import Ask, Asked, make_tag, push_tag
 from distributor.services.state.journal import Journal
@@ -29,11 +30,12 @@ _FINAL = frozenset({VerdictOutcome.ACCEPTED, VerdictOutcome.REFUSED})
 
 
 def handed_over(world: World) -> Mapping[str, ObjectId]:
-    """The tags that were handed over and that the shared repository does not have, by name."""
+    """The failovers and failbacks that the shared repository does not have, by name; nothing else counts."""
     if world.objects.resolve(MARK) is None:
         return {}
-    found = world.objects.refs(HANDED)
-    return {ref.removeprefix(HANDED): oid for ref, oid in sorted(found.items())}
+    found = sorted(world.objects.refs(HANDED).items())
+    named = ((ref.removeprefix(HANDED), oid) for ref, oid in found)
+    return {name: oid for name, oid in named if verb_of(name) in ACTIVATIONS}
 
 
 async def hand_over(
