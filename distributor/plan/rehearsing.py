@@ -7,7 +7,7 @@ what these may settle is no refusal, and is told as not asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from distributor.errors import Where, registry
@@ -17,9 +17,10 @@ from distributor.errors.rollout import DependencySkipped
 from distributor.model.changes import Action, ApplyPlan, Change, ChangeSet, LiveObject, Phase
 from distributor.model.consents import NOTHING_PERMITTED, Question
 from distributor.model.findings import Finding, errors
+from distributor.model.hooks import Moment
 from distributor.model.manifest import Manifest
 from distributor.model.refs import GroupKind, ObjectRef
-from distributor.model.rehearsals import Rehearsal
+from distributor.model.rehearsals import HookAhead, Rehearsal
 from distributor.plan.applying import blocked_by
 from distributor.plan.changing import ALREADY_GONE
 from distributor.plan.conflicts import foreseen
@@ -34,6 +35,8 @@ _BINDINGS = frozenset({GroupKind(_RBAC, "RoleBinding"), GroupKind(_RBAC, "Cluste
 _LACKS = re.compile(r'"([^"]+)" not found|with name (\S+) was found')
 """How API servers name another object that something needs."""
 _WAITS = "waits until all else is applied"
+_UNDONE = "is not come to, as something before the hooks would be refused"
+_UNHOOKED = "is not come to, as a hook before it would be refused"
 _POD_SECURITY = "violates PodSecurity"
 
 
@@ -70,12 +73,12 @@ def probes(manifests: Iterable[Manifest]) -> list[Manifest]:
 class _Course:
     """How an apply would go on: which objects fail, which are left out for them, and which are not come to.
 
-    ``halted``: it ends before the hooks that come before all else.
+    ``halted``: it ends before or at the hooks that come before all else; ``undone`` says why.
     """
 
     broken: set[ObjectRef] = field(default_factory=set)
     skipped: dict[ObjectRef, str] = field(default_factory=dict)
-    undone: set[ObjectRef] = field(default_factory=set)
+    undone: dict[ObjectRef, str] = field(default_factory=dict)
     halted: bool = False
 
     @property
@@ -92,25 +95,32 @@ def foretold(
     *,
     hooked: bool,
     may: Callable[[Question], bool] = NOTHING_PERMITTED.allows,
+    hooks: Sequence[HookAhead] = (),
 ) -> ChangeSet:
     """The changes as they will go by what the target said; ``hooked`` where hooks run before all else.
 
-    ``may`` says what people agreed to: deletions that need not wait, though something fails.
+    ``may`` says what people agreed to: deletions that need not wait, though something fails. Of the ``hooks``
+    the first is told that would be refused, where an apply comes to it.
     """
     fields = {ref: _fields(live[ref], a) for ref, a in answers.items() if a.made and ref in live}
     doubts = _Doubts.of(changes, plan, fields, hooked=hooked)
-    sure = {ref: doubts.weighed(answer) for ref, answer in answers.items()}
+    weighed = {hook.step.hook.ref for hook in hooks}
+    sure = {ref: doubts.weighed(answer) for ref, answer in answers.items() if ref not in weighed}
     refused = {ref: answer.error for ref, answer in sure.items() if answer.error is not None}
     again = {r for r, e in refused.items() if e.code == ImmutableField.code and r in plan.recreates}
     for ref in again:
         del refused[ref]
-    course = _course(changes, plan, refused.keys(), hooked=hooked)
+    refusals = tuple(doubts.refusals(hooks, answers))
+    early = any(hook.step.moment is Moment.PRE for hook, _ in refusals)
+    course = _course(changes, plan, refused.keys(), hooked=hooked, early=early)
     told = tuple(
         _as_told(change, sure.get(change.ref), fields.get(change.ref, ()), refused, course)
         for change in _in_time(changes.changes, refused, course, may)
     )
     findings = [refused[ref] for ref in sorted(course.broken)]
     findings += [left_out(ref, why) for ref, why in course.skipped.items()]
+    if course.whole and (early or not errors(changes.findings)):
+        findings += [told for hook, told in refusals[:1] if not hook.stops]
     unheard = [c for c in changes.changes if c.ref not in sure or sure[c.ref].unasked]
     findings += foreseen(replace(changes, changes=tuple(unheard)))
     return replace(changes, changes=told, findings=(*changes.findings, *findings))
@@ -164,10 +174,27 @@ class _Doubts:
         if needed is not None:
             why = f"it needs {needed}, which this revision makes or changes first"
             return replace(answer, error=None, unasked=why)
-        lacks = answer.error.code == MissingKind.code or _LACKS.search(answer.error.message)
-        if self.hooked and lacks:
+        if self.hooked and _lacks(answer.error):
             return replace(answer, error=None, unasked="a hook before it may make what it needs")
         return answer
+
+    def refusals(
+        self, hooks: Sequence[HookAhead], answers: Answers
+    ) -> Iterator[tuple[HookAhead, Finding]]:
+        """The hooks that would be refused, whatever is made before them, in the order that they run in."""
+        for number, hook in enumerate(hooks):
+            answer = answers.get(hook.step.hook.ref)
+            if hook.stops and hook.told is not None:
+                yield hook, hook.told
+            elif answer is not None and answer.error is not None:
+                made_before = number or hook.step.moment is not Moment.PRE or self.writes
+                if not (made_before and self._may_pass(hook, answer.error)):
+                    yield hook, answer.error
+
+    def _may_pass(self, hook: HookAhead, error: Finding) -> bool:
+        """Whether what comes before a hook may settle its refusal."""
+        home = ObjectRef(NAMESPACE.group, NAMESPACE.kind, "", hook.step.hook.ref.namespace)
+        return _lacks(error) or (home in self.writes and _POD_SECURITY in error.message)
 
     def _needed(self, ref: ObjectRef, error: Finding) -> ObjectRef | None:
         """What comes first and may settle it."""
@@ -196,17 +223,30 @@ class _Doubts:
         return role if role in self.writes else None
 
 
+def _lacks(error: Finding) -> bool:
+    """Whether a refusal speaks of something that is not there."""
+    return error.code == MissingKind.code or _LACKS.search(error.message) is not None
+
+
 def _course(
-    changes: ChangeSet, plan: ApplyPlan, refused: Collection[ObjectRef], *, hooked: bool
+    changes: ChangeSet,
+    plan: ApplyPlan,
+    refused: Collection[ObjectRef],
+    *,
+    hooked: bool,
+    early: bool,
 ) -> _Course:
-    """How phases and groups go on past what is refused: as the executor does it."""
+    """How phases and groups go on past what is refused: as the executor does it.
+
+    ``early``: a hook that comes before all else would be refused.
+    """
     bad = {f.where.file for f in errors(changes.findings)}
     stuck = {c.ref for c in changes.of(Action.SKIPPED) if c.manifest and str(c.ref) in bad}
     course = _Course()
     for number, phase in enumerate(plan.phases):
         members = [m.ref for group in phase.groups for m in group.manifests]
         if course.halted:
-            course.undone.update(members)
+            course.undone.update(dict.fromkeys(members, _UNDONE if not course.whole else _UNHOOKED))
             continue
         stopped = sorted((course.broken | stuck) & phase.after)
         if stopped:
@@ -214,7 +254,7 @@ def _course(
             course.skipped.update(dict.fromkeys(members, why))
             continue
         _through(plan, phase, course, refused=refused, stuck=stuck)
-        course.halted = hooked and number == 0 and not course.whole
+        course.halted = hooked and number == 0 and (early or not course.whole)
     return course
 
 
@@ -247,7 +287,7 @@ def _in_time(
     kinds = [registry().get(refused[ref].code) for ref in course.broken]
     passing = bool(kinds) and all(kind is not None and kind.retryable for kind in kinds)
     for change in changes:
-        waits = change.action is Action.PRUNED and not course.whole
+        waits = change.action is Action.PRUNED and (course.halted or not course.whole)
         asks = in_a_hurry(change)
         if not waits or (not course.halted and (change.reason == ALREADY_GONE or may(asks))):
             yield change
@@ -271,7 +311,7 @@ def _as_told(
     elif ref in course.skipped:
         why = course.skipped[ref]
     elif ref in course.undone:
-        why = "is not come to, as something before the hooks would be refused"
+        why = course.undone[ref]
     if why:
         # A conflict that was seen coming is told there already, with its fields.
         parts = (change.reason, "" if change.conflicts and ref in course.broken else why)

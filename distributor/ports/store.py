@@ -39,6 +39,12 @@ class Store(Protocol):
         """Forget a rollout."""
         ...
 
+    async def saw_targets(
+        self, places: Sequence[tuple[str, str, str]], at: str
+    ) -> frozenset[tuple[str, str, str]]:
+        """Note when targets (environment, instance, cluster) were seen; those of them that are known."""
+        ...
+
     async def save_targets(self, rows: Sequence[StoredTarget]) -> None:
         """Replace what is known of some targets."""
         ...

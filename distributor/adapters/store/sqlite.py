@@ -120,6 +120,20 @@ class SqlStore:
         place = {"environment": environment, "instance": instance}
         await self._write(_drop(rollouts, tuple(place)), [place])
 
+    async def saw_targets(
+        self, places: Sequence[tuple[str, str, str]], at: str
+    ) -> frozenset[tuple[str, str, str]]:
+        """Note when targets (environment, instance, cluster) were seen; those of them that are known."""
+
+        def work(connection: sa.Connection) -> frozenset[tuple[str, str, str]]:
+            return frozenset(
+                place
+                for place in places
+                if connection.execute(_SAW, dict(zip(_PLACE, (*place, at), strict=True))).rowcount
+            )
+
+        return await self._run(work)
+
     async def save_targets(self, rows: Sequence[StoredTarget]) -> None:
         """Replace what is known of some targets."""
         if not rows:
@@ -199,6 +213,16 @@ class SqlStore:
 _NO_CONNECTION: Any = None
 _VALUE = sa.select(meta.c.value).where(meta.c.key == sa.bindparam("key"))
 _ADD_EVENT = sa.insert(events).returning(events.c.id)
+_PLACE = ("of_environment", "of_instance", "of_cluster", "at")
+_SAW = (
+    sa.update(targets)
+    .where(
+        targets.c.environment == sa.bindparam("of_environment"),
+        targets.c.instance == sa.bindparam("of_instance"),
+        targets.c.cluster == sa.bindparam("of_cluster"),
+    )
+    .values(observed_at=sa.bindparam("at"))
+)
 _AFTER = ("after_environment", "after_instance", "after_cluster")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,33 +29,29 @@ class Glanced:
 async def glanced(
     world: World, unmoved: Unmoved, pairs: Sequence[tuple[Desired, Cluster]]
 ) -> Mapping[Place, Glanced]:
-    """Glances at those targets that watches do not vouch for, where they can be had.
+    """Glances at targets, where they can be had.
 
     A target without one is read by itself, and so is one on which something is to be done.
     """
     if world.glances is None or len(pairs) <= _FEW:
         return {}
-    marks: dict[Place, str] = {}
-    clusters: dict[str, Cluster] = {}
-    for desired, cluster in pairs:
-        if desired.subject.installation.service_account:
-            continue  # what it has is read in that account's name, and in no other
-        if await unmoved.unknown(desired.verdict, cluster):
-            place = place_of(desired.verdict, cluster)
-            marks[place] = await unmoved.before(desired.verdict, cluster)
-            clusters[cluster.name] = cluster
+    # What an account of its own has is read in that account's name, and in no other.
+    asked = [(d.verdict, c) for d, c in pairs if not d.subject.installation.service_account]
+    seen = await asyncio.gather(*(unmoved.before(verdict, c) for verdict, c in asked))
+    marks = {place_of(*pair): mark for pair, mark in zip(asked, seen, strict=True)}
+    clusters = {cluster.name: cluster for _, cluster in asked}
     found: dict[Place, Glanced] = {}
     for name, places in _by_cluster(marks).items():
         if len(places) <= _FEW:
             continue
         try:
-            seen = await world.glances(clusters[name], places.keys())
+            there = await world.glances(clusters[name], places.keys())
         except DistributorError:
             continue  # who looks at each will tell
-        for instance, glance in seen.items():
-            there = places.get(instance)
-            if there is not None and glance.inventory.environment == there[0]:
-                found[there] = Glanced(glance=glance, mark=marks[there])
+        for instance, glance in there.items():
+            place = places.get(instance)
+            if place is not None and glance.inventory.environment == place[0]:
+                found[place] = Glanced(glance=glance, mark=marks[place])
     return found
 
 

@@ -264,7 +264,9 @@ class Rollouts:
             met = met or place_of(desired.verdict, cluster) == begin
             if met:
                 yield desired, cluster
-        for desired, cluster in self._pairs(lambda _verdict, _cluster: begin is not None):
+        if begin is None:
+            return
+        for desired, cluster in self._pairs(lambda _verdict, _cluster: True):
             if met and place_of(desired.verdict, cluster) == begin:
                 return
             yield desired, cluster
@@ -290,9 +292,11 @@ class Rollouts:
                     leave(place_of(desired.verdict, cluster))
                 continue
             count += len(batch)
-            seen = await glanced(self._world, self.unmoved, batch)
+            still = await self.unmoved.still([(d.verdict, c) for d, c in batch])
+            left = [(d, c) for d, c in batch if place_of(d.verdict, c) not in still]
+            seen = await glanced(self._world, self.unmoved, left)
             await asyncio.gather(
-                *(self._heal(d, c, seen.get(place_of(d.verdict, c))) for d, c in batch)
+                *(self._heal(d, c, seen.get(place_of(d.verdict, c))) for d, c in left)
             )
             await self._residences.record()
         return count
@@ -342,8 +346,6 @@ class Rollouts:
             state = self._book.state.instance(*key)
             if state.desired is None or state.desired.sequence != verdict.sequence or owed(state):
                 return  # superseded while this resync was under way
-            if await self.unmoved.still(verdict, cluster):
-                return
             mark = seen.mark if seen else await self.unmoved.before(verdict, cluster)
             progress = state.progress.get(verdict.sequence)
             report = await reconcile_desired(

@@ -6,8 +6,9 @@ nothing either that did not move meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -63,35 +64,30 @@ class Unmoved:
         """From now on, watch: for a process that stays."""
         self._begun = self._world.watch is not None
 
-    async def still(self, verdict: Verdict, cluster: Cluster) -> bool:
-        """Whether a target is in step without being asked; it is then told as seen just now."""
+    async def still(self, pairs: Sequence[tuple[Verdict, Cluster]]) -> frozenset[Place]:
+        """Which targets are in step without being asked; they are then told as seen just now."""
         if not self._begun:
-            return False
-        place = place_of(verdict, cluster)
-        now = self._world.clock.now()
+            return frozenset()
         try:
-            rows = await self._world.store.targets(*place)
-            known = self._known.get(place) or _read(rows, cluster)
-            if known is None or not await self._vouched(place, known, verdict, cluster):
-                return False
-            seen = [replace(row, observed_at=now.isoformat()) for row in rows]
-            await self._world.store.save_targets(seen)
+            vouched = await asyncio.gather(*(self._vouched_for(v, c) for v, c in pairs))
+            found = dict(one for one in vouched if one is not None)
+            now = self._world.clock.now().isoformat()
+            seen = await self._world.store.saw_targets(tuple(found), now) if found else frozenset()
         except DistributorError:
-            return False  # who looks will tell
-        self._known[place] = known
-        metrics.UNASKED.inc(len(rows))
-        return bool(rows)
+            return frozenset()  # who looks will tell
+        self._known |= {place: found[place] for place in seen}
+        metrics.UNASKED.inc(len(seen))
+        return seen
 
-    async def unknown(self, verdict: Verdict, cluster: Cluster) -> bool:
-        """Whether a target has to be looked at, as far as watches tell now; nothing is noted."""
+    async def _vouched_for(self, verdict: Verdict, cluster: Cluster) -> tuple[Place, _Known] | None:
+        """What is known of a target, where that holds still."""
         place = place_of(verdict, cluster)
-        try:
-            known = self._known.get(place)
-            if known is None and self._begun:
-                known = _read(await self._world.store.targets(*place), cluster)
-            return known is None or not await self._vouched(place, known, verdict, cluster)
-        except DistributorError:
-            return True  # who looks will tell
+        known = self._known.get(place)
+        if known is None:
+            known = _read(await self._world.store.targets(*place), cluster)
+        if known is None or not await self._vouched(place, known, verdict, cluster):
+            return None
+        return place, known
 
     async def before(self, verdict: Verdict, cluster: Cluster) -> str:
         """The mark to give to ``note``, taken before the target is read; empty where there is none."""

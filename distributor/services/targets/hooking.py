@@ -36,8 +36,10 @@ from distributor.model.hooks import (
     HookStep,
     Moment,
 )
+from distributor.model.manifest import Manifest
 from distributor.model.ownership import ABSENT, Claims
 from distributor.model.refs import Digest, ObjectRef
+from distributor.model.rehearsals import HookAhead
 from distributor.model.tags import Verb
 from distributor.plan import (
     Judged,
@@ -164,22 +166,43 @@ async def foreseen_hooks(
     steps: Sequence[HookStep],
     log: HookLog,
     now: datetime,
-) -> tuple[Finding, ...]:
-    """What running the hooks would fail with, or take over, for those who do not run them."""
+) -> tuple[HookAhead, ...]:
+    """What each hook would begin with, for those who do not run it."""
     if not steps:
         return ()
     live = await connection.read_live([_entry(log.runs[step.name]) for step in steps])
-    findings = []
-    for step in steps:
-        known, there = log.runs[step.name], live.get(step.hook.ref)
-        found, _ = _judged(work, step, known, there, now)
-        if found.move in _REFUSED:
-            where = Where(file=str(step.hook.ref))
-            told = f"({step}: {found.message})"
-            findings.append(Finding.of(_REFUSED[found.move], told, where))
-        elif found.adopts or found.move is Move.USE:
-            findings.append(_told(step, Adopted if found.adopts else UsedAsItIs))
-    return tuple(findings)
+    return tuple(
+        _ahead(work, step, log.runs[step.name], live.get(step.hook.ref), now) for step in steps
+    )
+
+
+def _ahead(
+    work: Work, step: HookStep, known: HookRun, live: LiveObject | None, now: datetime
+) -> HookAhead:
+    found, _ = _judged(work, step, known, live, now)
+    if found.move in _REFUSED:
+        where = Where(file=str(step.hook.ref))
+        told = f"({step}: {found.message})"
+        return HookAhead(step=step, told=Finding.of(_REFUSED[found.move], told, where))
+    if found.move is Move.USE:
+        return HookAhead(step=step, told=_told(step, UsedAsItIs))
+    adopted = _told(step, Adopted) if found.adopts else None
+    if found.move is not Move.APPLY:
+        return HookAhead(step=step, told=adopted)
+    body = marked(step, known, keeps=found.keeps)
+    claim = _claims(work, body, live, found).get(body.ref)
+    return HookAhead(step=step, told=adopted, body=body, claim=claim, live=live)
+
+
+def _claims(work: Work, body: Manifest, live: LiveObject | None, found: Judged) -> Claims:
+    """What is said with a hook's object: that nobody's is there, or whose fields are taken."""
+    if live is None or found.move is Move.REPLACE:
+        return {body.ref: ABSENT}
+    if not found.adopts:
+        return {}
+    agreed = Verb.CONSENT in work.agreed
+    over = work.permits.over(live.ref, live.uid)
+    return {body.ref: agreed_claim(body, live, work.adopt, agreed=agreed, over=over)}
 
 
 async def _start(
@@ -193,12 +216,9 @@ async def _start(
             run.outcomes.append(gone)
             return None
     body = marked(step, known, keeps=found.keeps)
-    claims: Claims = {body.ref: ABSENT} if live is None or found.move is Move.REPLACE else {}
     if live is not None and found.adopts:
-        agreed = Verb.CONSENT in run.work.agreed
-        over = run.work.permits.over(live.ref, live.uid)
-        claims = {body.ref: agreed_claim(body, live, run.work.adopt, agreed=agreed, over=over)}
         run.warnings.append(_told(step, Adopted))
+    claims = _claims(run.work, body, live, found)
     (made,) = await run.connection.apply(run.inventory, [body], claims)
     if changed_meanwhile(made):
         there = (await run.connection.read_live([_entry(known)])).get(body.ref)

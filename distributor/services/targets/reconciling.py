@@ -85,8 +85,9 @@ async def plan_target(world: World, work: Work) -> ChangeSet:
     log = log_of(work, scope, inventory or no_inventory(work), occasion, steps)
     left = remaining(log, steps)
     hooks = await foreseen_hooks(connection, work, left, log, world.clock.now())
-    found = await rehearsed(connection, work, found, live, steps)
-    return replace(found, hooks=left, findings=(*found.findings, *hooks))
+    found = await rehearsed(connection, work, found, live, steps=steps, hooks=hooks)
+    told = (hook.told for hook in hooks if hook.told is not None)
+    return replace(found, hooks=left, findings=(*found.findings, *told))
 
 
 BeforeWrite = Callable[[], Awaitable[None]]

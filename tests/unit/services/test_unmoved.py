@@ -17,7 +17,7 @@ from distributor.model.promotion import Verdict
 from distributor.model.refs import GroupKind, ObjectRef
 from distributor.model.stored import StoredTarget
 from distributor.model.tags import Verb
-from distributor.services.rollouts.unmoved import Unmoved
+from distributor.services.rollouts.unmoved import Place, Unmoved, place_of
 from distributor.services.world import World
 from distributor.testing.clock import FakeClock
 
@@ -51,8 +51,10 @@ class Rows:
     async def targets(self, *place: str) -> tuple[StoredTarget, ...]:
         return tuple(r for p, r in self.rows.items() if p == place)
 
-    async def save_targets(self, rows: Collection[StoredTarget]) -> None:
-        self.rows |= {(r.environment, r.instance, r.cluster): r for r in rows}
+    async def saw_targets(self, places: Collection[Place], at: str) -> frozenset[Place]:
+        seen = frozenset(self.rows.keys() & places)
+        self.rows |= {place: replace(self.rows[place], observed_at=at) for place in seen}
+        return seen
 
 
 def row() -> StoredTarget:
@@ -101,6 +103,10 @@ async def look(unmoved: Unmoved, found: TargetReport) -> None:
     unmoved.note(found, ONE, await unmoved.before(verdict(), ONE))
 
 
+async def still(unmoved: Unmoved, accepted: Verdict, cluster: Cluster) -> bool:
+    return place_of(accepted, cluster) in await unmoved.still([(accepted, cluster)])
+
+
 async def settled(unmoved: Unmoved) -> None:
     """Two looks: the first tells the kinds, the second begins with a mark."""
     await look(unmoved, report())
@@ -108,21 +114,21 @@ async def settled(unmoved: Unmoved) -> None:
 
 
 async def test_a_target_in_step_is_not_asked_while_its_mark_is_the_same(unmoved, watch, clock):
-    assert not await unmoved.still(verdict(), ONE)
+    assert not await still(unmoved, verdict(), ONE)
     await look(unmoved, report())
-    assert not await unmoved.still(verdict(), ONE), "that look began without a mark"
+    assert not await still(unmoved, verdict(), ONE), "that look began without a mark"
     await look(unmoved, report())
     await clock.advance(300)
-    assert await unmoved.still(verdict(), ONE)
+    assert await still(unmoved, verdict(), ONE)
     (seen,) = await unmoved._world.store.targets(*PLACE)
     assert seen.observed_at == (START + timedelta(seconds=300)).isoformat()
     assert watch.asked[-1] == ("one", "shop", frozenset({WEB.group_kind}))
     watch.now = "m2"
-    assert not await unmoved.still(verdict(), ONE)
+    assert not await still(unmoved, verdict(), ONE)
     watch.now = ""
-    assert not await unmoved.still(verdict(), ONE), "the watch is broken"
+    assert not await still(unmoved, verdict(), ONE), "the watch is broken"
     watch.now = "m1"
-    assert await unmoved.still(verdict(), ONE)
+    assert await still(unmoved, verdict(), ONE)
 
 
 async def test_what_moves_while_a_target_is_read_is_looked_at_again(unmoved, watch):
@@ -130,21 +136,21 @@ async def test_what_moves_while_a_target_is_read_is_looked_at_again(unmoved, wat
     before = await unmoved.before(verdict(), ONE)
     watch.now = "m2"
     unmoved.note(report(), ONE, before)
-    assert not await unmoved.still(verdict(), ONE)
+    assert not await still(unmoved, verdict(), ONE)
     assert await unmoved.moved() == {PLACE}
 
 
 async def test_another_revision_or_other_facts_of_the_cluster_are_looked_at(unmoved):
     await settled(unmoved)
-    assert not await unmoved.still(verdict(6), ONE)
-    assert not await unmoved.still(verdict(), replace(ONE, labels={"line": "b"}))
-    assert await unmoved.still(verdict(), ONE)
+    assert not await still(unmoved, verdict(6), ONE)
+    assert not await still(unmoved, verdict(), replace(ONE, labels={"line": "b"}))
+    assert await still(unmoved, verdict(), ONE)
 
 
 async def test_a_watch_is_not_believed_for_ever(unmoved, clock):
     await settled(unmoved)
     await clock.advance(3601)
-    assert not await unmoved.still(verdict(), ONE)
+    assert not await still(unmoved, verdict(), ONE)
 
 
 async def test_a_restart_goes_on_where_the_last_process_was(unmoved, clock):
@@ -154,21 +160,21 @@ async def test_a_restart_goes_on_where_the_last_process_was(unmoved, clock):
     rows[PLACE] = replace(rows[PLACE], detail=orjson.dumps({"watch": kept}).decode())
     await clock.advance(60)
     again = Unmoved(unmoved._world)
-    assert not await again.still(verdict(), ONE), "it has not begun"
+    assert not await still(again, verdict(), ONE), "it has not begun"
     again.begin()
     other = replace(ONE, file_digest="sha256:other")
-    assert not await again.still(verdict(), other)
-    assert not await again.still(verdict(6), ONE)
-    assert await again.still(verdict(), ONE)
+    assert not await still(again, verdict(), other)
+    assert not await still(again, verdict(6), ONE)
+    assert await still(again, verdict(), ONE)
     assert await again.moved() == frozenset()
     unmoved._world.watch.now = "m2"
     assert await again.moved() == {PLACE}
     late = Unmoved(unmoved._world)
     late.begin()
-    assert not await late.still(verdict(), ONE), "something moved while nobody watched"
+    assert not await still(late, verdict(), ONE), "something moved while nobody watched"
     unmoved._world.watch.now = "m1"
     await clock.advance(3600)
-    assert not await late.still(verdict(), ONE), "too long ago"
+    assert not await still(late, verdict(), ONE), "too long ago"
 
 
 async def test_nothing_is_kept_of_a_target_that_is_not_in_step(unmoved):
@@ -181,7 +187,7 @@ async def test_nothing_is_kept_of_a_target_that_is_not_in_step(unmoved):
 async def test_what_the_database_has_lost_is_looked_at(unmoved):
     await settled(unmoved)
     unmoved._world.store.rows.clear()
-    assert not await unmoved.still(verdict(), ONE)
+    assert not await still(unmoved, verdict(), ONE)
 
 
 WARNED = Finding(code="DST440", message="m", severity=Severity.WARNING)
@@ -203,7 +209,7 @@ WARNED = Finding(code="DST440", message="m", severity=Severity.WARNING)
 async def test_a_target_that_is_not_plainly_in_step_is_looked_at_each_time(unmoved, parts):
     await settled(unmoved)
     await look(unmoved, report(**parts))
-    assert not await unmoved.still(verdict(), ONE)
+    assert not await still(unmoved, verdict(), ONE)
 
 
 async def test_moved_targets_are_told_once_looked_at_no_more(unmoved, watch):
@@ -226,10 +232,10 @@ async def test_nothing_is_watched_before_it_begins(watch, clock):
     parts = dict.fromkeys(f.name for f in fields(World)) | {"watch": watch, "clock": clock}
     idle = Unmoved(World(**parts))
     await settled(idle)
-    assert not await idle.still(verdict(), ONE)
+    assert not await still(idle, verdict(), ONE)
     assert await idle.moved() == frozenset()
     assert watch.asked == []
     without = Unmoved(World(**{**parts, "watch": None}))
     without.begin()
     await settled(without)
-    assert not await without.still(verdict(), ONE)
+    assert not await still(without, verdict(), ONE)
