@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -32,6 +32,8 @@ _REJECTED = ("[rejected]", "[remote rejected]", "stale info", "failed to push so
 _TRIES = 5
 _MANY = 64 << 10
 """Bytes of packed refs from which on a look at the remote's list is much cheaper than a fetch of nothing new."""
+_FEW = 50
+"""Refs that moved: so many are fetched by name, which costs the same however many there are in all."""
 _LOOSE = 1000
 """Refs in files of their own from which on they are packed: each is opened whenever refs are read."""
 _TIDYING = 1800.0
@@ -70,19 +72,26 @@ class GitRemote:
 
         A plain fetch keeps the old target of a moved tag and hides deletions. A pattern stands for each
         head, because a head that does not exist (yet) must not fail the rest. Where the mirror has just
-        what the remote lists, there is nothing to fetch.
+        what the remote lists, there is nothing to fetch; and of a few refs that moved, just these.
         """
-        if self._fetched and self._tags and self._packed() >= self._many and await self._same():
-            return
+        if self._fetched and self._tags and self._packed() >= self._many:
+            moved = await self._moved()
+            if moved is not None and await self._brought(moved):
+                return
         specs = [f"+refs/heads/{head}*:refs/observed/heads/{head}*" for head in self._heads]
         if self._tags:
             specs.append("+refs/tags/*:refs/observed/tags/*")
-        await self._fetch(
-            "-c", "gc.auto=0", "-c", "maintenance.auto=false",  # a process less on every fetch
-            "fetch", "--quiet", "--no-tags", "--prune", "--force",
-            "--no-write-fetch-head", "--end-of-options", self._url, *specs,
-        )  # fmt: skip
+        await self._fetch("--prune", specs=specs)
         self._fetched = True
+
+    async def _brought(self, moved: Sequence[str]) -> bool:
+        """Fetch these refs alone; not where one of them is gone again, or a name stands in another's way."""
+        try:
+            if moved:
+                await self._fetch(specs=[f"+refs/{ref}:refs/observed/{ref}" for ref in moved])
+        except GitFailed:
+            return False
+        return True
 
     def _packed(self) -> int:
         """How large the mirror's file of packed refs is."""
@@ -91,8 +100,8 @@ class GitRemote:
         except FileNotFoundError:
             return 0
 
-    async def _same(self) -> bool:
-        """Whether the mirror has just the heads and tags that the remote lists."""
+    async def _moved(self) -> tuple[str, ...] | None:
+        """The few heads and tags that the remote lists otherwise; ``None`` for many, or if some are gone."""
         followed = (b"refs/tags/", *(f"refs/heads/{head}".encode() for head in self._heads))
         form = "--format=%(objectname)%09refs/%(refname:lstrip=2)"
         async with self._lock:
@@ -100,10 +109,19 @@ class GitRemote:
                 "ls-remote", "--quiet", "--refs", "--heads", "--tags", "--end-of-options", self._url
             )
             ours = await self._git("for-each-ref", form, "refs/observed/")
-        return _listed(theirs, followed) == _listed(ours, followed)
+        there, here = _listed(theirs, followed), _listed(ours, followed)
+        moved = [name for name, oid in there.items() if here.get(name) != oid]
+        if len(moved) > _FEW or not here.keys() <= there.keys():
+            return None
+        return tuple(os.fsdecode(name.removeprefix(b"refs/")) for name in moved)
 
-    async def _fetch(self, *arguments: str) -> None:
+    async def _fetch(self, *more: str, specs: Iterable[str]) -> None:
         """Another process on this mirror may hold a ref's lock for a moment: then fetch again."""
+        arguments = (
+            "-c", "gc.auto=0", "-c", "maintenance.auto=false",  # a process less on every fetch
+            "fetch", "--quiet", "--no-tags", "--force", *more,
+            "--no-write-fetch-head", "--end-of-options", self._url, *specs,
+        )  # fmt: skip
         async with self._lock:
             for attempt in range(_TRIES):
                 try:
@@ -168,9 +186,10 @@ class GitRemote:
         return GitFailed(told)
 
 
-def _listed(lines: bytes, followed: tuple[bytes, ...]) -> list[bytes]:
-    """The lines (id, tab, name) of those refs whose names begin so; bytes, as names are not always text."""
-    return [line for line in lines.splitlines() if line.partition(b"\t")[2].startswith(followed)]
+def _listed(lines: bytes, followed: tuple[bytes, ...]) -> dict[bytes, bytes]:
+    """The refs whose names begin so, and their objects; bytes, as names are not always text."""
+    pairs = (line.partition(b"\t") for line in lines.splitlines())
+    return {name: oid for oid, _, name in pairs if name.startswith(followed)}
 
 
 def _holds(folder: Path, files: int) -> bool:

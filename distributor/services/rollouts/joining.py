@@ -12,9 +12,10 @@ from distributor import log
 from distributor.errors import DistributorError
 from distributor.ledger import stopped
 from distributor.model.capacity import Resources
+from distributor.model.catalog import EnvironmentFiles
 from distributor.model.findings import Finding, errors
 from distributor.model.fleet import Cluster
-from distributor.model.ledger import FleetChanged, Key, Step
+from distributor.model.ledger import FleetChanged, InstanceState, Key, Step
 from distributor.model.tags import Verb
 from distributor.placement.placing import place
 from distributor.services.ledger.book import Entry, LedgerBook
@@ -94,6 +95,7 @@ class Joiner:
         self._refused: set[tuple[Key, str]] = set()  # told once for each file
         self._waiting: list[Waiting] = []  # what this pass could not take in
         self._known: dict[_Check, _Known] = {}
+        self._complete: dict[Key, tuple[InstanceState, EnvironmentFiles]] = {}  # with no newcomer
         self._again: datetime | None = None  # when something that failed is worth another try
         self._checks: Behind[_Check, _Found] = Behind(ready)
         self._slots = asyncio.Semaphore(_SLOTS)
@@ -162,7 +164,8 @@ class Joiner:
         await self._checks.stop()
 
     def _candidates(self, snapshot: Snapshot) -> Iterator[_Candidate]:
-        """The newcomers of each instance that may have some."""
+        """The newcomers of each instance that may have some; those of what moved since it had none."""
+        known, self._complete = self._complete, {}
         for key, state in tuple(self._book.state.instances.items()):
             desired = state.desired
             progress = state.progress.get(desired.sequence) if desired else None
@@ -172,6 +175,11 @@ class Joiner:
                 continue  # what failed is given to nobody else
             if key[0] not in snapshot.catalog.environments or stopped(self._book.state, *key):
                 continue
+            files = snapshot.catalog.environments[key[0]]
+            before = known.get(key)
+            if before is not None and before[0] is state and before[1] is files:
+                self._complete[key] = before
+                continue
             try:
                 read = read_desired(self._world, self._book, desired)
             except DistributorError as error:
@@ -179,6 +187,8 @@ class Joiner:
                 continue
             if newcomers := self._newcomers(snapshot, read):
                 yield _Candidate(key=key, desired=read, newcomers=tuple(newcomers))
+            else:
+                self._complete[key] = (state, files)
 
     async def _join(
         self, snapshot: Snapshot, candidate: _Candidate, checked: _Found, epoch: int

@@ -108,6 +108,39 @@ async def test_what_is_as_it_was_is_listed_and_not_fetched(shared, mirror, tmp_p
     assert set(mirror.refs(OBSERVED + "tags/")) == {OBSERVED + "tags/t", OBSERVED + "tags/u"}
 
 
+async def test_a_few_refs_that_moved_are_fetched_by_name(shared, mirror, tmp_path, monkeypatch):
+    """And everything where a ref is gone, or was taken away since the list."""
+    trace = tmp_path / "trace"
+    monkeypatch.setenv("GIT_TRACE", str(trace))
+    remote = GitRemote(mirror.path, str(shared.folder), heads=("main",), timeout=30, many=0)
+
+    async def fetches() -> list[bool]:
+        """Of each fetch, whether it was of everything."""
+        trace.write_text("")
+        await remote.fetch()
+        lines = trace.read_text().splitlines()
+        return ["tags/*" in line for line in lines if "trace: built-in: git fetch " in line]
+
+    shared("tag", "t", "main")
+    assert await fetches() == [True]
+    shared("tag", "-a", "-m", "one", "a/b", "main")
+    shared("tag", "-f", "-a", "-m", "moved", "t", "main")
+    assert await fetches() == [False]
+    assert mirror.resolve(OBSERVED + "tags/t") == shared.oid("refs/tags/t")
+    shared("tag", "-d", "a/b")
+    shared("tag", "a", "main")
+    assert await fetches() == [True]
+    assert set(mirror.refs(OBSERVED + "tags/")) == {OBSERVED + "tags/a", OBSERVED + "tags/t"}
+
+    async def outdated() -> tuple[str, ...]:
+        return ("tags/gone", "tags/u")
+
+    shared("tag", "u", "main")
+    monkeypatch.setattr(remote, "_moved", outdated)
+    assert await fetches() == [False, True]
+    assert mirror.resolve(OBSERVED + "tags/u") == shared.oid("main")
+
+
 async def test_a_mirror_that_lost_an_object_gets_it_back_by_a_new_process(shared, mirror):
     shared("tag", "-a", "-m", "one", "t", "main")
     tag = shared.oid("refs/tags/t")
