@@ -80,9 +80,13 @@ class Playground:
     def commit(self, message: str, at: datetime) -> str:
         """Commit what was changed in the work tree and push it to main; the commit."""
         commit = commit_all(self.catalog, message, PEOPLE["release-manager"], at)
+        self.push()
+        return commit
+
+    def push(self) -> None:
+        """Push main as it is in the work tree's repository."""
         repository = pygit2.Repository(str(self.catalog))
         repository.remotes["origin"].push(["refs/heads/main:refs/heads/main"])
-        return commit
 
 
 def create_playground(root: Path, at: datetime) -> Playground:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from distributor.adapters.workspace import commit_all
 from distributor.app import open_service
 from distributor.cli.playground import PEOPLE, Playground
 from distributor.model.tags import Verb
@@ -87,6 +88,7 @@ class Stage:
         began = await self._start()
         found = await self.host.ask("installed", str(self.crowd.apps), str(self.crowd.objects))
         used = await self.counted()
+        await asyncio.to_thread(self._tidied)
         for _ in range(2):  # watches begin at the first, and are believed from the second on
             await self.host.ask("resynced")
         return began | used | found
@@ -117,9 +119,10 @@ class Stage:
 
     async def nothing(self, number: int) -> Figures:
         """Push a commit that changes no app, and have every target looked at for it."""
+        head = await asyncio.to_thread(self._remark, number)
         before = await self.counted()
         began = time.perf_counter()
-        head = await asyncio.to_thread(self._remark, number)
+        await asyncio.to_thread(self.place.push)
         found = await self.host.ask("followed", head)
         after = await self.counted()
         return {
@@ -168,13 +171,20 @@ class Stage:
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             self._plane.client.send("POST", "/api/v1/namespaces", body)
 
+    def _tidied(self) -> None:
+        """Pack the shared repository, as forges do it from time to time."""
+        command = ["git", "-C", str(self.place.remote), "gc", "--quiet"]
+        subprocess.run(command, check=True, timeout=120)
+
     def _release(self, app: str) -> str:
         self._write(dict(crowd.version(app, crowd.NEXT, "debug")))
         return self.place.commit(f"{app} {crowd.NEXT}", datetime.now(UTC))
 
     def _remark(self, number: int) -> str:
+        """A commit that is not pushed yet."""
         self._write({"REMARKS.md": f"Remark {number}\n".encode()})
-        return self.place.commit(f"Remark {number}", datetime.now(UTC))
+        who = PEOPLE["release-manager"]
+        return commit_all(self.place.catalog, f"Remark {number}", who, datetime.now(UTC))
 
     def _write(self, files: Mapping[str, bytes]) -> None:
         for path, data in files.items():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 import pygit2
@@ -269,6 +271,12 @@ def _set_entry(builder: pygit2.TreeBuilder, name: str, change: TreeChange) -> No
     builder.insert(name, oid, mode)
 
 
+@lru_cache(maxsize=64)
+def _mode(octal: bytes) -> int:
+    """A mode as a number; one object for all that have it."""
+    return int(octal, 8)
+
+
 def _parse_tree(raw: bytes, hash_length: int) -> tuple[TreeEntry, ...]:
     """Split Git's binary tree form: ``mode SP name NUL id``, repeated."""
     entries: list[TreeEntry] = []
@@ -277,9 +285,9 @@ def _parse_tree(raw: bytes, hash_length: int) -> tuple[TreeEntry, ...]:
     while at < len(raw):
         space = raw.index(b" ", at)
         end = raw.index(b"\0", space)
-        mode = int(raw[at:space], 8)
-        name = raw[space + 1 : end].decode("utf-8", "surrogateescape")
+        mode = _mode(raw[at:space])
+        name = sys.intern(raw[space + 1 : end].decode("utf-8", "surrogateescape"))
         at = end + 1 + hash_length
-        oid = ObjectId(raw[end + 1 : at].hex())
+        oid = ObjectId(sys.intern(raw[end + 1 : at].hex()))
         entries.append(TreeEntry(name, mode, oid, kind_of(mode, EntryKind.BLOB)))
     return tuple(entries)

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.dialects.sqlite import insert
 
-from distributor.adapters.store.tables import events, meta, rollouts, targets
-from distributor.errors.service import DatabaseFailed, DatabaseNewer, StateNotWritable
+from distributor.adapters.store.tables import (
+    REVISION,
+    events,
+    meta,
+    rollouts,
+    targets,
+    versions,
+)
+from distributor.errors.service import DatabaseFailed, StateNotWritable
 from distributor.model.stored import StoredEvent, StoredRollout, StoredTarget
 
 _T = TypeVar("_T")
@@ -52,7 +55,10 @@ class SqlStore:
         sa.event.listen(engine, "connect", _pragmas)
         try:
             with _MIGRATING, engine.begin() as connection:
-                _migrate(connection)
+                if not _is_current(connection):
+                    from distributor.adapters.store.migrating import migrate
+
+                    migrate(connection)
             self._connection = engine.connect()
         except BaseException:
             engine.dispose()
@@ -276,18 +282,11 @@ def _pragmas(connection: sqlite3.Connection, _record: object) -> None:
 
 
 _MIGRATING = threading.Lock()
-"""Alembic's context is one for the process."""
+"""What makes the tables is one for the process."""
 
 
-def _migrate(connection: sa.Connection) -> None:
-    """Bring the tables to this program's newest revision; refuse a newer database."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    scripts = ScriptDirectory.from_config(config)
-    current = MigrationContext.configure(connection).get_current_revision()
-    if current == scripts.get_current_head():
-        return
-    if current is not None and current not in {s.revision for s in scripts.walk_revisions()}:
-        raise DatabaseNewer(f"(revision {current})")
-    command.upgrade(config, "head")
+def _is_current(connection: sa.Connection) -> bool:
+    """Whether the tables are this program's, so that what makes them need not be loaded."""
+    if not sa.inspect(connection).has_table(versions.name):
+        return False
+    return connection.execute(sa.select(versions.c.version_num)).scalar_one_or_none() == REVISION

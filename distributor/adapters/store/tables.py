@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
+REVISION = "0001"
+"""The newest of ``migrations``."""
 metadata = MetaData()
+versions = Table("alembic_version", MetaData(), Column("version_num", String(32), nullable=False))
+"""What says of a database how far it is migrated."""
 
 meta = Table(
     "meta",

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 import stat
+import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -16,7 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from distributor.adapters.store import SqlStore
-from distributor.adapters.store.tables import metadata
+from distributor.adapters.store.migrating import scripts
+from distributor.adapters.store.tables import REVISION, metadata
 from distributor.errors.service import DatabaseFailed, DatabaseNewer, StateNotWritable
 from distributor.model.stored import StoredEvent
 
@@ -71,6 +73,29 @@ async def test_migrations_make_exactly_the_tables_that_are_used(path):
             assert made[column.name]["type"].python_type is column.type.python_type
         assert {i["name"] for i in found.get_indexes(name)} == {i.name for i in table.indexes}
     engine.dispose()
+
+
+async def test_what_migrates_is_loaded_only_where_there_is_something_to_migrate(path):
+    assert scripts().get_current_head() == REVISION
+    async with opened(path):
+        pass
+    program = """
+import asyncio, pathlib, sys
+from distributor.adapters.store import SqlStore
+async def main():
+    store = SqlStore(pathlib.Path(sys.argv[1]))
+    await store.open()
+    await store.set("head", "a")
+    await store.aclose()
+asyncio.run(main())
+print("alembic" in sys.modules)
+"""
+    for file, loaded in ((path, "False"), (path.with_name("new.sqlite"), "True")):
+        done = await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-c", program, str(file)],
+            check=True, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.stdout.strip() == loaded
 
 
 async def test_a_newer_database_is_refused_and_left_alone(path):
