@@ -104,8 +104,8 @@ def foretold(
     """
     fields = {ref: _fields(live[ref], a) for ref, a in answers.items() if a.made and ref in live}
     doubts = _Doubts.of(changes, plan, fields, hooked=hooked)
-    weighed = {hook.step.hook.ref for hook in hooks}
-    sure = {ref: doubts.weighed(answer) for ref, answer in answers.items() if ref not in weighed}
+    of_hooks = {hook.step.hook.ref for hook in hooks}
+    sure = {ref: doubts.weighed(answer) for ref, answer in answers.items() if ref not in of_hooks}
     refused = {ref: answer.error for ref, answer in sure.items() if answer.error is not None}
     again = {r for r, e in refused.items() if e.code == ImmutableField.code and r in plan.recreates}
     for ref in again:
@@ -187,14 +187,23 @@ class _Doubts:
             if hook.stops and hook.told is not None:
                 yield hook, hook.told
             elif answer is not None and answer.error is not None:
-                made_before = number or hook.step.moment is not Moment.PRE or self.writes
-                if not (made_before and self._may_pass(hook, answer.error)):
+                by_a_hook = number > 0 and _lacks(answer.error)
+                if not (by_a_hook or self._settled_before(hook, answer.error)):
                     yield hook, answer.error
 
-    def _may_pass(self, hook: HookAhead, error: Finding) -> bool:
-        """Whether what comes before a hook may settle its refusal."""
+    def _settled_before(self, hook: HookAhead, error: Finding) -> bool:
+        """Whether the revision's own objects that come before a hook may settle its refusal."""
+        before: Collection[ObjectRef] = self.writes.keys()
+        if hook.step.moment is Moment.PRE:  # then the ground alone, which is the first phase
+            ground = self.plan.phases[0].groups if self.plan.phases else ()
+            before = {m.ref for group in ground for m in group.manifests}
+        if error.code == MissingKind.code:
+            return any(ref.group_kind == DEFINITION for ref in before)
         home = ObjectRef(NAMESPACE.group, NAMESPACE.kind, "", hook.step.hook.ref.namespace)
-        return _lacks(error) or (home in self.writes and _POD_SECURITY in error.message)
+        if _POD_SECURITY in error.message and home in before:
+            return True
+        named = _named(error)
+        return any(ref.name in named and self.new.get(ref.name) == ref for ref in before)
 
     def _needed(self, ref: ObjectRef, error: Finding) -> ObjectRef | None:
         """What comes first and may settle it."""
@@ -209,7 +218,7 @@ class _Doubts:
         role = self._role(ref)
         if role is not None:
             return role
-        named = (a or b for a, b in _LACKS.findall(error.message))
+        named = _named(error)
         return next((self.new[n] for n in named if n in self.new and self.new[n] != ref), None)
 
     def _role(self, ref: ObjectRef) -> ObjectRef | None:
@@ -225,7 +234,12 @@ class _Doubts:
 
 def _lacks(error: Finding) -> bool:
     """Whether a refusal speaks of something that is not there."""
-    return error.code == MissingKind.code or _LACKS.search(error.message) is not None
+    return error.code == MissingKind.code or bool(_named(error))
+
+
+def _named(error: Finding) -> list[str]:
+    """The names of what a refusal says is not there."""
+    return [one or other for one, other in _LACKS.findall(error.message)]
 
 
 def _course(

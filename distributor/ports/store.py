@@ -39,7 +39,7 @@ class Store(Protocol):
         """Forget a rollout."""
         ...
 
-    async def saw_targets(
+    async def note_seen(
         self, places: Sequence[tuple[str, str, str]], at: str
     ) -> frozenset[tuple[str, str, str]]:
         """Note when targets (environment, instance, cluster) were seen; those of them that are known."""

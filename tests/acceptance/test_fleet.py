@@ -7,6 +7,8 @@ import yaml
 from distributor.model.tags import Verb
 from distributor.services.asking.telling import history
 from distributor.services.asking.views import instance_views
+from distributor.services.rollouts import joining
+from distributor.services.state.desired import read_desired
 
 
 def write_cluster(play, name: str, like: str, **spec) -> None:
@@ -39,6 +41,30 @@ async def test_a_cluster_that_joins_gets_what_is_accepted(play):
         head = service.book.state.head
         await service.sync()
         assert service.book.state.head == head, "nobody joins twice"
+
+
+async def test_only_what_moved_is_read_again_for_newcomers(play, monkeypatch):
+    """Every move of the ledger asks for newcomers: it must not cost a read of every instance."""
+    read: list[str] = []
+
+    def noted(world, book, verdict):
+        read.append(f"{verdict.environment}/{verdict.instance}")
+        return read_desired(world, book, verdict)
+
+    async with play.service() as service:
+        await play.promote(service, "1.4.1", "sit")
+        await play.promote(service, "2.0.0", "sit", app="iot-gateway")
+        await service.sync()
+        monkeypatch.setattr(joining, "read_desired", noted)
+        await play.promote(service, "1.4.2", "sit")
+        await service.sync()
+        assert set(read) == {"sit/shop"}
+        read.clear()
+        write_cluster(play, "sit-central-2", "sit-central-1")
+        play.place.commit("One more cluster", service.now())
+        await service.sync()
+        assert {"sit/shop", "sit/iot-gateway"} <= set(read)
+        assert (await view(service)).targets == 3
 
 
 async def test_a_later_version_a_rollback_and_a_removal_reach_it_too(play):

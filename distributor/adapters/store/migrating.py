@@ -13,9 +13,9 @@ from alembic.script import ScriptDirectory
 from distributor.errors.service import DatabaseNewer
 
 
-def scripts(config: Config | None = None) -> ScriptDirectory:
+def scripts() -> ScriptDirectory:
     """All revisions that this program knows."""
-    return ScriptDirectory.from_config(config or _config())
+    return ScriptDirectory.from_config(_config())
 
 
 def migrate(connection: sa.Connection) -> None:
@@ -26,7 +26,7 @@ def migrate(connection: sa.Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     current = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in scripts(config).walk_revisions()}
+    known = {script.revision for script in scripts().walk_revisions()}
     if current is not None and current not in known:
         raise DatabaseNewer(f"(revision {current})")
     command.upgrade(config, "head")

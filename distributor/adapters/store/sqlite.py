@@ -126,7 +126,7 @@ class SqlStore:
         place = {"environment": environment, "instance": instance}
         await self._write(_drop(rollouts, tuple(place)), [place])
 
-    async def saw_targets(
+    async def note_seen(
         self, places: Sequence[tuple[str, str, str]], at: str
     ) -> frozenset[tuple[str, str, str]]:
         """Note when targets (environment, instance, cluster) were seen; those of them that are known."""
@@ -135,7 +135,9 @@ class SqlStore:
             return frozenset(
                 place
                 for place in places
-                if connection.execute(_SAW, dict(zip(_PLACE, (*place, at), strict=True))).rowcount
+                if connection.execute(
+                    _NOTE_SEEN, dict(zip(_SEEN, (*place, at), strict=True))
+                ).rowcount
             )
 
         return await self._run(work)
@@ -219,8 +221,8 @@ class SqlStore:
 _NO_CONNECTION: Any = None
 _VALUE = sa.select(meta.c.value).where(meta.c.key == sa.bindparam("key"))
 _ADD_EVENT = sa.insert(events).returning(events.c.id)
-_PLACE = ("of_environment", "of_instance", "of_cluster", "at")
-_SAW = (
+_SEEN = ("of_environment", "of_instance", "of_cluster", "at")
+_NOTE_SEEN = (
     sa.update(targets)
     .where(
         targets.c.environment == sa.bindparam("of_environment"),
@@ -289,4 +291,4 @@ def _is_current(connection: sa.Connection) -> bool:
     """Whether the tables are this program's, so that what makes them need not be loaded."""
     if not sa.inspect(connection).has_table(versions.name):
         return False
-    return connection.execute(sa.select(versions.c.version_num)).scalar_one_or_none() == REVISION
+    return connection.execute(sa.select(versions.c.version_num)).scalars().all() == [REVISION]

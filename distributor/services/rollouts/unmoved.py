@@ -68,13 +68,14 @@ class Unmoved:
         """Which targets are in step without being asked; they are then told as seen just now."""
         if not self._begun:
             return frozenset()
+        asked = (self._vouched_for(verdict, cluster) for verdict, cluster in pairs)
+        vouched = await asyncio.gather(*asked, return_exceptions=True)  # who looks will tell
+        found = dict(one for one in vouched if isinstance(one, tuple))
+        now = self._world.clock.now().isoformat()
         try:
-            vouched = await asyncio.gather(*(self._vouched_for(v, c) for v, c in pairs))
-            found = dict(one for one in vouched if one is not None)
-            now = self._world.clock.now().isoformat()
-            seen = await self._world.store.saw_targets(tuple(found), now) if found else frozenset()
+            seen = await self._world.store.note_seen(tuple(found), now) if found else frozenset()
         except DistributorError:
-            return frozenset()  # who looks will tell
+            return frozenset()
         self._known |= {place: found[place] for place in seen}
         metrics.UNASKED.inc(len(seen))
         return seen

@@ -109,11 +109,11 @@ async def test_a_page_goes_on_where_a_row_was_removed(store):
 
 async def test_targets_are_noted_as_seen_and_nothing_else_of_them_changes(store):
     await store.save_targets([target("a"), target("b")])
-    known = await store.saw_targets([("sit", "shop", "a"), ("sit", "shop", "gone")], "2027-01-01")
+    known = await store.note_seen([("sit", "shop", "a"), ("sit", "shop", "gone")], "2027-01-01")
     assert known == {("sit", "shop", "a")}
     seen = replace(target("a"), observed_at="2027-01-01")
     assert await store.targets() == (seen, target("b"))
-    assert await store.saw_targets([], "2028-01-01") == frozenset()
+    assert await store.note_seen([], "2028-01-01") == frozenset()
 
 
 async def test_events_are_numbered_and_only_grow(store):

@@ -25,12 +25,6 @@ def typo(name: str, when: str) -> dict[str, Any]:
     return job(name, when, restartPolicyy="Never")
 
 
-def note(name: str, when: str, **fields: Any) -> dict[str, Any]:
-    found = named("v1", "ConfigMap", name, **fields)
-    found["metadata"]["annotations"] = {"helm.sh/hook": when}
-    return found
-
-
 def actions(plan: ChangeSet) -> dict[str, Action]:
     return {c.ref.name: c.action for c in plan.changes}
 
@@ -112,14 +106,21 @@ async def test_what_the_revision_or_an_earlier_hook_may_make_is_no_refusal(insta
     }
     plan = await instance.plan(pod, account, settings("a"))
     assert codes(plan) == []
-    plan = await instance.plan(pod)
-    ((code, message),) = said(plan)
-    assert (code, "worker" in message) == ("DST402", True), message
+    # Alone it is one, and so it is where the revision makes it only after its hooks.
+    for objects in ((pod,), (pod, named("v1", "ServiceAccount", "worker"))):
+        plan = await instance.plan(*objects)
+        ((code, message),) = said(plan)
+        assert (code, "worker" in message) == ("DST402", True), message
+        report = await instance.sync(*objects)
+        assert said(report) == said(plan)
+        assert not await instance.get("v1 serviceaccounts/worker")
 
 
 async def test_a_hook_in_somebodys_place_stops_what_comes_later(instance: Instance):
     await instance.send("POST", "v1 configmaps", named("v1", "ConfigMap", "mine", data={"a": "1"}))
-    wanted = (note("mine", "pre-install"), settings("a"))
+    mine = named("v1", "ConfigMap", "mine")
+    mine["metadata"]["annotations"] = {"helm.sh/hook": "pre-install"}
+    wanted = (mine, settings("a"))
     plan = await instance.plan(*wanted)
     assert (codes(plan), actions(plan)) == (["DST430"], {"a": Action.SKIPPED})
     report = await instance.sync(*wanted)

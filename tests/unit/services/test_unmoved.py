@@ -51,7 +51,7 @@ class Rows:
     async def targets(self, *place: str) -> tuple[StoredTarget, ...]:
         return tuple(r for p, r in self.rows.items() if p == place)
 
-    async def saw_targets(self, places: Collection[Place], at: str) -> frozenset[Place]:
+    async def note_seen(self, places: Collection[Place], at: str) -> frozenset[Place]:
         seen = frozenset(self.rows.keys() & places)
         self.rows |= {place: replace(self.rows[place], observed_at=at) for place in seen}
         return seen
@@ -175,6 +175,18 @@ async def test_a_restart_goes_on_where_the_last_process_was(unmoved, clock):
     unmoved._world.watch.now = "m1"
     await clock.advance(3600)
     assert not await still(late, verdict(), ONE), "too long ago"
+
+
+async def test_a_row_that_cannot_be_read_is_looked_at_and_keeps_no_other_from_being_believed(
+    unmoved,
+):
+    await settled(unmoved)
+    two = replace(ONE, name="two")
+    place = ("sit", "shop", "two")
+    broken = replace(row(), cluster="two", detail="no JSON")
+    unmoved._world.store.rows[place] = broken
+    assert await unmoved.still([(verdict(), two), (verdict(), ONE)]) == {PLACE}
+    assert unmoved._world.store.rows[place] == broken
 
 
 async def test_nothing_is_kept_of_a_target_that_is_not_in_step(unmoved):
